@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV := .venv
+ORACLES := .venv-oracles
+
+.PHONY: help demo test test-oracles lint docs bench clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## the guided tour; its pages and pictures go to tour/
+	$(VENV)/bin/symgrad tour --out tour
+
+test: lint  ## lint, type check and all tests
+	$(VENV)/bin/python -m pytest -n 2
+
+test-oracles: $(ORACLES)/.installed  ## compare with PyTorch, JAX, optax, autograd and MyGrad
+	$(ORACLES)/bin/python -m pytest tests/oracles
+	$(ORACLES)/bin/python tests/oracles/record.py --check
+
+lint: $(VENV)/.installed  ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+docs: $(VENV)/.installed  ## write the generated pages of docs/
+	$(VENV)/bin/python docs/generate.py
+
+bench: $(ORACLES)/.installed  ## time symgrad beside its peers
+	$(ORACLES)/bin/python -m benchmarks
+
+clean:  ## remove what the other targets made, except the two environments
+	rm -rf build dist tour .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(ORACLES)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install --quiet --editable '.[dev,oracles]'
+	@touch $@

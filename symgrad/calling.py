@@ -1,0 +1,94 @@
+"""`checkpoint`: a sub-graph as one node, recomputed instead of stored."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from symgrad.differentiate import vjp
+from symgrad.graph import Graph
+from symgrad.op import OPS, Op, builtin, op
+from symgrad.tensor import Tensor, apply, as_tensor
+from symgrad.tracing import trace
+from symgrad.trees import flatten, unflatten
+
+__all__ = ["checkpoint"]
+
+
+def _forward(inputs: Any, graph: Graph) -> Any:
+    values = _run(graph, list(inputs))
+    return values[0] if len(graph.outputs) == 1 else tuple(values)
+
+
+def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
+    n = len(graph.inputs)
+    if any(isinstance(x, Tensor) for x in inputs):
+        return graph.apply(inputs[:n], inputs[n:])
+    return graph.run(inputs[:n], inputs[n:])
+
+
+def _pullback(g: Any, y: Any, inputs: Any, params: Any) -> Any:
+    """Run the sub-graph again, recorded this time, and pull back through it."""
+    (graph,) = params
+    outputs, pull = vjp(lambda *xs: tuple(_run(graph, list(xs))), *inputs)
+    given = list(g) if len(graph.outputs) > 1 else [g]
+    seeds = tuple(0 * out if c is None else c for out, c in zip(outputs, given, strict=True))
+    return pull(seeds)
+
+
+def _shape(shapes: Any, graph: Graph) -> Any:
+    found = tuple(tuple(y.shape) for y in graph.outputs)
+    return found[0] if len(found) == 1 else found
+
+
+def _dtype(*dtypes_and_graph: Any) -> Any:
+    found = tuple(y.dtype for y in dtypes_and_graph[-1].outputs)
+    return found[0] if len(found) == 1 else found
+
+
+_FIELDS: dict[str, Any] = {"pullback": _pullback, "arity": None, "params": ("graph",), "promotes": (),
+                           "indices": "opaque", "shape": _shape, "dtype": _dtype}  # fmt: skip
+builtin("call", _forward, **_FIELDS)
+
+
+@functools.cache
+def _call(outputs: int) -> Op:
+    """The op `call` for this number of outputs."""
+    if outputs == 1:
+        return OPS["call"]
+    return op("call", _forward, outputs=tuple(f"y{k}" for k in range(outputs)), **_FIELDS)
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that keeps no intermediate values: its backward pass computes them again.
+
+    Parameters
+    ----------
+    f : callable
+        Of Tensors, traceable; it may close over leaves.
+
+    Returns
+    -------
+    callable
+        With the same values and derivatives, to any order.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> f = sg.checkpoint(lambda x: sg.sin(sg.sin(x)))
+    >>> bool(abs(sg.grad(f)(1.0) - sg.grad(lambda x: sg.sin(sg.sin(x)))(1.0)) < 1e-15)
+    True
+    """
+
+    @functools.wraps(f)
+    def checkpointed(*args: Any) -> Any:
+        leaves = [as_tensor(x) for a in args for x in flatten(a)[0]]
+        graph = trace(f, *args)
+        inputs = (*leaves, *(leaf for leaf, _ in graph.leaves))
+        y = apply(_call(len(graph.outputs)), inputs, (graph,))
+        if len(graph.outputs) == 1:
+            return unflatten(graph.structure, [y])
+        return unflatten(graph.structure, [OPS["item"](y, k) for k in range(len(graph.outputs))])
+
+    return checkpointed

@@ -1,0 +1,512 @@
+"""Reverse-mode differentiation to any order: one loop over pullbacks, and the transforms on top.
+
+The loop runs the pullbacks on arrays where nobody differentiates further, and on Tensors where
+somebody may: the same rules, so that every derivative is an ordinary graph again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgrad.context import MODE, mode
+from symgrad.errors import DTypeError, GradientError, ShapeError, TracingError
+from symgrad.op import FUNCTIONS, OPS
+from symgrad.shapes import concrete, same_shape, size_of
+from symgrad.tensor import Tensor, apply, as_tensor, check_finite, check_fresh, tensor
+from symgrad.trees import Structure, flatten, unflatten
+
+__all__ = ["adjoints", "backward", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+_ALIAS, _ITEM, _SUM_TO, _ASTYPE = OPS["alias"], OPS["item"], OPS["sum_to"], OPS["astype"]
+_TRANSFORM = 2  # the bit of requires_grad that arguments of transforms carry
+
+
+# The loop
+
+
+def _order(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
+    """Nodes that gradients pass, from roots down to arguments; none older than the floor."""
+    found = {r.serial: r for r in roots if r.requires_grad & bit and r.serial >= floor}
+    stack = list(found.values())
+    while stack:
+        for x in stack.pop().inputs:
+            s = x.serial
+            if s >= floor and s not in found and x.requires_grad & bit:
+                found[s] = x
+                stack.append(x)
+    return [found[s] for s in sorted(found, reverse=True)]
+
+
+def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays: bool, keep: bool) -> dict[int, Any]:
+    """Run the pullbacks from the roots down; the cotangents of terminals (or of all) by serial."""
+    kept: dict[int, Any] = {}
+    anomaly = (m := MODE.get()) is not None and m.anomaly
+    for node in order:
+        g = cotangents.pop(node.serial, None)
+        if g is None:
+            continue
+        op = node.op
+        if keep or op is None or op.pullback == ():
+            kept[node.serial] = g
+        if op is None:
+            continue
+        inputs = node.inputs
+        for x in inputs:
+            if x.serial > node.serial:
+                check_fresh(node)
+        rule = op.pullback
+        if type(rule) is tuple:
+            y, args = (node.value, [x.value for x in inputs]) if arrays else (node, inputs)
+            for f, x in zip(rule, inputs, strict=False):
+                if f is not None and x.requires_grad & bit:
+                    _add(cotangents, x, f(g, y, *args, *node.params), anomaly and node)
+        elif op is _ITEM:
+            bundle = cotangents.setdefault(inputs[0].serial, [None] * len(inputs[0].op.outputs))  # type: ignore[union-attr]
+            k = node.params[0]
+            bundle[k] = g if bundle[k] is None else bundle[k] + g
+        elif rule is None:
+            raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
+        else:
+            y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (_outputs(node), inputs)
+            for c, x in zip(rule(g, y, args, node.params), inputs, strict=False):
+                if c is not None and x.requires_grad & bit:
+                    _add(cotangents, x, c, anomaly and node)
+    return kept
+
+
+def _outputs(node: Tensor) -> Any:
+    """A node as its rule reads it: the outputs of a node that has several."""
+    if not node.op.outputs:  # type: ignore[union-attr]
+        return node
+    return tuple(apply(_ITEM, (node,), (k,)) for k in range(len(node.op.outputs)))  # type: ignore[union-attr]
+
+
+def _add(cotangents: dict[int, Any], x: Tensor, c: Any, anomaly: Any) -> None:
+    """Add a contribution, after undoing broadcasting."""
+    shape = x.shape
+    if c.shape != shape if x.value is not None else not same_shape(c.shape, shape):
+        c = _SUM_TO(c, shape)
+    if c.dtype is not x.dtype and c.dtype != x.dtype:
+        c = _ASTYPE(c, x.dtype.name)
+    if anomaly:
+        value = c.value if isinstance(c, Tensor) else c
+        if value is not None:
+            check_finite(f"backward of {anomaly.op.name}", value, anomaly.inputs)
+    before = cotangents.get(x.serial)
+    cotangents[x.serial] = c if before is None else before + c
+
+
+def _seed(y: Tensor, g: Any, arrays: bool, where: str) -> Any:
+    """The cotangent of an output, checked, as an array or a Tensor."""
+    if g is None:
+        if not concrete(y.shape) or size_of(y.shape) != 1:
+            raise GradientError(
+                f"{where}: needs a scalar, got {y._describe()}; reduce it, for example with .sum() or .mean(), "
+                "or pass the cotangent (gradient=..., sg.vjp)"
+            )
+        g = np.ones(y.shape, y.dtype)
+    g = g if isinstance(g, Tensor) else np.asarray(g)
+    if not same_shape(g.shape, y.shape):
+        raise ShapeError(f"{where}: the cotangent has shape {tuple(g.shape)}, the output has {tuple(y.shape)}")
+    if g.dtype.kind not in "biuf":
+        raise DTypeError(f"{where}: the cotangent must be real numbers, got {g.dtype}")
+    if arrays:
+        value = g.value if isinstance(g, Tensor) else g
+        return value if value.dtype == y.dtype else value.astype(y.dtype)
+    g = as_tensor(g)
+    return g if g.dtype == y.dtype else FUNCTIONS["astype"](g, y.dtype)
+
+
+# backward
+
+
+def backward(y: Tensor, gradient: Any = None) -> None:
+    """Add the gradient of y to ``.grad`` of every leaf below it; see `Tensor.backward`."""
+    if not isinstance(y, Tensor):
+        raise GradientError(f"backward: needs a Tensor, got {type(y).__name__}")
+    if not y.requires_grad:
+        raise GradientError(
+            f"backward: no leaf below {y._describe()} requires a gradient; make one with "
+            "sg.tensor(data, requires_grad=True), outside of sg.no_grad()"
+        )
+    current = MODE.get()
+    trace = current.trace if current is not None else None
+    arrays = trace is None and y.value is not None
+    order = _order([y], 3, 0)
+    kept = _accumulate(order, {y.serial: _seed(y, gradient, arrays, "backward")}, 3, arrays, False)
+    for node in reversed(order):
+        g = kept.get(node.serial)
+        if g is None or not (node.op is None or node.op.pullback == ()):
+            continue
+        if trace is not None:
+            trace.add_grad(node, g)
+        else:
+            node._grad = np.array(g) if node._grad is None else node._grad + g
+
+
+def adjoints(y: Tensor, gradient: Any = None) -> dict[int, Any]:
+    """The gradient of y with respect to every node below it, by serial number.
+
+    Parameters
+    ----------
+    y : Tensor
+        With a value.
+    gradient : array_like, optional
+        The cotangent of y; needed unless it has one element.
+
+    Returns
+    -------
+    dict of int to ndarray
+        Multi-output nodes hold a list, one entry per output.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> x = sg.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> sg.adjoints(y)[x.serial]
+    array(6.)
+    """
+    if y.value is None:
+        raise TracingError(f"adjoints: {y._describe()} has no value; run the graph on arrays first")
+    order = _order([y], 3, 0)
+    kept = _accumulate(order, {y.serial: _seed(y, gradient, True, "adjoints")}, 3, True, True)
+    return {s: g if isinstance(g, list) else np.asarray(g) for s, g in kept.items()}
+
+
+# Transforms
+
+
+class _Call:
+    """One call of a function with some arguments replaced by fresh aliases, ready to be pulled back."""
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], argnums: Any, has_aux: bool, where: str) -> None:
+        self.where = where
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        self.structures: list[Structure] = []
+        self.aliases: list[Tensor] = []
+        self.tensors_in = False
+        new_args = list(args)
+        for n in numbers:
+            if not isinstance(n, int) or not -len(args) <= n < len(args):
+                raise GradientError(f"{where}: argnums={argnums!r} does not fit {len(args)} positional argument(s)")
+            leaves, structure = flatten(args[n])
+            fresh = [self._alias(x, n) for x in leaves]
+            self.structures.append(structure)
+            self.aliases += fresh
+            new_args[n] = unflatten(structure, fresh)
+        self.tensors_in |= any(isinstance(x, Tensor) for a in args for x in flatten(a)[0])
+        self.floor = self.aliases[0].serial if self.aliases else 0
+        with mode(recording=True):
+            result = f(*new_args)
+        self.aux = None
+        if has_aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise GradientError(f"{where}: with has_aux=True the function returns a pair (output, aux)")
+            result, self.aux = result
+        self.outputs, self.structure = flatten(result)
+        self.outputs = [as_tensor(y) for y in self.outputs]
+        self.order = _order(self.outputs, _TRANSFORM, self.floor)
+        self.arrays = self._runs_on_arrays()
+
+    def _alias(self, x: Any, n: int) -> Tensor:
+        self.tensors_in |= isinstance(x, Tensor)
+        x = as_tensor(x)
+        if x.dtype.kind != "f":
+            raise DTypeError(
+                f"{self.where}: argument {n} is {x.dtype}; gradients need floats: write 3.0 instead of 3, "
+                "or convert with .astype(np.float64)"
+            )
+        fresh = apply(_ALIAS, (x,))
+        fresh.requires_grad = x.requires_grad | _TRANSFORM
+        return fresh
+
+    def _runs_on_arrays(self) -> bool:
+        """Whether nothing reached belongs to an enclosing transform or trace."""
+        if self._tracing() or any(node.value is None for node in self.order):
+            return False
+        outside: Any = False
+        for a in self.aliases:
+            for x in a.inputs:
+                outside |= x.requires_grad
+        own = {a.serial for a in self.aliases}
+        for node in self.order:
+            if node.serial in own:
+                continue
+            for x in node.inputs:
+                if x.serial < self.floor or not x.requires_grad & _TRANSFORM:
+                    outside |= x.requires_grad
+        return not (outside & _TRANSFORM or (outside and self.tensors_in))
+
+    @staticmethod
+    def _tracing() -> bool:
+        current = MODE.get()
+        return current is not None and current.trace is not None
+
+    def pull(self, cotangents: list[Any], arrays: bool) -> list[Any]:
+        """Cotangents of the aliases from cotangents of the outputs."""
+        seeds: dict[int, Any] = {}
+        for y, g in zip(self.outputs, cotangents, strict=True):
+            if y.requires_grad & _TRANSFORM and y.serial >= self.floor:
+                g = _seed(y, g, arrays, self.where)
+                seeds[y.serial] = seeds[y.serial] + g if y.serial in seeds else g
+        own = {a.serial for a in self.aliases}
+        order = [node for node in self.order if node.serial not in own]
+        _accumulate(order, seeds, _TRANSFORM, arrays, False)
+        return [self._result(seeds.get(a.serial), a, arrays) for a in self.aliases]
+
+    def _result(self, g: Any, a: Tensor, arrays: bool) -> Any:
+        if g is None:
+            g = _zeros(a)
+            return g if not arrays else np.asarray(g.value)
+        return np.array(g) if arrays else g
+
+    def leave(self, results: list[Any]) -> list[Any]:
+        """Results in the kind that the caller gave: arrays for arrays, Tensors for Tensors."""
+        if self.arrays and self.tensors_in:
+            return [tensor(x) for x in results]
+        return results
+
+    def gradients(self, results: list[Any], single: bool) -> Any:
+        """Results in the structure of the differentiated arguments."""
+        leaves = iter(results)
+        parts = tuple(unflatten(s, leaves) for s in self.structures)
+        return parts[0] if single else parts
+
+    def value(self) -> Any:
+        """The function's output as the caller shall see it."""
+        return unflatten(self.structure, [self._value(y) for y in self.outputs])
+
+    def _value(self, y: Tensor) -> Any:
+        if not self.arrays:
+            return y
+        return tensor(y.value) if self.tensors_in else np.array(y.value)
+
+
+def _zeros(x: Tensor) -> Tensor:
+    zero = tensor(np.zeros((), x.dtype))
+    return OPS["expand"](zero, tuple(x.shape)) if x.shape else zero  # type: ignore[no-any-return]
+
+
+def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
+    r"""Value of f and its pullback: the map :math:`g \mapsto g^{\mathsf T} J`.
+
+    Parameters
+    ----------
+    f : callable
+        Of Tensors; arguments and result may be nested dicts, lists and tuples.
+    *args : arrays or Tensors
+        Where to evaluate.
+    has_aux : bool
+        Whether f returns ``(output, aux)``; aux is then returned as a third item.
+
+    Returns
+    -------
+    y : like f's result
+    pullback : callable
+        From a cotangent of y to the tuple of cotangents of the arguments. It may be called again.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> y, pull = sg.vjp(lambda a, b: a * b, 2.0, 3.0)
+    >>> pull(1.0)
+    (array(3.), array(2.))
+    """
+    call = _Call(f, args, tuple(range(len(args))), has_aux, "vjp")
+
+    def pullback(cotangent: Any) -> Any:
+        seeds = flatten(cotangent)[0]
+        if len(seeds) != len(call.outputs):
+            raise GradientError(f"vjp: the function has {len(call.outputs)} output(s), got {len(seeds)} cotangent(s)")
+        outer = any(isinstance(g, Tensor) and (g.requires_grad or g.value is None) for g in seeds)
+        arrays = call.arrays and not outer
+        results = call.pull(seeds, arrays)
+        return call.gradients(call.leave(results) if arrays else results, False)
+
+    return (call.value(), pullback, call.aux) if has_aux else (call.value(), pullback)
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Any:
+    """A function that returns the value and the gradient of a scalar function.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one scalar (with ``has_aux``, a pair of it and anything).
+    argnums : int or tuple of int
+        Which positional arguments to differentiate by.
+    has_aux : bool
+        Whether f returns ``(scalar, aux)``.
+
+    Returns
+    -------
+    callable
+        With f's arguments; returns ``(value, gradient)`` or ``((value, aux), gradient)``. Arrays in, arrays
+        out; any Tensor in, Tensors out.
+
+    Raises
+    ------
+    GradientError
+        If f's output is not a scalar, or argnums do not fit.
+    DTypeError
+        If an argument is of integers.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.value_and_grad(lambda x: (x**3).sum())([1.0, 2.0])
+    (array(9.), [array(3.), array(12.)])
+    """
+
+    def differentiated(*args: Any, **options: Any) -> Any:
+        call = _Call(lambda *a: f(*a, **options), args, argnums, has_aux, "grad")
+        if len(call.outputs) != 1:
+            raise GradientError(f"grad: the function returned {len(call.outputs)} outputs; return one scalar, or has_aux")
+        results = call.leave(call.pull([None], call.arrays))
+        gradient = call.gradients(results, isinstance(argnums, int))
+        return ((call.value(), call.aux) if has_aux else call.value()), gradient
+
+    return differentiated
+
+
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Any:
+    """A function that returns the gradient of a scalar function; see `value_and_grad`.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.grad(sg.grad(lambda x: x**3))(2.0)
+    array(12.)
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    def gradient(*args: Any, **options: Any) -> Any:
+        value, g = both(*args, **options)
+        return (g, value[1]) if has_aux else g
+
+    return gradient
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    r"""Value of f and its derivative along tangents: :math:`J v`.
+
+    It is the pullback of the pullback: :math:`g \mapsto J^{\mathsf T} g` is linear, and its own pullback
+    at any g is J.
+
+    Parameters
+    ----------
+    f : callable
+    primals, tangents : sequences of the same structure
+        Arguments of f, and directions.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.jvp(sg.sin, (0.0,), (2.0,))
+    (array(0.), array(2.))
+    """
+    primals, tangents = tuple(primals), tuple(tangents)
+    points, directions = flatten(primals)[0], flatten(tangents)[0]
+    if len(points) != len(directions):
+        raise GradientError(f"jvp: {len(points)} primal(s) but {len(directions)} tangent(s)")
+    call = _Call(f, primals, tuple(range(len(primals))), False, "jvp")
+    plain = call.arrays and not any(isinstance(t, Tensor) and t.requires_grad for t in directions)
+
+    def transpose(*cotangents: Any) -> Any:
+        return call.pull(list(cotangents), False)
+
+    ones = [OPS["expand"](tensor(np.ones((), y.dtype)), tuple(y.shape)) for y in call.outputs]
+    second = _Call(transpose, tuple(ones), tuple(range(len(ones))), False, "jvp")
+    results = second.pull(directions, plain)
+    if plain and (call.tensors_in or any(isinstance(t, Tensor) for t in directions)):
+        results = [tensor(x) for x in results]
+    return call.value(), unflatten(call.structure, results)
+
+
+def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Any:
+    r"""A function that returns :math:`J_{i,j} = \partial y_i / \partial x_j`, of shape ``y.shape + x.shape``.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one array.
+    argnums : int or tuple of int
+
+    Examples
+    --------
+    >>> import numpy as np, symgrad as sg
+    >>> sg.jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    def differentiated(*args: Any, **options: Any) -> Any:
+        call = _Call(lambda *a: f(*a, **options), args, argnums, False, "jacobian")
+        if len(call.outputs) != 1:
+            raise GradientError(f"jacobian: the function returned {len(call.outputs)} outputs; return one array")
+        (y,) = call.outputs
+        if not concrete(y.shape):
+            raise TracingError(
+                f"jacobian: the output has the symbolic shape {y.shape}; use sg.derive for symbolic sizes"
+            )
+        rows = [call.pull([e], call.arrays) for e in _basis(y)]
+        stacked = [_stack(column, y.shape, a.shape) for a, column in _columns(rows, call.aliases)]
+        return call.gradients(call.leave(stacked), isinstance(argnums, int))
+
+    return differentiated
+
+
+def _basis(y: Tensor) -> list[Any]:
+    n = int(size_of(y.shape))
+    return list(np.eye(n, dtype=y.dtype).reshape((n, *y.shape)))
+
+
+def _columns(rows: list[list[Any]], aliases: list[Tensor]) -> list[tuple[Tensor, list[Any]]]:
+    return [(a, [row[k] for row in rows]) for k, a in enumerate(aliases)]
+
+
+def _stack(rows: list[Any], outer: Any, inner: Any) -> Any:
+    if not rows:
+        return np.zeros((*outer, *inner))
+    if isinstance(rows[0], Tensor):
+        return FUNCTIONS["reshape"](FUNCTIONS["stack"](rows), (*outer, *inner))
+    return np.stack(rows).reshape((*outer, *inner))
+
+
+def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
+    r"""A function that returns :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j`.
+
+    Examples
+    --------
+    >>> import numpy as np, symgrad as sg
+    >>> sg.hessian(lambda x: x[0] * x[0] * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    r"""The product :math:`H v` of the Hessian at x with v, without the Hessian.
+
+    Parameters
+    ----------
+    f : callable
+        Scalar function of one argument.
+    x, v : of one structure
+        The point and the vector.
+
+    Examples
+    --------
+    >>> import numpy as np, symgrad as sg
+    >>> sg.hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    array([ 6., 12.])
+    """
+    return vjp(grad(f), x)[1](v)[0]
+
+
+FUNCTIONS["backward"] = backward

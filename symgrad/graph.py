@@ -1,0 +1,260 @@
+"""The frozen `Graph`: what a function computes, as data that other readers run, rewrite and draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.context import current_run, generator
+from symgrad.errors import GraphError, SymgradError
+from symgrad.op import DISPLAY, FUNCTIONS, Op
+from symgrad.shapes import bind, concrete, same_shape, size_of, unify
+from symgrad.tensor import Tensor, apply, as_tensor, infer, reachable
+from symgrad.trees import Structure, flatten, unflatten
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Draw", "Graph"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A random input: where the ambient Run draws it at every call."""
+
+    node: Tensor
+    path: str
+
+    def sample(self, sizes: Mapping[str, int]) -> Any:
+        """Uniform numbers in [0, 1) of the node's shape and dtype."""
+        run = current_run(f"the random draw at {self.path!r}")
+        shape = bind(tuple(self.node.shape), sizes)
+        return generator(run.key("draw", self.path)).random(shape, dtype=self.node.dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph:
+    """A computation as data: nodes in topological order, from inputs and leaves to outputs.
+
+    Make one with `symgrad.trace`. Calling it runs it: on arrays with arrays out, on Tensors with
+    Tensors out (so that it differentiates like the function it came from).
+
+    Attributes
+    ----------
+    inputs : tuple of Tensor
+        Abstract inputs, one per array argument of the traced function, in order.
+    leaves : tuple of (Tensor, Tensor)
+        Leaves that the function closed over, each with its abstract stand-in; read at every call.
+    draws : tuple of Draw
+        Random inputs.
+    outputs : tuple of Tensor
+    assigned : tuple of (Tensor, Tensor)
+        Leaves that the function assigned to, each with the node of its new value.
+    nodes : tuple of Tensor
+        All of them, inputs before consumers.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> g = sg.trace(lambda x: sg.exp(x).sum(), sg.spec("B"))
+    >>> g
+    Graph(1 input, 2 ops -> 1 output)
+    >>> g([0.0, 0.0])
+    array(2.)
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    leaves: tuple[tuple[Tensor, Tensor], ...] = ()
+    draws: tuple[Draw, ...] = ()
+    assigned: tuple[tuple[Tensor, Tensor], ...] = ()
+    structure: Structure = None
+    nodes: tuple[Tensor, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        roots = (*self.outputs, *(new for _, new in self.assigned))
+        terminals = (*self.inputs, *(stand_in for _, stand_in in self.leaves), *(d.node for d in self.draws))
+        known = {x.serial for x in terminals}
+        nodes = reachable([*terminals, *roots])
+        for node in nodes:
+            if node.op is None and node.serial not in known:
+                raise GraphError(
+                    f"graph: {node._describe()} is not an input of the graph; it belongs to another trace "
+                    "(was an abstract Tensor stored outside of the traced function?)"
+                )
+        object.__setattr__(self, "nodes", tuple(nodes))
+
+    # Running
+
+    def __call__(self, *args: Any) -> Any:
+        """Run on arrays (arrays out) or Tensors (Tensors out)."""
+        given = [x for a in args for x in flatten(a)[0]]
+        closed = [leaf for leaf, _ in self.leaves]
+        if any(isinstance(x, Tensor) for x in given) or any(leaf.requires_grad & 2 for leaf in closed):
+            return unflatten(self.structure, self.apply([as_tensor(x) for x in given], closed))
+        arrays = [np.asarray(x, dtype=i.dtype) for x, i in zip(given, self.inputs, strict=False)]
+        values = self.run(arrays)
+        return unflatten(self.structure, [np.array(v) for v in values])
+
+    def sizes(self, shapes: Iterable[Any]) -> dict[str, int]:
+        """The numbers behind the symbolic sizes, from the shapes of the arguments."""
+        found: dict[str, int] = {}
+        shapes = list(shapes)
+        if len(shapes) != len(self.inputs):
+            raise GraphError(f"graph: takes {len(self.inputs)} array(s), got {len(shapes)}")
+        for _ in range(2):  # the second time checks the sizes that were unknown at first
+            for x, shape in zip(self.inputs, shapes, strict=True):
+                unify(x.shape, shape, found, f"graph: argument {x.name or '?'}")
+        return found
+
+    def run(self, arrays: list[Any], closed: list[Any] | None = None) -> list[Any]:
+        """The outputs on plain arrays; leaves assigned to are left alone."""
+        values = self.values(arrays, closed)
+        return [values[y.serial] for y in self.outputs]
+
+    def values(self, arrays: list[Any], closed: list[Any] | None = None) -> dict[int, Any]:
+        """The value of every node, by serial number."""
+        sizes = self.sizes([np.shape(x) for x in arrays])
+        values: dict[int, Any] = {x.serial: a for x, a in zip(self.inputs, arrays, strict=True)}
+        leaf_values = [leaf.value for leaf, _ in self.leaves] if closed is None else closed
+        values.update({s.serial: v for (_, s), v in zip(self.leaves, leaf_values, strict=True)})
+        values.update({d.node.serial: d.sample(sizes) for d in self.draws})
+        for node in self.nodes:
+            if node.serial not in values:
+                values[node.serial] = _evaluate(node, [values[x.serial] for x in node.inputs], sizes)
+        return values
+
+    def apply(self, arguments: list[Tensor], closed: list[Tensor] | None = None) -> list[Tensor]:
+        """The outputs on Tensors, recorded op by op."""
+        sizes = self.sizes([x.shape for x in arguments]) if all(concrete(x.shape) for x in arguments) else {}
+        made = {x.serial: a for x, a in zip(self.inputs, arguments, strict=True)}
+        leaves = [leaf for leaf, _ in self.leaves] if closed is None else closed
+        made.update({s.serial: leaf for (_, s), leaf in zip(self.leaves, leaves, strict=True)})
+        made.update({d.node.serial: FUNCTIONS["random_uniform"](d.path, bind(tuple(d.node.shape), sizes), d.node.dtype)
+                     for d in self.draws})  # fmt: skip
+        for node in self.nodes:
+            if node.serial in made:
+                continue
+            if node.op.name == "const":  # type: ignore[union-attr]
+                made[node.serial] = node
+                continue
+            y = apply(node.op, tuple([made[x.serial] for x in node.inputs]), bind(node.params, sizes) if sizes else node.params)  # type: ignore[arg-type]  # fmt: skip
+            if node.name is not None:
+                y = FUNCTIONS["named"](y, node.name, node.latex) if y.meta is None else y
+            made[node.serial] = y
+        return [made[y.serial] for y in self.outputs]
+
+    # Looking
+
+    def validate(self) -> Graph:
+        """Check that shapes and dtypes of all nodes are what their ops give; returns the graph."""
+        for node in self.nodes:
+            if node.op is None or node.op.name == "const":
+                continue
+            try:
+                shape, dtype = infer(node.op, node.inputs, node.params)
+            except SymgradError as error:
+                raise GraphError(f"graph: node {node._describe()} does not fit its inputs: {error}") from None
+            same = shape == node.shape if node.op.outputs else same_shape(shape, node.shape)
+            if not same or (dtype != node.dtype and node.op.name != "size"):
+                raise GraphError(f"graph: node {node._describe()} should be {dtype}{tuple(shape)}")
+        return self
+
+    def to_networkx(self) -> nx.MultiDiGraph[int]:
+        """The graph as a `networkx.MultiDiGraph`: nodes by place, edges keyed by argument position.
+
+        Node attributes: ``op``, ``name``, ``shape``, ``dtype``, ``role`` (input, leaf, draw, const, op) and
+        ``output``. ``x * x`` has two edges, with keys 0 and 1.
+        """
+        import networkx as nx
+
+        place = {node.serial: k for k, node in enumerate(self.nodes)}
+        roles = {x.serial: "input" for x in self.inputs}
+        roles.update({s.serial: "leaf" for _, s in self.leaves})
+        roles.update({d.node.serial: "draw" for d in self.draws})
+        outputs = {y.serial for y in self.outputs}
+        view: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+        for k, node in enumerate(self.nodes):
+            op: Op | None = node.op
+            role = roles.get(node.serial, "const" if op is not None and op.name == "const" else "op")
+            view.add_node(k, op=op.name if op else None, name=node.name, shape=node.shape, dtype=str(node.dtype),
+                          role=role, output=node.serial in outputs)  # fmt: skip
+            for position, x in enumerate(node.inputs):
+                view.add_edge(place[x.serial], k, key=position)
+        return view
+
+    def depth(self) -> int:
+        """Number of ops on the longest path."""
+        return len(self.critical_path()) - 1 if self.nodes else 0
+
+    def critical_path(self) -> list[Tensor]:
+        """The nodes of a longest path from an input to an output."""
+        import networkx as nx
+
+        return [self.nodes[k] for k in nx.dag_longest_path(nx.DiGraph(self.to_networkx()))]
+
+    def fan_out(self) -> dict[Tensor, int]:
+        """How many times each node is read."""
+        counts = {node.serial: 0 for node in self.nodes}
+        for node in self.nodes:
+            for x in node.inputs:
+                counts[x.serial] += 1
+        return {node: counts[node.serial] for node in self.nodes}
+
+    def memory_timeline(self, **sizes: int) -> list[int]:
+        """Bytes alive after each node, if every value is freed after its last reader.
+
+        Parameters
+        ----------
+        **sizes : int
+            Numbers for the symbolic sizes.
+        """
+        last = {x.serial: k for k, node in enumerate(self.nodes) for x in node.inputs}
+        kept = {y.serial for y in (*self.outputs, *(n for _, n in self.assigned))}
+        alive: dict[int, int] = {}
+        timeline = []
+        for k, node in enumerate(self.nodes):
+            alive[node.serial] = _bytes(node, sizes)
+            timeline.append(sum(alive.values()))
+            for x in node.inputs:
+                if last[x.serial] == k and x.serial not in kept:
+                    alive.pop(x.serial, None)
+        return timeline
+
+    def to_sympy(self) -> Any:
+        """SymPy definitions: one equation per named or shared node, then the outputs."""
+        return FUNCTIONS["to_sympy"](self)
+
+    def __repr__(self) -> str:
+        ops = sum(node.op is not None and node.op.name != "const" for node in self.nodes)
+        return f"Graph({_count(len(self.inputs), 'input')}, {_count(ops, 'op')} -> {_count(len(self.outputs), 'output')})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        show = DISPLAY.get("graph")
+        return show(self) if show is not None else {"text/plain": repr(self)}
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _bytes(node: Tensor, sizes: Mapping[str, int]) -> int:
+    if node.op is not None and node.op.outputs:
+        return sum(int(size_of(bind(tuple(s), sizes))) * d.itemsize for s, d in zip(node.shape, node.dtype, strict=True))
+    return int(size_of(bind(tuple(node.shape), sizes))) * node.dtype.itemsize
+
+
+def _evaluate(node: Tensor, values: list[Any], sizes: Mapping[str, int]) -> Any:
+    """One node on arrays."""
+    if node.value is not None:
+        return node.value
+    op: Op = node.op  # type: ignore[assignment]
+    params = bind(node.params, sizes) if node.params else ()
+    if op.name == "size":
+        return np.asarray(params[0], node.dtype)
+    if op.arity is None:
+        return op.forward(tuple(values), *params)
+    return op.forward(*values, *params)

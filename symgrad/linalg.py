@@ -1,0 +1,9 @@
+"""Linear algebra under NumPy's names."""
+
+from __future__ import annotations
+
+from symgrad.functions.statistics import norm
+from symgrad.ops.decomposition import eigh
+from symgrad.ops.product import matmul, outer
+
+__all__ = ["eigh", "matmul", "norm", "outer"]

@@ -1,0 +1,206 @@
+"""The frozen `Op`, its one-declaration constructor, and the tables that link the floors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgrad.errors import OpError
+
+__all__ = ["CONVERTERS", "DISPLAY", "FUNCTIONS", "OPS", "Op", "builtin", "function", "op"]
+
+OPS: dict[str, Op] = {}
+"""Every built-in op by name."""
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""What a NumPy function, a Tensor operator or a Tensor method of that name means on Tensors."""
+
+CONVERTERS: dict[type, Callable[[Op, tuple[Any, ...], tuple[Any, ...]], Any]] = {}
+"""Number systems: what calling an op on an argument of that type does (Tensor: record; SymPy: symbol)."""
+
+DISPLAY: dict[str, Callable[..., Any]] = {}
+"""Notebook display and text of other floors, by method name."""
+
+_SYSTEM_OF: dict[type, Callable[..., Any] | None] = {np.ndarray: None, float: None, int: None, np.float64: None}
+
+
+def _system(kind: type) -> Callable[..., Any] | None:
+    """The number system of a type, looked up once along its bases."""
+    for base in kind.__mro__:
+        if base in CONVERTERS:
+            _SYSTEM_OF[kind] = CONVERTERS[base]
+            return CONVERTERS[base]
+    return None  # not remembered: the system may be registered later
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Op:
+    """One differentiable operation and everything about it; make one with `symgrad.op`.
+
+    Calling it on arrays runs ``forward``; on Tensors it records a node; on any other number
+    system (SymPy scalars) it does what that system registered in ``CONVERTERS``.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    pullback: tuple[Callable[..., Any] | None, ...] | Callable[..., Any] | None = None
+    arity: int | None = 1
+    params: tuple[str, ...] = ()
+    defaults: tuple[Any, ...] = ()
+    symbol: str | None = None
+    notation: str | None = None
+    indices: str | Callable[..., str] = "elementwise"
+    domain: tuple[Any, ...] | None = None
+    pieces: tuple[str, ...] = ()
+    shape: Callable[..., Any] | None = None
+    dtype: Any = None
+    promotes: tuple[int, ...] | None = None
+    outputs: tuple[str, ...] = ()
+    view: bool = False
+    identity: bool = False
+    out: bool = False
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if self.arity is None:
+            inputs, params = self._inputs(args[0]), self._bind(args[1:], options)
+        else:
+            n = self.arity
+            if len(args) < n:
+                raise OpError(f"{self.name}: takes {n} array argument(s), got {len(args)}")
+            inputs = args[:n] if len(args) > n else args
+            params = self._bind(args[n:], options) if self.params or options or len(args) > n else ()
+        for x in inputs:
+            kind = type(x)
+            system = _SYSTEM_OF[kind] if kind in _SYSTEM_OF else _system(kind)
+            if system is not None:
+                return system(self, inputs, params)
+        return self.forward(*inputs, *params) if self.arity is not None else self.forward(inputs, *params)
+
+    def _inputs(self, given: Any) -> tuple[Any, ...]:
+        if not isinstance(given, (tuple, list)) or not given:
+            raise OpError(f"{self.name}: takes a non-empty list or tuple of arrays, got {type(given).__name__}")
+        return tuple(given)
+
+    def _bind(self, values: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """Parameters in declared order, from positional and named values and defaults."""
+        if len(values) > len(self.params):
+            raise OpError(f"{self.name}: takes parameters {self.params}, got {len(values)} positional ones")
+        bound = list(values)
+        first_default = len(self.params) - len(self.defaults)
+        for k in range(len(values), len(self.params)):
+            name = self.params[k]
+            if name in options:
+                bound.append(options.pop(name))
+            elif k >= first_default:
+                bound.append(self.defaults[k - first_default])
+            else:
+                raise OpError(f"{self.name}: parameter {name!r} is missing; it takes {self.params}")
+        if options:
+            raise OpError(f"{self.name}: unknown parameter(s) {sorted(options)}; it takes {self.params or 'none'}")
+        return tuple(bound)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> Any:
+        if OPS.get(self.name) is not self:
+            raise OpError(
+                f"{self.name}: only built-in ops are stored by name; detach the Tensor, or copy the function that made it"
+            )
+        return OPS.__getitem__, (self.name,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        return self
+
+
+def op(name: str, forward: Callable[..., Any], **fields: Any) -> Op:
+    r"""Declare an op: its forward on arrays, its pullback, and its meaning in mathematics.
+
+    Parameters
+    ----------
+    name : str
+        For people, pictures and errors.
+    forward : callable
+        On arrays: ``forward(*inputs, *params)``. An op of any number of inputs (``arity=None``)
+        gets them as one tuple.
+    pullback : tuple of callables, or callable
+        One function per input, ``(g, y, *inputs, *params) -> cotangent``, or None where nothing
+        flows; or one function ``(g, y, inputs, params) -> tuple`` where work is shared. Elementwise
+        pullbacks use operators and ops only, so that they also run on Tensors (any order) and on
+        SymPy scalars (proof). Broadcasting is undone by the engine.
+    arity : int, optional
+        Number of array inputs; by default the length of the pullback tuple.
+    params : tuple of str
+        Names of the static, hashable parameters that follow the inputs.
+    symbol : str
+        The scalar meaning: a SymPy function's name or a formula in x, y, z.
+    notation : str
+        LaTeX with ``{0}``, ``{1}`` for the inputs.
+    indices : str
+        Meaning in index notation: ``elementwise``, ``sum``, ``mean``, ``expand``, ``sum_to``,
+        ``unsqueeze``, ``permute``, ``size``, ``einsum``, ``identity``, ``const``, ``gather``, ``opaque``.
+    domain : tuple
+        Interval(s) of inputs on which the rule is smooth, for checks.
+
+    Returns
+    -------
+    Op
+        Frozen. It is not registered anywhere: keep it and call it.
+
+    Raises
+    ------
+    OpError
+        For an unknown field, or an arity that does not fit the pullback.
+
+    Examples
+    --------
+    >>> import numpy as np, symgrad as sg
+    >>> cube = sg.op("cube", lambda x: x**3, pullback=(lambda g, y, x: g * 3 * x * x,), symbol="x**3")
+    >>> sg.grad(cube)(2.0)
+    array(12.)
+    """
+    unknown = fields.keys() - Op.__dataclass_fields__.keys()
+    if unknown:
+        known = ", ".join(Op.__dataclass_fields__)
+        raise OpError(f"op {name!r}: unknown field(s) {sorted(unknown)}; the fields are {known}")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise OpError(f"op: the name must be an identifier, got {name!r}")
+    if not callable(forward):
+        raise OpError(f"op {name!r}: forward must be callable, got {type(forward).__name__}")
+    pullback = fields.get("pullback")
+    if isinstance(pullback, tuple):
+        if fields.setdefault("arity", len(pullback)) != len(pullback):
+            raise OpError(f"op {name!r}: {fields['arity']} input(s) but {len(pullback)} pullback function(s)")
+    elif isinstance(forward, np.ufunc):
+        fields.setdefault("arity", forward.nin)
+    if isinstance(forward, np.ufunc):
+        fields.setdefault("out", True)
+    if isinstance(pullback, tuple) and not any(pullback):
+        fields["pullback"] = ()  # locally constant: nothing flows to any input
+    return Op(name, forward, **fields)
+
+
+def builtin(name: str, forward: Callable[..., Any], **fields: Any) -> Op:
+    """Declare an op and register it in ``OPS`` (and as the function of its name)."""
+    made = op(name, forward, **fields)
+    if name in OPS:
+        raise OpError(f"op {name!r} is declared twice")
+    OPS[name] = made
+    FUNCTIONS.setdefault(name, made)
+    return made
+
+
+def function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function on Tensors under its own name and the given NumPy names."""
+
+    def register(f: Callable[..., Any]) -> Callable[..., Any]:
+        for name in (f.__name__, *names):
+            if FUNCTIONS.get(name, f) is not f and not isinstance(FUNCTIONS[name], Op):
+                raise OpError(f"function {name!r} is declared twice")
+            FUNCTIONS[name] = f
+        return f
+
+    return register

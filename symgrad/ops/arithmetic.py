@@ -1,0 +1,66 @@
+"""Arithmetic and roots.
+
+`div0` and `mul0` are quotient and product in which a zero cotangent stays zero through a singular
+rule; rules use them wherever the local derivative may be infinite.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.op import FUNCTIONS, builtin
+
+__all__ = ["add", "div0", "divide", "hypot", "mul0", "multiply", "negative", "reciprocal", "square", "sqrt",
+           "subtract"]  # fmt: skip
+
+
+def _div0(a: Any, b: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        q = np.divide(a, b)
+    if np.isfinite(q).all():
+        return q
+    return np.where((np.equal(a, 0)) & ((np.equal(b, 0)) | np.isnan(b)), np.zeros((), q.dtype), q)
+
+
+def _mul0(a: Any, b: Any) -> Any:
+    with np.errstate(invalid="ignore", over="ignore"):
+        p = np.multiply(a, b)
+    if np.isfinite(p).all():
+        return p
+    return np.where(np.equal(a, 0) & ~np.isfinite(b), np.zeros((), p.dtype), p)
+
+
+div0 = builtin("div0", _div0, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul0(g, y), b)),
+               symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+
+mul0 = builtin("mul0", _mul0, pullback=(lambda g, y, a, b: mul0(g, b), lambda g, y, a, b: mul0(a, g)),
+               symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
+
+add = builtin("add", np.add, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: g),
+              symbol="x + y", notation="{0} + {1}")  # fmt: skip
+
+subtract = builtin("subtract", np.subtract, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+                   symbol="x - y", notation="{0} - {1}")  # fmt: skip
+
+multiply = builtin("multiply", np.multiply, pullback=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+                   symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
+
+divide = builtin("divide", np.divide, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul0(g, y), b)),
+                 symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+
+negative = builtin("negative", np.negative, pullback=(lambda g, y, x: -g,), symbol="-x", notation="-{0}")
+
+square = builtin("square", np.square, pullback=(lambda g, y, x: g * (2 * x),), symbol="x**2", notation="{0}^2")
+
+reciprocal = builtin("reciprocal", np.reciprocal, pullback=(lambda g, y, x: -div0(mul0(g, y), x),),
+                     symbol="1/x", notation=r"\frac{{1}}{{{0}}}", domain=(0.3, 3))  # fmt: skip
+
+sqrt = builtin("sqrt", np.sqrt, pullback=(lambda g, y, x: div0(g, 2 * y),),
+               symbol="sqrt(x)", notation=r"\sqrt{{{0}}}", domain=(0.2, 4))  # fmt: skip
+
+hypot = builtin("hypot", np.hypot, pullback=(lambda g, y, a, b: g * div0(a, y), lambda g, y, a, b: g * div0(b, y)),
+                symbol="sqrt(x**2 + y**2)", notation=r"\sqrt{{{0}^2 + {1}^2}}", domain=(0.3, 3))  # fmt: skip
+
+FUNCTIONS["true_divide"] = divide

@@ -1,0 +1,259 @@
+"""Shape, order of axes, and joining."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from symgrad.errors import ShapeError
+from symgrad.op import FUNCTIONS, OPS, builtin
+from symgrad.shapes import Dim, normalize_axes, normalize_axis, quotient, same_size, size_of
+
+__all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "permute", "ravel", "reshape", "squeeze",
+           "stack", "swapaxes", "transpose"]  # fmt: skip
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.argsort(axes))
+
+
+_reshape = builtin("reshape", np.reshape, pullback=(lambda g, y, x, shape: _reshape(g, x.shape),), params=("shape",),
+                   indices="reshape", notation="{0}", view=True, shape=lambda own, shape: shape)  # fmt: skip
+
+permute = builtin("permute", np.transpose, pullback=(lambda g, y, x, axes: permute(g, _inverse(axes)),),
+                  params=("axes",), indices="permute", notation=r"{0}^{{\mathsf T}}", view=True,
+                  shape=lambda own, axes: tuple(own[k] for k in axes))  # fmt: skip
+
+_unsqueeze = builtin("unsqueeze", np.expand_dims, pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
+                     indices="unsqueeze", notation="{0}", view=True, shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
+
+_squeeze = builtin("squeeze", np.squeeze, pullback=(lambda g, y, x, axis: _unsqueeze(g, axis),), params=("axis",),
+                   indices="squeeze", notation="{0}", view=True,
+                   shape=lambda own, axis: tuple(n for k, n in enumerate(own) if k not in axis))  # fmt: skip
+
+
+def _inserted(own: Any, axes: tuple[int, ...]) -> Any:
+    rest = iter(own)
+    return tuple(1 if k in axes else next(rest) for k in range(len(own) + len(axes)))
+
+
+def _shape(given: Any, where: str) -> tuple[Any, ...]:
+    """A shape from an integer, a Dim, or a sequence of them."""
+    items = given if isinstance(given, (tuple, list)) else (given,)
+    try:
+        return tuple(n if isinstance(n, Dim) else operator.index(n) for n in items)
+    except TypeError:
+        raise ShapeError(f"{where}: a shape is made of integers, got {given!r}") from None
+
+
+def reshape(x: Any, shape: Any, *, order: str = "C") -> Any:
+    """The same elements in another shape; one size may be -1.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    shape : int or tuple of int
+        Symbolic sizes are fine.
+    order : {"C"}
+        Only row-major order.
+
+    Raises
+    ------
+    ShapeError
+        If the numbers of elements differ.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.reshape(sg.tensor([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
+    (2, 2)
+    """
+    if order != "C":
+        raise ShapeError(f"reshape: order {order!r} is not supported; transpose first, then reshape in C order")
+    wanted = _shape(shape, "reshape")
+    own = tuple(x.shape)
+    free = [k for k, n in enumerate(wanted) if type(n) is int and n == -1]
+    if len(free) > 1:
+        raise ShapeError(f"reshape: only one size may be -1, got {wanted}")
+    if free:
+        known = size_of([n for k, n in enumerate(wanted) if k != free[0]])
+        rest = quotient(size_of(own), known)
+        if rest is None:
+            raise ShapeError(f"reshape: shape {own} does not fit into {wanted}: {size_of(own)} elements by {known}")
+        wanted = tuple(rest if k == free[0] else n for k, n in enumerate(wanted))
+    if not same_size(size_of(own), size_of(wanted)):
+        raise ShapeError(f"reshape: shape {own} has {size_of(own)} elements, {wanted} has {size_of(wanted)}")
+    return _reshape(x, wanted)
+
+
+def ravel(x: Any) -> Any:
+    """All elements in one axis."""
+    return x if len(x.shape) == 1 else _reshape(x, (size_of(x.shape),))
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """The axes in another order; reversed by default.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axes : tuple of int, optional
+        A permutation of the axes.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.transpose(sg.tensor([[1.0, 2.0, 3.0]])).shape
+    (3, 1)
+    """
+    ndim = len(x.shape)
+    if axes is None:
+        order = tuple(range(ndim))[::-1]
+    else:
+        order = tuple(normalize_axis(a, ndim, "transpose") for a in axes)
+        if sorted(order) != list(range(ndim)):
+            raise ShapeError(f"transpose: axes {tuple(axes)} is not a permutation of {tuple(range(ndim))}")
+    return x if order == tuple(range(ndim)) else permute(x, order)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged."""
+    order = list(range(len(x.shape)))
+    a, b = (normalize_axis(k, len(order), "swapaxes") for k in (axis1, axis2))
+    order[a], order[b] = b, a
+    return transpose(x, order)
+
+
+def moveaxis(x: Any, source: int, destination: int) -> Any:
+    """One axis moved to another place."""
+    order = list(range(len(x.shape)))
+    a, b = (normalize_axis(k, len(order), "moveaxis") for k in (source, destination))
+    order.insert(b, order.pop(a))
+    return transpose(x, order)
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    """New axes of size 1 at the given places of the result."""
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    if not given:
+        return x
+    return _unsqueeze(x, normalize_axes(axis, len(x.shape) + len(given), "expand_dims"))
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Without the given axes, which must have size 1 (by default, all that have)."""
+    one = tuple(k for k, n in enumerate(x.shape) if type(n) is int and n == 1)
+    axes = one if axis is None else normalize_axes(axis, len(x.shape), "squeeze")
+    wrong = [k for k in axes if k not in one]
+    if wrong:
+        raise ShapeError(f"squeeze: axis {wrong[0]} of shape {tuple(x.shape)} does not have size 1")
+    return _squeeze(x, axes) if axes else x
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Repeat along axes of size 1, and along new leading axes."""
+    wanted = _shape(shape, "broadcast_to")
+    return OPS["expand"](x, wanted)
+
+
+def _joined(shapes: Any, axis: int) -> Any:
+    first = shapes[0]
+    for shape in shapes[1:]:
+        if len(shape) != len(first) or not all(
+            k == axis or same_size(a, b) for k, (a, b) in enumerate(zip(first, shape, strict=True))
+        ):
+            raise ShapeError(f"concatenate: shapes {tuple(map(tuple, shapes))} differ outside of axis {axis}")
+    total: Any = 0
+    for shape in shapes:
+        total = total + shape[axis]
+    return tuple(total if k == axis else n for k, n in enumerate(first))
+
+
+def _parts(g: Any, y: Any, inputs: Any, params: Any) -> Any:
+    (axis,) = params
+    start: Any = 0
+    parts = []
+    for x in inputs:
+        stop = start + x.shape[axis]
+        parts.append(OPS["getitem"]((g,), (*(("slice", None, None, None),) * axis, ("slice", start, stop, None))))
+        start = stop
+    return parts
+
+
+_concatenate = builtin("concatenate", np.concatenate, pullback=_parts, arity=None, params=("axis",), indices="opaque",
+                       notation=r"[{0}, \ldots]", shape=_joined)  # fmt: skip
+
+
+def concatenate(arrays: Any, axis: int = 0) -> Any:
+    """Join along an existing axis.
+
+    Parameters
+    ----------
+    arrays : sequence of Tensors or arrays
+        Equal shapes but for the axis.
+    axis : int
+        Where to join.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.concatenate([sg.tensor([1.0]), sg.tensor([2.0, 3.0])])
+    Tensor([1., 2., 3.])
+    """
+    items = list(arrays)
+    if not items:
+        raise ShapeError("concatenate: needs at least one array")
+    items = [x if hasattr(x, "shape") else np.asarray(x) for x in items]
+    if not len(items[0].shape):
+        raise ShapeError("concatenate: scalars have no axis to join along; use stack")
+    return _concatenate(items, normalize_axis(axis, len(items[0].shape), "concatenate"))
+
+
+def stack(arrays: Any, axis: int = 0) -> Any:
+    """Join along a new axis; shapes must be equal."""
+    items = [x if hasattr(x, "shape") else np.asarray(x) for x in arrays]
+    if not items:
+        raise ShapeError("stack: needs at least one array")
+    axis = normalize_axis(axis, len(items[0].shape) + 1, "stack")
+    return concatenate([expand_dims(x, axis) for x in items], axis)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Any:
+    """Add a border of a constant.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    pad_width : int, (before, after), or one pair per axis
+        As in `numpy.pad`.
+    mode : {"constant"}
+    constant_values : float
+        The border.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.pad(sg.tensor([1.0, 2.0]), (1, 2))
+    Tensor([0., 1., 2., 0., 0.])
+    """
+    if mode != "constant":
+        raise ShapeError(f"pad: mode {mode!r} is not supported; use 'constant'")
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=np.int64), (len(x.shape), 2)).tolist()
+    if any(w < 0 for pair in widths for w in pair):
+        raise ShapeError(f"pad: widths must be at least 0, got {pad_width!r}; slice to remove elements")
+    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+    key = tuple(("slice", a, a + n, None) for n, (a, _) in zip(x.shape, widths, strict=True))
+    padded = OPS["scatter"]((x,), key, shape)
+    if constant_values == 0:
+        return padded
+    inside = OPS["scatter"]((np.ones(x.shape, np.bool_),), key, shape)
+    return FUNCTIONS["where"](inside, padded, constant_values)
+
+
+FUNCTIONS.update(
+    broadcast_to=broadcast_to, concatenate=concatenate, expand_dims=expand_dims, moveaxis=moveaxis, pad=pad,
+    ravel=ravel, reshape=reshape, squeeze=squeeze, stack=stack, swapaxes=swapaxes, transpose=transpose,
+    permute_dims=transpose, concat=concatenate,
+)  # fmt: skip

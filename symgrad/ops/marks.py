@@ -1,0 +1,88 @@
+"""Ops that compute nothing: constants, sizes, names, and the edges of differentiation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.errors import DTypeError
+from symgrad.op import FUNCTIONS, builtin
+from symgrad.tensor import Meta, Tensor
+
+__all__ = ["alias", "astype", "const", "item", "named", "size", "stop_gradient"]
+
+
+def _same(x: Any, *params: Any) -> Any:
+    return x
+
+
+const = builtin("const", lambda literal: np.asarray(literal), pullback=(), params=("literal",), indices="const",
+                shape=lambda literal: ())  # fmt: skip
+
+size = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), params=("dim",), indices="size",
+               shape=lambda dim: ())  # fmt: skip
+
+_named = builtin("named", _same, pullback=(lambda g, y, x, name, latex: g,), params=("name", "latex"),
+                 defaults=(None, None), notation="{0}", indices="identity", identity=True)  # fmt: skip
+
+alias = builtin("alias", _same, pullback=(lambda g, y, x: g,), symbol="x", notation="{0}",
+                indices="identity", identity=True)  # fmt: skip
+
+stop_gradient = builtin("stop_gradient", _same, pullback=(None,), symbol="x", notation="{0}",
+                        indices="identity", identity=True)  # fmt: skip
+
+item = builtin("item", lambda bundle, k: bundle[k], arity=1, params=("k",), promotes=(),
+               indices="opaque",
+               shape=lambda shapes, k: shapes[k], dtype=lambda dtypes, k: dtypes[k])  # fmt: skip
+
+_astype = builtin(
+    "astype",
+    lambda x, dtype: x.astype(dtype),
+    pullback=(lambda g, y, x, dtype: _astype(g, x.dtype.name),),
+    params=("dtype",),
+    promotes=(),
+    notation="{0}",
+    indices="identity",
+    dtype=lambda own, dtype: np.dtype(dtype),
+)
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """The same numbers with another element type (float64, float32, bool or an integer type)."""
+    wanted = np.dtype(dtype)
+    if wanted.kind not in "biuf" or wanted.itemsize > 8 or wanted == np.float16:
+        raise DTypeError(f"astype: {wanted} is not supported; use float64, float32, bool or an integer type")
+    return x if x.dtype == wanted else _astype(x, wanted.name)
+
+
+def named(x: Any, name: str, latex: str | None = None) -> Any:
+    r"""Give a value the name that derivations, pictures and compiled source show.
+
+    The identity on arrays and SymPy expressions; on a Tensor an alias that plans erase.
+
+    Parameters
+    ----------
+    x : Tensor, array or SymPy expression
+    name : str
+    latex : str, optional
+        LaTeX of the name, such as ``r"\mu_B"``.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> x = sg.tensor([1.0, 3.0], requires_grad=True)
+    >>> sg.named(x.mean(), "mu", latex=r"\mu").name
+    'mu'
+    """
+    if not isinstance(x, Tensor):
+        return x
+    y = _named(x, name=name, latex=latex)
+    if y.meta is None:
+        y.meta = Meta()
+    y.meta.name, y.meta.latex = name, latex
+    return y
+
+
+FUNCTIONS["astype"] = astype
+FUNCTIONS["named"] = named

@@ -1,0 +1,40 @@
+"""Trigonometric functions and their inverses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.op import FUNCTIONS, builtin
+from symgrad.ops.arithmetic import div0, mul0, sqrt
+
+__all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "tan"]
+
+sin = builtin("sin", np.sin, pullback=(lambda g, y, x: g * cos(x),), symbol="sin", notation=r"\sin({0})")
+
+cos = builtin("cos", np.cos, pullback=(lambda g, y, x: -(g * sin(x)),), symbol="cos", notation=r"\cos({0})")
+
+tan = builtin("tan", np.tan, pullback=(lambda g, y, x: mul0(g, 1 + y * y),), symbol="tan",
+              notation=r"\tan({0})", domain=(-1.4, 1.4))  # fmt: skip
+
+arcsin = builtin("arcsin", np.arcsin, pullback=(lambda g, y, x: div0(g, sqrt(1 - x * x)),), symbol="asin",
+                 notation=r"\arcsin({0})", domain=(-0.95, 0.95))  # fmt: skip
+
+arccos = builtin("arccos", np.arccos, pullback=(lambda g, y, x: -div0(g, sqrt(1 - x * x)),), symbol="acos",
+                 notation=r"\arccos({0})", domain=(-0.95, 0.95))  # fmt: skip
+
+arctan = builtin("arctan", np.arctan, pullback=(lambda g, y, x: g / (1 + x * x),), symbol="atan",
+                 notation=r"\arctan({0})")  # fmt: skip
+
+arctan2 = builtin(
+    "arctan2",
+    np.arctan2,
+    pullback=(
+        lambda g, y, a, b: g * div0(b, a * a + b * b),
+        lambda g, y, a, b: -(g * div0(a, a * a + b * b)),
+    ),
+    symbol="atan2(x, y)",
+    notation=r"\operatorname{{atan2}}({0}, {1})",
+    domain=(0.3, 3),
+)
+
+FUNCTIONS.update(asin=arcsin, acos=arccos, atan=arctan, atan2=arctan2)

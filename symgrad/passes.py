@@ -1,0 +1,125 @@
+"""Passes: pure functions Graph -> Graph that keep all values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgrad.graph import Draw, Graph
+from symgrad.op import OPS
+from symgrad.shapes import Dim
+from symgrad.tensor import Meta, Tensor, _make
+
+__all__ = ["eliminate_common", "eliminate_dead", "erase_identities", "rewrite", "simplify"]
+
+
+def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | None]) -> Graph:
+    """The graph with every node replaced by what the rule returns for it and its new inputs.
+
+    Parameters
+    ----------
+    graph : Graph
+    rule : callable
+        ``(old node, new inputs) -> node``, or None to keep the node (on its new inputs).
+    """
+    made: dict[int, Tensor] = {}
+    for node in graph.nodes:
+        inputs = tuple(made[x.serial] for x in node.inputs)
+        new = rule(node, inputs) if node.op is not None else node
+        made[node.serial] = _keep(node, inputs) if new is None else new
+
+    def of(node: Tensor) -> Tensor:
+        return made[node.serial]
+
+    return Graph(
+        tuple(map(of, graph.inputs)),
+        tuple(map(of, graph.outputs)),
+        tuple((leaf, of(s)) for leaf, s in graph.leaves),
+        tuple(Draw(of(d.node), d.path) for d in graph.draws),
+        tuple((leaf, of(new)) for leaf, new in graph.assigned),
+        graph.structure,
+    )
+
+
+def _keep(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
+    """The node itself where its inputs are unchanged and older, else a copy on the new inputs."""
+    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+        return node
+    copy = _make(node.op, inputs, node.params, node.value, node.requires_grad)
+    meta = node.meta
+    if meta is not None:
+        copy.meta = Meta(meta.name, meta.latex, meta.scope, meta.shape, meta.dtype, meta.positive)
+    return copy
+
+
+def eliminate_dead(graph: Graph) -> Graph:
+    """Without the leaves and draws that no output needs."""
+    needed: set[int] = set()
+    stack = [*graph.outputs, *(new for _, new in graph.assigned)]
+    while stack:
+        node = stack.pop()
+        if node.serial not in needed:
+            needed.add(node.serial)
+            stack.extend(node.inputs)
+    return Graph(
+        graph.inputs,
+        graph.outputs,
+        tuple((leaf, s) for leaf, s in graph.leaves if s.serial in needed),
+        tuple(d for d in graph.draws if d.node.serial in needed),
+        graph.assigned,
+        graph.structure,
+    )
+
+
+def eliminate_common(graph: Graph) -> Graph:
+    """With equal nodes merged: same op, same parameters by type and value, same inputs."""
+    seen: dict[Any, Tensor] = {}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        key = (id(node.op), exact(node.params), str(node.dtype), tuple(x.serial for x in inputs), node.name)
+        if key not in seen:
+            seen[key] = _keep(node, inputs)
+        return seen[key]
+
+    return rewrite(graph, rule)
+
+
+def exact(value: Any) -> Any:
+    """A key that tells 1, 1.0 and True, and 0.0 and -0.0, apart."""
+    if isinstance(value, tuple):
+        return tuple(exact(v) for v in value)
+    if isinstance(value, float):
+        return "float", value.hex() if not np.isnan(value) else "nan"
+    if isinstance(value, Dim):
+        return "Dim", repr(value)
+    return type(value).__name__, value
+
+
+def erase_identities(graph: Graph) -> Graph:
+    """Without ops that only mark: names move to the node that they name."""
+    outputs = {y.serial for y in graph.outputs}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if not node.op.identity:  # type: ignore[union-attr]
+            return None
+        (x,) = inputs
+        if node.name is not None and x.name is None and x.meta is not None and x.op is not None:
+            x = _named_copy(x, node)
+        return x if x.op is not None or node.serial not in outputs else None
+
+    return rewrite(graph, rule)
+
+
+def _named_copy(x: Tensor, mark: Tensor) -> Tensor:
+    if x.op is OPS["const"]:
+        return x
+    meta: Meta = x.meta  # type: ignore[assignment]
+    x.meta = Meta(mark.name, mark.latex, meta.scope, meta.shape, meta.dtype, meta.positive)
+    return x
+
+
+def simplify(graph: Graph) -> Graph:
+    """Identities erased, common nodes merged, dead ones dropped."""
+    return eliminate_dead(eliminate_common(erase_identities(graph)))

@@ -1,0 +1,355 @@
+"""Pure functions on shapes, symbolic sizes (`Dim`) included."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from symgrad.errors import ShapeError, TracingError
+
+__all__ = [
+    "Dim",
+    "Shape",
+    "Size",
+    "bind",
+    "broadcast",
+    "concrete",
+    "normalize_axes",
+    "normalize_axis",
+    "quotient",
+    "reduced",
+    "same_shape",
+    "same_size",
+    "size_of",
+    "unify",
+]
+
+Atom = Any  # a name, or ("//", Dim, int)
+Monomial = tuple[Atom, ...]
+
+
+class Dim:
+    """A symbolic size: an integer polynomial in named sizes, each at least 1.
+
+    Sums, differences, products, and floor division by an integer stay exact. Whatever would need
+    the number itself (``int``, ``bool``, ``range``, a comparison that depends on the size) raises.
+
+    Examples
+    --------
+    >>> B = Dim("B")
+    >>> B + B, 2 * B == B + B, (4 * B) // 2
+    (2*B, True, 2*B)
+    """
+
+    __slots__ = ("terms",)
+
+    terms: dict[Monomial, int]
+
+    def __init__(self, name: str) -> None:
+        if not name.isidentifier():
+            raise ShapeError(f"Dim: {name!r} is not a usable name for a size; use letters, digits and _")
+        self.terms = {(name,): 1}
+
+    @staticmethod
+    def _of(terms: Mapping[Monomial, int]) -> Size:
+        """The polynomial with these terms, as an int where it is constant."""
+        kept = {m: c for m, c in terms.items() if c}
+        if not kept:
+            return 0
+        if len(kept) == 1 and () in kept:
+            return kept[()]
+        result = Dim.__new__(Dim)
+        result.terms = kept
+        return result
+
+    def _combine(self, other: object, sign: int) -> Any:
+        terms = _terms(other)
+        if terms is None:
+            return NotImplemented
+        total = dict(self.terms)
+        for m, c in terms.items():
+            total[m] = total.get(m, 0) + sign * c
+        return Dim._of(total)
+
+    def __add__(self, other: object) -> Any:
+        return self._combine(other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> Any:
+        return self._combine(other, -1)
+
+    def __rsub__(self, other: object) -> Any:
+        return (-self) + other
+
+    def __neg__(self) -> Any:
+        return Dim._of({m: -c for m, c in self.terms.items()})
+
+    def __mul__(self, other: object) -> Any:
+        terms = _terms(other)
+        if terms is None:
+            return NotImplemented
+        total: dict[Monomial, int] = {}
+        for m, c in self.terms.items():
+            for n, d in terms.items():
+                key = tuple(sorted(m + n, key=str))
+                total[key] = total.get(key, 0) + c * d
+        return Dim._of(total)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: object) -> Any:
+        if type(other) is not int:
+            return NotImplemented
+        if other <= 0:
+            raise ShapeError(f"Dim: {self} // {other} needs a positive integer")
+        if all(c % other == 0 for c in self.terms.values()):
+            return Dim._of({m: c // other for m, c in self.terms.items()})
+        return Dim._of({(("//", self, other),): 1})
+
+    def sign(self) -> int | None:
+        """1, -1 or 0 where the sign is the same for all sizes of at least 1, else None."""
+        low = 0
+        lowest, highest = _bounds(self.terms)
+        if lowest is not None and lowest > low:
+            return 1
+        if highest is not None and highest < low:
+            return -1
+        return None
+
+    def _compare(self, other: object, symbol: str) -> int:
+        difference = self - other if _terms(other) is not None else None
+        if isinstance(difference, int):
+            return (difference > 0) - (difference < 0)
+        decided = difference.sign() if isinstance(difference, Dim) else None
+        if decided is None:
+            raise TracingError(
+                f"Dim: whether {self} {symbol} {other} depends on the size, which is symbolic here; "
+                "trace with concrete sizes, or write the function so that it does not ask"
+            )
+        return decided
+
+    def __eq__(self, other: object) -> bool:
+        if _terms(other) is None:
+            return NotImplemented
+        return self._compare(other, "==") == 0
+
+    def __ne__(self, other: object) -> bool:
+        if _terms(other) is None:
+            return NotImplemented
+        return self._compare(other, "!=") != 0
+
+    def __lt__(self, other: object) -> bool:
+        return self._compare(other, "<") < 0
+
+    def __le__(self, other: object) -> bool:
+        return self._compare(other, "<=") <= 0
+
+    def __gt__(self, other: object) -> bool:
+        return self._compare(other, ">") > 0
+
+    def __ge__(self, other: object) -> bool:
+        return self._compare(other, ">=") >= 0
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.terms.items()))
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise TracingError(
+            f"Dim: {what} of the symbolic size {self} is not known while tracing; "
+            "use it in shapes and arithmetic, or trace with concrete sizes"
+        )
+
+    def __bool__(self) -> bool:
+        if self.sign():
+            return True
+        self._refuse("bool()")
+
+    def __int__(self) -> int:
+        self._refuse("int()")
+
+    def __index__(self) -> int:
+        self._refuse("the integer value")
+
+    def __float__(self) -> float:
+        self._refuse("float()")
+
+    def names(self) -> frozenset[str]:
+        """The names of the sizes that it is made of."""
+        found: set[str] = set()
+        for monomial in self.terms:
+            for atom in monomial:
+                found |= {atom} if isinstance(atom, str) else atom[1].names()
+        return frozenset(found)
+
+    def __repr__(self) -> str:
+        text = ""
+        for m, c in sorted(self.terms.items(), key=lambda item: (-len(item[0]), str(item[0]))):
+            factors = [a if isinstance(a, str) else f"({a[1]}//{a[2]})" for a in m]
+            if abs(c) != 1 or not factors:
+                factors.insert(0, str(abs(c)))
+            text += (" - " if c < 0 else " + ") + "*".join(factors)
+        return text[3:] if text.startswith(" + ") else "-" + text[3:]
+
+
+Size = int | Dim
+Shape = tuple[Any, ...]
+
+
+def _terms(value: object) -> dict[Monomial, int] | None:
+    if isinstance(value, Dim):
+        return value.terms
+    if isinstance(value, int):
+        return {(): int(value)}
+    return None
+
+
+def _bounds(terms: Mapping[Monomial, int]) -> tuple[int | None, int | None]:
+    """Lowest and highest value over all sizes >= 1; None where unbounded or not known."""
+    constant = terms.get((), 0)
+    others = [c for m, c in terms.items() if m]
+    exact = all(isinstance(a, str) for m in terms for a in m)
+    if all(c > 0 for c in others):
+        return constant + (sum(others) if exact else 0), None
+    if all(c < 0 for c in others):
+        return None, constant + (sum(others) if exact else 0)
+    return None, None
+
+
+def same_size(a: Size, b: Size) -> bool:
+    """Whether two sizes are equal for every value of the symbols; never raises."""
+    if type(a) is Dim and type(b) is Dim:
+        return a.terms == b.terms
+    return type(a) is not Dim and type(b) is not Dim and a == b
+
+
+def same_shape(a: Sequence[Size], b: Sequence[Size]) -> bool:
+    """Whether two shapes are equal for every value of the symbols; never raises."""
+    return len(a) == len(b) and all(map(same_size, a, b))
+
+
+def concrete(shape: Iterable[Size]) -> bool:
+    """Whether no size in the shape is symbolic."""
+    return not any(type(n) is Dim for n in shape)
+
+
+def size_of(shape: Sequence[Size], axes: Iterable[int] | None = None) -> Size:
+    """Number of elements, over all axes or over the given ones."""
+    total: Size = 1
+    for n in shape if axes is None else [shape[a] for a in axes]:
+        total = total * n
+    return total
+
+
+def bind(value: Any, sizes: Mapping[str, int]) -> Any:
+    """Put numbers for the names: in a Dim, or in a (nested) tuple that holds Dims.
+
+    Examples
+    --------
+    >>> bind((Dim("B") + 1, 3), {"B": 4})
+    (5, 3)
+    """
+    if type(value) is Dim:
+        total = 0
+        for m, c in value.terms.items():
+            for atom in m:
+                c *= sizes[atom] if isinstance(atom, str) else bind(atom[1], sizes) // atom[2]
+            total += c
+        return total
+    if type(value) is tuple:
+        return tuple([bind(v, sizes) for v in value])
+    return value
+
+
+def unify(declared: Sequence[Size], actual: Sequence[int], sizes: dict[str, int], where: str) -> None:
+    """Learn the sizes that make ``declared`` equal to ``actual``, or raise ShapeError."""
+    if len(declared) != len(actual):
+        raise ShapeError(f"{where}: expected {len(declared)} axes {tuple(declared)}, got shape {tuple(actual)}")
+    for axis, (want, got) in enumerate(zip(declared, actual, strict=True)):
+        if type(want) is Dim:
+            new = want.names() - sizes.keys()
+            if want.terms == {(name,): 1 for name in new} and len(new) == 1:
+                (name,) = new
+                if got < 1:
+                    raise ShapeError(f"{where}: axis {axis} has size {got}; the symbolic size {name} is at least 1")
+                sizes[name] = got
+                continue
+            if new:
+                continue  # a later plain axis may name them; checked once all are known
+            want = bind(want, sizes)
+        if want != got:
+            raise ShapeError(f"{where}: axis {axis} has size {got}, expected {declared[axis]} = {want}")
+
+
+def normalize_axis(axis: Any, ndim: int, where: str) -> int:
+    """A non-negative axis, or ShapeError."""
+    try:
+        k = operator.index(axis)
+    except TypeError:
+        raise ShapeError(f"{where}: axis must be an integer, got {axis!r}") from None
+    if not -ndim <= k < ndim:
+        raise ShapeError(f"{where}: axis {k} is out of range for {ndim} axes (-{ndim} to {ndim - 1})")
+    return k % ndim
+
+
+def normalize_axes(axis: Any, ndim: int, where: str) -> tuple[int, ...]:
+    """Sorted non-negative axes; None means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(sorted(normalize_axis(a, ndim, where) for a in given))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{where}: axis {axis!r} names an axis twice")
+    return axes
+
+
+def reduced(shape: Sequence[Size], axes: Sequence[int], keepdims: bool) -> Shape:
+    """The shape after a reduction over the axes."""
+    if keepdims:
+        return tuple(1 if k in axes else n for k, n in enumerate(shape))
+    return tuple(n for k, n in enumerate(shape) if k not in axes)
+
+
+def broadcast(*shapes: Sequence[Size]) -> Shape:
+    """NumPy's broadcast of the shapes; sizes that are symbolic must be equal, or meet a 1."""
+    ndim = max(map(len, shapes), default=0)
+    result: list[Size] = []
+    for k in range(-ndim, 0):
+        size: Size = 1
+        for shape in shapes:
+            n = shape[k] if -k <= len(shape) else 1
+            if type(n) is int and n == 1 or same_size(n, size):
+                continue
+            if type(size) is int and size == 1:
+                size = n
+                continue
+            listed = " and ".join(str(tuple(s)) for s in shapes)
+            raise ShapeError(f"shapes {listed} do not broadcast; reshape one of them, or insert an axis of size 1")
+        result.append(size)
+    return tuple(result)
+
+
+def quotient(total: Size, part: Size) -> Size | None:
+    """The size q with part * q == total for every value of the symbols, or None.
+
+    Examples
+    --------
+    >>> quotient(6 * Dim("B"), 2 * Dim("B")), quotient(7, 2)
+    (3, None)
+    """
+    numerator, denominator = _terms(total) or {}, _terms(part) or {}
+    if len(denominator) != 1:
+        return None
+    ((divisor, scale),) = denominator.items()
+    result: dict[Monomial, int] = {}
+    for monomial, c in numerator.items():
+        rest = list(monomial)
+        for atom in divisor:
+            if atom not in rest:
+                return None
+            rest.remove(atom)
+        if scale == 0 or c % scale:
+            return None
+        result[tuple(rest)] = c // scale
+    return Dim._of(result)

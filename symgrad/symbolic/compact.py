@@ -1,0 +1,124 @@
+r"""From normal form back to a formula that a person would write.
+
+Numbers, common factors and common denominators come in front, terms that share a factor are grouped, and of the
+candidates the one with the fewest symbols wins: $\frac{\gamma}{B\sqrt h}\,(B g_i - \sum_j g_j - u_i\sum_j g_j u_j)$.
+
+Examples
+--------
+>>> a, b, c = variable("a"), variable("b"), variable("c")
+>>> compact(a * b + a * c)  # doctest: +ELLIPSIS
+Mul(factors=(Ref(...name='a'...), Add(terms=(Ref(...name='b'...), Ref(...name='c'...)))))
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd, lcm
+
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, power
+from symgrad.symbolic.normal import Factor, Monomial, Number, Poly, variable
+
+__all__ = ["compact", "symbols"]
+
+_GROUPED = 24  # longer sums are printed without trying to group their terms
+
+
+def compact(poly: Poly) -> Expr:
+    """The shortest of the candidate trees for this expression."""
+    if not poly:
+        return Num(0)
+    candidates = [_pulled(poly, denominators=True), _pulled(poly, denominators=False), _flat(poly)]
+    return min(candidates, key=symbols)
+
+
+@lru_cache(maxsize=4096)
+def symbols(tree: Expr) -> int:
+    """How many symbols are needed to write it."""
+    match tree:
+        case Num(value):
+            return 0 if abs(value) == 1 else 1
+        case Ref() | Kronecker():
+            return 2
+        case Add(parts) | Mul(parts) | Call(_, parts):
+            return sum(symbols(p) for p in parts)
+        case Pow(base, exponent):
+            return symbols(base) + (exponent != Num(-1))
+        case Total(bound, body):
+            return symbols(body) + len(bound)
+
+
+def _pulled(poly: Poly, denominators: bool) -> Expr:
+    """Content times the rest."""
+    if len(poly.terms) == 1:
+        return _flat(poly)
+    content, common = _content(poly, denominators)
+    inverse: dict[Monomial, Number] = {tuple([(f, -e) for f, e in common]): 1 / Fraction(content)}
+    rest = poly * Poly(inverse)
+    if len(rest.terms) != len(poly.terms):
+        return _flat(poly)
+    return mul(*_ordered_product(common, content), _grouped(rest))
+
+
+def _content(poly: Poly, denominators: bool) -> tuple[Number, Monomial]:
+    """The number and the factors that every term has, with the lowest exponent."""
+    lowest: dict[Factor, Number] = {}
+    terms = [dict(m) for m in poly.terms]
+    for f in {f for m in terms for f in m}:
+        exponents = [m.get(f, 0) for m in terms]
+        e = min(exponents)
+        if f.rank != 1 and (e > 0 or (e < 0 and (denominators or max(exponents) < 0))):
+            lowest[f] = e if e > 0 or denominators else max(exponents)
+    coefficients = [Fraction(c) for c in poly.terms.values()]
+    content = Fraction(gcd(*[c.numerator for c in coefficients]), lcm(*[c.denominator for c in coefficients]))
+    first = min(poly.terms, key=_term_key)
+    return (-content if poly.terms[first] < 0 else content), tuple(sorted(lowest.items()))
+
+
+def _grouped(poly: Poly) -> Expr:
+    """Terms that share a factor together, if that is shorter."""
+    flat = _flat(poly)
+    if len(poly.terms) < 3 or len(poly.terms) > _GROUPED:
+        return flat
+    counts = Counter(f for m in poly.terms for f, e in m if e > 0)
+    best = flat
+    for f, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]:
+        if 1 < n < len(poly.terms):
+            having = Poly({m: c for m, c in poly.terms.items() if any(g == f and e > 0 for g, e in m)})
+            candidate = _joined([compact(having), compact(poly - having)])
+            best = min(best, candidate, key=symbols)
+    return best
+
+
+def _joined(parts: list[Expr]) -> Expr:
+    return add(*sorted(parts, key=lambda t: (symbols(t), isinstance(t, Mul) and t.factors[0] == Num(-1))))
+
+
+def _flat(poly: Poly) -> Expr:
+    ordered = sorted(poly.terms.items(), key=lambda item: (item[1] < 0 and len(poly.terms) == 2, _term_key(item[0])))
+    return add(*[mul(*_ordered_product(m, c)) for m, c in ordered])
+
+
+def _term_key(monomial: Monomial) -> tuple[int, int, Monomial]:
+    return sum(f.rank == 2 for f, _ in monomial), len([e for f, e in monomial if f.rank == 2 or f.indices]), monomial
+
+
+def _ordered_product(monomial: Monomial, c: Number) -> list[Expr]:
+    """Number, scalars, indexed variables, sums."""
+
+    def key(pair: tuple[Factor, Number]) -> tuple[int, int, Factor]:
+        return pair[0].rank, len(pair[0].indices) if pair[0].rank == 0 else 0, pair[0]
+
+    return [Num(c), *[power(_factor(f), Num(e)) for f, e in sorted(monomial, key=key)]]
+
+
+def _factor(f: Factor) -> Expr:
+    if f.rank == 0:
+        return Num(int(f.name)) if f.name.isdigit() else Ref(f)
+    if f.rank == 1:
+        return Kronecker(f.first, f.second)
+    return Total(f.bound, mul(*_ordered_product(f.body, 1)))
+
+
+_ = variable  # used by the doctest

@@ -1,0 +1,149 @@
+"""Values of normal forms at given sizes and points: exact rationals, rigorous intervals, or floats.
+
+Examples
+--------
+>>> from symgrad.symbolic.normal import index, sum_over, variable
+>>> i = index("i", "B")
+>>> total = sum_over(variable("z", i).power(2), i)
+>>> Evaluator({"B": 2}, {("z", (0,)): Fraction(1, 2), ("z", (1,)): Fraction(3)}).poly(total)
+Fraction(37, 4)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from symgrad.symbolic.normal import Extent, Index, Number, Poly, Var
+from symgrad.symbolic.program import Let, Program
+
+__all__ = ["Evaluator", "Rationals", "size_at"]
+
+Point = Mapping[tuple[str, tuple[int, ...]], Any]
+
+
+def size_at(size: Extent, sizes: Mapping[str, int]) -> int:
+    """The number that a size is."""
+    total = 0
+    for names, c in size:
+        for name in names:
+            c *= sizes[name]
+        total += c
+    return total
+
+
+class Rationals:
+    """Exact arithmetic where every power is an integer and nothing transcendental occurs; ValueError elsewhere."""
+
+    def number(self, c: Number) -> Any:
+        """A rational number."""
+        return Fraction(c)
+
+    def power(self, base: Any, e: Number) -> Any:
+        """A rational power of a value."""
+        if e != int(e):
+            raise ValueError("not rational")
+        return base ** int(e)
+
+    def call(self, name: str, args: list[Any]) -> Any:
+        """A function of values."""
+        raise ValueError("not rational")
+
+
+class Intervals(Rationals):
+    """Enclosures by mpmath's interval arithmetic: a value that excludes zero is not zero."""
+
+    def __init__(self) -> None:
+        from mpmath import iv
+
+        self.iv = iv
+
+    def number(self, c: Number) -> Any:
+        c = Fraction(c)
+        return self.iv.mpf(c.numerator) / c.denominator
+
+    def power(self, base: Any, e: Number) -> Any:
+        if e == int(e):
+            return base ** int(e)
+        return self.iv.exp(self.number(e) * self.iv.log(base))
+
+    def call(self, name: str, args: list[Any]) -> Any:
+        x, iv = args[0], self.iv
+        if name == "pow":
+            return iv.exp(args[1] * iv.log(x))
+        if name == "tanh":
+            return 1 - 2 / (iv.exp(2 * x) + 1)
+        if name in ("sinh", "cosh"):
+            return (iv.exp(x) + iv.exp(-x) * (1 if name == "cosh" else -1)) / 2
+        if name == "Abs":
+            return abs(x)
+        if name == "sign":
+            return self.number(1 if x > 0 else -1)
+        if name in ("exp", "log", "sin", "cos", "tan"):
+            return getattr(iv, name)(x)
+        raise ValueError(f"no interval rule for {name}")
+
+
+class Evaluator:
+    """Evaluates normal forms; definitions of the program are evaluated once per index."""
+
+    def __init__(
+        self, sizes: Mapping[str, int], point: Point, program: Program | None = None, field: Rationals | None = None
+    ) -> None:
+        self.sizes, self.point, self.program = sizes, point, program
+        self.field = field or Rationals()
+        self.memo: dict[Any, Any] = {}
+
+    def poly(self, poly: Poly, at: Mapping[Index, int] | None = None) -> Any:
+        """The value of a normal form with numbers (from 0) for its free indices."""
+        total = self.field.number(0)
+        for monomial, c in poly.terms.items():
+            total = total + self.field.number(c) * self._monomial(monomial, at or {})
+        return total
+
+    def _monomial(self, monomial: Any, at: Mapping[Index, int]) -> Any:
+        product = self.field.number(1)
+        for f, e in monomial:
+            value = self._factor(f, at)
+            product = product * (value if e == 1 else self.field.power(value, e))
+        return product
+
+    def _factor(self, f: Any, at: Mapping[Index, int]) -> Any:
+        if f.rank == 0:
+            return self.var(f, tuple([at[i] for i in f.indices]))
+        if f.rank == 1:
+            return self.field.number(int(at[f.first] == at[f.second]))
+        total = self.field.number(0)
+        for values in itertools.product(*[range(size_at(i.size, self.sizes)) for i in f.bound]):
+            total = total + self._monomial(f.body, {**at, **dict(zip(f.bound, values, strict=True))})
+        return total
+
+    def var(self, var: Var, indices: tuple[int, ...]) -> Any:
+        """The value of a variable: a number, a size, an argument, or its definition."""
+        key = (var.name, indices)
+        if key not in self.memo:
+            self.memo[key] = self._var(var, indices)
+        return self.memo[key]
+
+    def _var(self, var: Var, indices: tuple[int, ...]) -> Any:
+        if var.name.isdigit():
+            return self.field.number(int(var.name))
+        if (var.name, indices) in self.point:
+            return self.field.number(self.point[var.name, indices])
+        if var.name in self.sizes:
+            return self.field.number(self.sizes[var.name])
+        if self.program is None or var.name not in self.program.lets:
+            raise KeyError(f"no value for {var.name}{list(indices) if indices else ''}")
+        return self._let(self.program.lets[var.name], indices)
+
+    def _let(self, let: Let, indices: tuple[int, ...]) -> Any:
+        at = dict(zip(let.var.indices, indices, strict=True))
+        if let.call is None:
+            return self.poly(let.poly, at)
+        name, args = let.call
+        return self.field.call(name, [self.poly(a, at) for a in args])
+
+
+_ = Callable

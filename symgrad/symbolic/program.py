@@ -1,0 +1,302 @@
+r"""Programs: ordered definitions, each with its formula tree and its normal form.
+
+The program is the algebra in which graphs and trees are evaluated: it gives every power base that is not a monomial,
+and every function value, a name of its own (A-normal form), keeps what is assumed and where the result is defined, and
+rewrites with what `solve` found out about the definitions.
+
+Examples
+--------
+>>> p = Program()
+>>> z = p.leaf("z", (index("i", "B"),))
+>>> square = p.mul([z, z])
+>>> root = p.pow(square, p.number(Fraction(1, 2)))  # |z|, not z
+>>> root.poly == z.poly
+False
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Num, Pow, Ref, Total, add, mul, power, rename_tree
+from symgrad.symbolic.normal import (
+    ONE,
+    ZERO,
+    Index,
+    Number,
+    Poly,
+    Sum,
+    Var,
+    delta,
+    free_indices,
+    fresh,
+    number,
+    positive_root,
+    rename,
+    substitute,
+    sum_over,
+    variable,
+    variables,
+)
+
+__all__ = ["ANY", "NONNEGATIVE", "POSITIVE", "Let", "Program", "Value", "ordered"]
+
+ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
+ALWAYS_POSITIVE = {"exp", "cosh"}
+NEVER_NEGATIVE = {"Abs"}
+MAX_EXPANDED = 12  # higher powers of a sum get a name
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a node means: normal form, tree as written (None where nobody will print it), and known sign."""
+
+    poly: Poly
+    expr: Expr | None = None
+    sign: int = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """One definition. ``call`` holds function name and arguments where it is a function value."""
+
+    var: Var
+    poly: Poly
+    expr: Expr | None
+    automatic: bool
+    call: tuple[str, tuple[Poly, ...]] | None = None
+    latex: str | None = None
+    sign: int = ANY
+
+
+@dataclass
+class Program:
+    """Definitions in order, rewriting rules found in them, assumptions, and the domain ledger."""
+
+    leaves: dict[str, Var] = field(default_factory=dict)
+    constants: set[str] = field(default_factory=set)
+    latex: dict[str, str] = field(default_factory=dict)
+    lets: dict[str, Let] = field(default_factory=dict)
+    rules: dict[str, tuple[Var, Poly]] = field(default_factory=dict)
+    sums: dict[Sum, Poly] = field(default_factory=dict)
+    theorems: list[tuple[Poly, Poly]] = field(default_factory=list)
+    assumptions: dict[str, Expr] = field(default_factory=dict)
+    domain: dict[tuple[Expr | Var, str], None] = field(default_factory=dict)
+    interned: dict[Any, Var] = field(default_factory=dict)
+    reserved: set[str] = field(default_factory=set)
+
+    # definitions -------------------------------------------------------------------------------------------------
+
+    def leaf(self, name: str, indices: tuple[Index, ...] = (), sign: int = ANY, constant: bool = False) -> Value:
+        """An argument of the function, or a symbolic constant."""
+        var = Var(0, name, indices, sign == POSITIVE)
+        self.leaves[name] = var
+        if constant:
+            self.constants.add(name)
+        return self.ref(var)
+
+    def define(self, name: str, value: Value, latex: str | None = None) -> Value:
+        """Give the value a name, and learn what its definition says about the others."""
+        from symgrad.symbolic.solve import learn
+
+        name = self.unused(name)
+        var = Var(0, name, ordered(free_indices(value.poly)), value.sign == POSITIVE)
+        self.lets[name] = Let(var, value.poly, value.expr, False, None, latex, value.sign)
+        if latex:
+            self.latex[name] = latex
+        learn(self, self.lets[name])
+        return self.ref(var)
+
+    def unused(self, name: str) -> str:
+        """The name, numbered if it is taken."""
+        taken = self.leaves.keys() | self.lets.keys() | self.reserved
+        if name not in taken:
+            return name
+        return next(f"{name}{k}" for k in itertools.count(1) if f"{name}{k}" not in taken)
+
+    def intern(self, key: Any, prefix: str, value: Value, call: tuple[str, tuple[Poly, ...]] | None = None) -> Poly:
+        """The automatic definition of this value; equal values share one."""
+        from symgrad.symbolic.solve import learn
+
+        if key not in self.interned:
+            indices = ordered({i for p in (call[1] if call else (value.poly,)) for i in free_indices(p)})
+            var = Var(0, self.unused(prefix), indices, value.sign == POSITIVE)
+            self.interned[key] = var
+            self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
+            learn(self, self.lets[var.name])
+        return self.reduce(Poly({((self.interned[key], 1),): 1}))
+
+    # the algebra: one method per kind of tree --------------------------------------------------------------------
+
+    def number(self, value: Number) -> Value:
+        """A rational number."""
+        return Value(number(value), Num(value), POSITIVE if value > 0 else NONNEGATIVE if value == 0 else ANY)
+
+    def ref(self, var: Var) -> Value:
+        """A variable at indices."""
+        let = self.lets.get(var.name)
+        sign = POSITIVE if var.positive else let.sign if let else ANY
+        return Value(self.reduce(Poly({((var, 1),): 1})), Ref(var), sign)
+
+    def kronecker(self, first: Index, second: Index) -> Value:
+        """A Kronecker delta."""
+        return Value(delta(first, second), Kronecker(first, second), NONNEGATIVE)
+
+    def add(self, terms: list[Value]) -> Value:
+        """A sum of terms."""
+        poly = ZERO
+        for t in terms:
+            poly = poly + t.poly
+        known = min(t.sign for t in terms)
+        sign = max(t.sign for t in terms) if known else ANY
+        return Value(poly, _tree(add, terms), sign)
+
+    def mul(self, factors: list[Value]) -> Value:
+        """A product."""
+        poly = factors[0].poly
+        for f in factors[1:]:
+            poly = poly * f.poly
+        sign = min(f.sign for f in factors)
+        if len(factors) == 2 and factors[0].poly == factors[1].poly:
+            sign = max(sign, NONNEGATIVE)
+        return Value(self.reduce(poly), _tree(mul, factors), sign)
+
+    def pow(self, base: Value, exponent: Value) -> Value:
+        """A power. Fractional and negative ones of anything but a monomial go through a name."""
+        expr = power(base.expr, exponent.expr) if base.expr is not None and exponent.expr is not None else None
+        e = exponent.poly.constant()
+        if e is None:
+            self.require(base, POSITIVE)
+            named = self.call("pow", [base, exponent])
+            return Value(named.poly, expr, POSITIVE)
+        sign = POSITIVE if base.sign == POSITIVE else NONNEGATIVE if base.sign or _even(e) else ANY
+        return Value(self.reduce(self._power(base, e)), expr, sign)
+
+    def _power(self, base: Value, e: Number) -> Poly:
+        if e == int(e) and 0 <= e <= MAX_EXPANDED:
+            return base.poly.power(int(e))
+        poly = base.poly
+        if e < 0 and not poly:
+            from symgrad.errors import SymbolicError
+
+            raise SymbolicError("a power with a negative exponent has the base 0; the formula is defined nowhere")
+        if e != int(e):
+            poly = self._absolute(poly)
+        direct = positive_root(poly, e)
+        if direct is not None:
+            if e < 0:
+                self._nonzero(poly)
+            return direct
+        self.require(base, POSITIVE if e != int(e) else ANY)
+        sign = POSITIVE if e != int(e) else base.sign
+        named = self.intern(poly, "h", Value(poly, base.expr, sign))
+        rooted = positive_root(named, e)
+        assert rooted is not None, "a named base is one variable, positive where the exponent is a fraction"
+        if e < 0 and e == int(e) and base.sign != POSITIVE and base.expr is not None:
+            self.domain[base.expr, "!= 0"] = None
+        return rooted
+
+    def _absolute(self, poly: Poly) -> Poly:
+        """Write even powers of variables of unknown sign in a monomial as powers of absolute values."""
+        pair = poly.single()
+        if pair is None:
+            return poly
+        result = number(pair[1])
+        for f, e in pair[0]:
+            part = Poly({((f, e),): 1})
+            if f.rank == 0 and not f.positive and _even(e):
+                size = self.call("Abs", [self.ref(f)])
+                self._nonzero(part)
+                (named, _), = next(iter(size.poly.terms))
+                part = Poly({((named, e),): 1})
+            result = result * part
+        return result
+
+    def call(self, name: str, args: list[Value]) -> Value:
+        """A function value; equal ones share a name."""
+        polys = tuple(a.poly for a in args)
+        expr = Call(name, tuple(a.expr for a in args if a.expr is not None))
+        if name == "log":
+            self.require(args[0], POSITIVE)
+        if name == "Abs" and args[0].sign:
+            return args[0]
+        sign = POSITIVE if name in ALWAYS_POSITIVE or name == "pow" else NONNEGATIVE if name in NEVER_NEGATIVE else ANY
+        if name == "Abs":  # positive away from its kink, which is in the ledger once it is divided by
+            sign = POSITIVE
+        poly = self.intern((name, polys), f"{name.lower()}_", Value(ZERO, expr, sign), (name, polys))
+        return Value(poly, expr if all(a.expr is not None for a in args) else None, sign)
+
+    def total(self, bound: tuple[Index, ...], body: Value) -> Value:
+        """A sum over indices."""
+        names = {i: fresh(i.size) for i in bound}
+        expr = None if body.expr is None else Total(tuple(names.values()), rename_tree(body.expr, names))
+        return Value(self.reduce(sum_over(body.poly, *bound)), expr, body.sign)
+
+    def renamed(self, value: Value, names: dict[Index, Index]) -> Value:
+        """The value at other indices."""
+        if all(a == b for a, b in names.items()):
+            return value
+        expr = None if value.expr is None else rename_tree(value.expr, names)
+        return Value(rename(value.poly, names), expr, value.sign)
+
+    # knowledge ---------------------------------------------------------------------------------------------------
+
+    def require(self, value: Value, sign: int) -> None:
+        """Print as an assumption what could not be derived."""
+        if value.sign < sign and value.expr is not None:
+            self.assumptions[f"positive {value.poly!r}"] = value.expr
+
+    def _nonzero(self, poly: Poly) -> None:
+        for monomial in poly.terms:
+            for f, _ in monomial:
+                if f.rank == 0 and not f.positive:
+                    self.domain[f, "!= 0"] = None
+
+    def reduce(self, poly: Poly) -> Poly:
+        """Rewrite with the solved definitions and the invariants until nothing changes."""
+        from symgrad.symbolic.solve import rewrite_sums
+
+        while True:
+            before = poly
+            if self.rules:
+                poly = substitute(poly, self._solved)
+            if self.sums:
+                poly = rewrite_sums(poly, self.sums)
+            if poly is before:
+                return poly
+
+    def _solved(self, var: Var, exponent: Number) -> Poly | None:
+        found = self.rules.get(var.name)
+        if found is None:
+            return None
+        formal, poly = found
+        at = rename(poly, dict(zip(formal.indices, var.indices, strict=True)))
+        if exponent == int(exponent) and exponent >= 0:
+            return at.power(int(exponent))
+        return positive_root(at, exponent)
+
+    def local(self, var: Var) -> Poly:
+        """The definition of a variable at its indices."""
+        let = self.lets[var.name]
+        return rename(let.poly, dict(zip(let.var.indices, var.indices, strict=True)))
+
+    def uses(self, poly: Poly) -> set[str]:
+        """Names of the variables in it."""
+        return {v.name for v, _ in variables(poly)}
+
+
+def ordered(indices: set[Index]) -> tuple[Index, ...]:
+    """Leftmost axis first: ``x2, x1, x0``, named by the position from the right."""
+    return tuple(sorted(indices, reverse=True))
+
+
+def _even(e: Number) -> bool:
+    return e == int(e) and int(e) % 2 == 0
+
+
+def _tree(build: Any, values: list[Value]) -> Expr | None:
+    trees = [v.expr for v in values]
+    return None if None in trees else build(*trees)

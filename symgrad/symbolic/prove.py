@@ -1,0 +1,247 @@
+r"""Proofs that two expressions are equal for every size and every real input, and counterexamples where they are not.
+
+The difference is rewritten with the program's theorems; if that does not empty it, definitions are expanded to the
+leaves, with every power $h^e$ of a named base brought to the lowest exponent of its class (integer or fractional).
+An empty map is a proof. Otherwise small sizes and random rationals are tried in exact or interval arithmetic: a value
+that cannot be zero refutes. What is neither is UNKNOWN. Sampling is never called proof.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
+from symgrad.symbolic.normal import (
+    ONE,
+    ZERO,
+    Index,
+    Number,
+    Poly,
+    Var,
+    free_indices,
+    number,
+    positive_root,
+    rename,
+    substitute,
+    variable,
+    variables,
+)
+from symgrad.symbolic.program import Let, Program
+
+__all__ = ["Certificate", "expand", "prove_zero"]
+
+LARGEST = 6  # sizes tried for a counterexample
+POINTS = 3  # random points per choice of sizes
+MOST = 4000  # elements at most, over all arguments, of a point
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was shown about a difference, how, and under which assumptions."""
+
+    verdict: str  # "PROVED", "FALSE" or "UNKNOWN"
+    method: str
+    assumptions: tuple[str, ...] = ()
+    counterexample: Mapping[str, Any] | None = None
+
+    def __bool__(self) -> bool:
+        return self.verdict == "PROVED"
+
+
+def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] = ()) -> Certificate:
+    """Whether the expression is zero for all sizes and all inputs."""
+    left = program.reduce(difference)
+    if not left:
+        return Certificate("PROVED", "equal normal forms, by the definitions solved and their invariants", assumptions)
+    if not expand(program, left):
+        return Certificate("PROVED", "equal after expanding every definition to the arguments", assumptions)
+    found = counterexample(program, difference)
+    if found is not None:
+        return Certificate("FALSE", "a point where the difference is not zero", assumptions, found)
+    return Certificate("UNKNOWN", "neither a proof nor a counterexample was found", assumptions)
+
+
+# expanding -------------------------------------------------------------------------------------------------------
+
+
+def expand(program: Program, poly: Poly) -> Poly:
+    """The expression in terms of arguments, function values, and lowest powers of named bases."""
+    known: dict[str, Poly] = {}
+    for let in reversed(list(program.lets.values())):
+        exponents = [e for v, e in variables(poly) if v.name == let.var.name]
+        if exponents:
+            body = _function(program, let, known) if let.call else let.poly
+            poly = _expand_var(poly, let, body, exponents)
+    return poly
+
+
+def _expand_var(poly: Poly, let: Let, body: Poly, exponents: list[Number]) -> Poly:
+    lowest: dict[Number, Number] = {}
+    for e in exponents:
+        part = e - e.__floor__()
+        lowest[part] = min(lowest.get(part, part), e)
+
+    def replace(var: Var, e: Number) -> Poly | None:
+        if var.name != let.var.name:
+            return None
+        at = rename(body, dict(zip(let.var.indices, var.indices, strict=True)))
+        direct = positive_root(at, e)
+        if direct is not None:
+            return direct
+        low = lowest[e - e.__floor__()]
+        if e == low and low != int(low):
+            return None if e == low else ONE
+        base = Poly({((var, low),): 1}) if low else ONE
+        return base * at.power(int(e - low)) if e != low else None
+
+    return substitute(poly, replace)
+
+
+def _function(program: Program, let: Let, known: dict[str, Poly]) -> Poly:
+    """A function value in canonical form: exp of a sum is a product, log of a positive product is a sum."""
+    assert let.call is not None
+    name, args = let.call
+    flat = [expand(program, a) for a in args]
+    if name == "exp":
+        product = ONE
+        for monomial, c in sorted(flat[0].terms.items()):
+            product = product * _power_of(_atom("exp", [Poly({monomial: 1})], known), c)
+        return product
+    if name == "log":
+        return _logarithm(flat[0], known)
+    return _atom(name, flat, known)
+
+
+def _power_of(atom: Poly, e: Number) -> Poly:
+    powered = positive_root(atom, e)
+    assert powered is not None, "an exponential is positive"
+    return powered
+
+
+def _logarithm(arg: Poly, known: dict[str, Poly]) -> Poly:
+    pair = arg.single()
+    if pair is None or pair[1] <= 0 or not all(f.rank == 0 and f.positive for f, _ in pair[0]):
+        return _atom("log", [arg], known)
+    total = _atom("log", [number(pair[1])], known) if pair[1] != 1 else ZERO
+    for f, e in pair[0]:
+        own = known.get(f.name)
+        part = _atom("log", [Poly({((f, 1),): 1})], known) if own is None else _at(own, f)
+        total = total + part.scale(e)
+    return total
+
+
+def _at(poly: Poly, var: Var) -> Poly:
+    return rename(poly, {Index(f"?{k}", i.size): i for k, i in enumerate(var.indices)})
+
+
+def _atom(name: str, args: list[Poly], known: dict[str, Poly]) -> Poly:
+    """A variable that stands for this function of these arguments, the same one for equal arguments."""
+    order: dict[Index, Index] = {}
+    for a in args:
+        for monomial in sorted(a.terms):
+            for i in sorted(free_indices(monomial)):
+                order.setdefault(i, Index(f"?{len(order)}", i.size))
+    abstract = [rename(a, order) for a in args]
+    text = f"{name}({', '.join(map(repr, abstract))})"
+    if name == "exp":
+        known[text] = abstract[0]
+    return variable(text, *order, positive=name in ("exp", "Abs", "pow", "cosh"))
+
+
+# refuting --------------------------------------------------------------------------------------------------------
+
+
+def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
+    """Smallest sizes, and rational arguments, at which the expression is surely not zero."""
+    arguments = _arguments(program, difference)
+    free = sorted(free_indices(difference))
+    names = sorted(_size_names(arguments, difference, program))
+    for sizes in _choices(names):
+        rng = random.Random(repr(sizes))
+        if any(size_at(i.size, sizes) < 1 for v in arguments for i in v.indices):
+            continue
+        for _ in range(POINTS):
+            point = _point(arguments, sizes, rng)
+            if len(point) > MOST:
+                break
+            for at in itertools.product(*[range(size_at(i.size, sizes)) for i in free]):
+                value = _nonzero(program, difference, sizes, point, dict(zip(free, at, strict=True)))
+                if value is not None:
+                    return _report(sizes, arguments, point, dict(zip(free, at, strict=True)), value)
+    return None
+
+
+def _arguments(program: Program, poly: Poly) -> list[Var]:
+    """The leaves that an expression depends on, also through definitions."""
+    seen: dict[str, Var] = {}
+    queue = [v for v, _ in variables(poly)]
+    while queue:
+        v = queue.pop()
+        if v.name in seen or v.name.isdigit():
+            continue
+        let = program.lets.get(v.name)
+        seen[v.name] = v if let else program.leaves.get(v.name, v)
+        for p in (let.call[1] if let.call else (let.poly,)) if let else ():
+            queue.extend(w for w, _ in variables(p))
+    return sorted([v for v in seen.values() if v.name not in program.lets])
+
+
+def _size_names(arguments: list[Var], difference: Poly, program: Program) -> set[str]:
+    found = {n for v in arguments for i in v.indices for names, _ in i.size for n in names}
+    plain = {v.name for v in arguments if not v.indices and v.positive and v.name not in program.leaves}
+    found |= {n for n in plain if n[:1].isupper()}
+    queue: list[Any] = [f for m in difference.terms for f, _ in m]
+    for f in queue:
+        if f.rank == 2:
+            found |= {n for i in f.bound for names, _ in i.size for n in names}
+    return found
+
+
+def _choices(names: list[str]) -> Iterator[dict[str, int]]:
+    """Sizes, smallest first."""
+    if not names:
+        yield {}
+        return
+    for largest in range(1, LARGEST + 1):
+        for values in itertools.product(range(1, largest + 1), repeat=len(names)):
+            if max(values) == largest and (len(names) < 3 or largest < 4):
+                yield dict(zip(names, values, strict=True))
+
+
+def _point(arguments: list[Var], sizes: Mapping[str, int], rng: random.Random) -> dict[Any, Fraction]:
+    point: dict[Any, Fraction] = {}
+    for v in arguments:
+        if v.name in sizes:
+            continue
+        for at in itertools.product(*[range(size_at(i.size, sizes)) for i in v.indices]):
+            value = Fraction(rng.randint(1, 24), rng.randint(4, 9))
+            point[v.name, at] = value if v.positive or rng.random() < 0.5 else -value
+    return point
+
+
+def _nonzero(program: Program, poly: Poly, sizes: Any, point: Any, at: Mapping[Index, int]) -> str | None:
+    """The value as text if it is surely not zero."""
+    try:
+        exact = Evaluator(sizes, point, program, Rationals()).poly(poly, at)
+        return str(exact) if exact else None
+    except (ValueError, ZeroDivisionError):
+        pass
+    try:
+        value = Evaluator(sizes, point, program, Intervals()).poly(poly, at)
+        return str(float(value.mid)) if 0 not in value else None
+    except (ValueError, ZeroDivisionError, ArithmeticError, TypeError):
+        return None
+
+
+def _report(sizes: Any, arguments: list[Var], point: Any, at: Any, value: str) -> dict[str, Any]:
+    report: dict[str, Any] = dict(sizes)
+    for v in arguments:
+        entries = [(k[1], x) for k, x in point.items() if k[0] == v.name]
+        if entries:
+            report[v.name] = entries[0][1] if not v.indices else {tuple(n + 1 for n in k): x for k, x in entries}
+    return {**report, "index": tuple(n + 1 for n in at.values()), "difference": value}

@@ -1,0 +1,300 @@
+r"""From a traced graph to a `Program`: each op through its declared ``indices`` and ``symbol``, no op by name.
+
+Axis ``k`` of a Tensor with ``n`` axes gets the index ``x{n-1-k}``, counted from the right as NumPy broadcasts, so that
+elementwise operations and broadcasting need no renaming. Forward and backward nodes are read alike: reverse mode *is*
+the traced pullbacks. `tangents` is the other, independent mode: it differentiates each op's ``symbol`` with SymPy and
+never looks at a pullback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from symgrad.errors import SymbolicError
+from symgrad.symbolic.expr import Call, Expr, Num, Operations, Ref, fold
+from symgrad.symbolic.normal import ZERO, Index, Number, Poly, Var, delta, extent, rename, size_poly, sum_over
+from symgrad.symbolic.program import ANY, POSITIVE, Program, Value
+from symgrad.symbolic.text import literal, parse
+
+__all__ = ["Reader", "axes_of", "formula", "tangents"]
+
+PLACEHOLDERS = ("x", "y", "z")
+
+
+def axes_of(shape: Any) -> tuple[Index | None, ...]:
+    """The index of each axis, counted from the right; None for axes of size 1."""
+    n = len(shape)
+    return tuple([None if extent(s) == (((), 1),) else Index(f"x{n - 1 - k}", extent(s)) for k, s in enumerate(shape)])
+
+
+def indices_of(shape: Any) -> tuple[Index, ...]:
+    """The indices of a shape without the axes of size 1."""
+    return tuple([i for i in axes_of(shape) if i is not None])
+
+
+@lru_cache(maxsize=512)
+def formula(symbol: str, arity: int) -> Expr:
+    """The tree of an op's symbol: a formula in x, y, z, or the name of a function of them."""
+    if symbol.isidentifier() and symbol not in PLACEHOLDERS:
+        return parse(f"{symbol}({', '.join(PLACEHOLDERS[:arity])})")
+    return parse(symbol)
+
+
+class _Instance(Operations):
+    """Evaluate an op's formula on values, in the program's algebra."""
+
+    def __init__(self, program: Program, env: Mapping[str, Value]) -> None:
+        self.program, self.env = program, env
+        self.number, self.add, self.mul = program.number, program.add, program.mul  # type: ignore[method-assign]
+        self.pow, self.call = program.pow, program.call  # type: ignore[method-assign]
+
+    def ref(self, var: Var) -> Value:
+        return self.env[var.name] if var.name in self.env else self.program.ref(var)
+
+
+class Reader:
+    """Reads the nodes of graphs into one program, each node once."""
+
+    def __init__(self, program: Program | None = None) -> None:
+        self.program = program if program is not None else Program()
+        self.values: dict[int, Value] = {}
+        self.constant_of: dict[int, str] = {}
+
+    def leaf(self, node: Any, name: str, sign: int = ANY, constant: bool = False) -> Value:
+        """Let a node be an argument of this name."""
+        self.values[node.serial] = self.program.leaf(name, indices_of(node.shape), sign, constant)
+        return self.values[node.serial]
+
+    def read(self, nodes: Iterable[Any], written: bool = True) -> None:
+        """Read nodes in topological order; ``written`` keeps their trees for printing."""
+        for node in nodes:
+            if node.serial not in self.values:
+                value = self.node(node)
+                if not written and value.expr is not None:
+                    value = Value(value.poly, None, value.sign)
+                self.values[node.serial] = value
+
+    def node(self, node: Any) -> Value:
+        """The value of one node from those of its inputs."""
+        if node.op is None:
+            return self._data(node)
+        inputs = [self.values[x.serial] for x in node.inputs]
+        rule = _structural(node)
+        if rule is not None:
+            return rule(self, node, inputs)
+        return elementwise(self.program, node, inputs)
+
+    def _data(self, node: Any) -> Value:
+        if node.value is not None and node.value.size == 1:
+            return self.program.number(literal(repr(node.value.item())))
+        raise SymbolicError(
+            f"derive: the array {node.name or ''} of shape {tuple(node.shape)} is closed over; make it an argument "
+            "of the function with a spec, so that it has a symbol"
+        )
+
+
+def elementwise(program: Program, node: Any, inputs: list[Value]) -> Value:
+    """An elementwise op through its symbol."""
+    tree = _symbol(node)
+    return fold(tree, _Instance(program, dict(zip(PLACEHOLDERS, inputs, strict=False))))  # type: ignore[no-any-return]
+
+
+def _symbol(node: Any) -> Expr:
+    op = node.op
+    if op.indices != "elementwise" or op.symbol is None:
+        raise SymbolicError(
+            f"{op.name}: has no meaning in index notation (indices={op.indices!r}), so no closed form is derived "
+            "through it; write it with sums, means and elementwise functions, or stop the gradient before it"
+        )
+    try:
+        return formula(op.symbol, len(node.inputs))
+    except SymbolicError as error:
+        raise SymbolicError(
+            f"{op.name}: its symbol {op.symbol!r} is piecewise or not smooth ({error}); closed forms are derived for "
+            "smooth formulas; use a smooth function (such as tanh, softplus or sqrt(x**2 + eps)) in its place"
+        ) from None
+
+
+# structure: what each kind of `indices` means ---------------------------------------------------------------------
+
+
+def _sum(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    axes, keepdims = node.params
+    own = axes_of(node.inputs[0].shape)
+    bound = tuple([i for k in axes if (i := own[k]) is not None])
+    total = reader.program.total(bound, inputs[0]) if bound else inputs[0]
+    return total if keepdims else _dropped(reader, total, own, axes)
+
+
+def _mean(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    axes, _ = node.params
+    own = axes_of(node.inputs[0].shape)
+    total = _sum(reader, node, inputs)
+    sizes = [_size_value(reader.program, i.size) for k in axes if (i := own[k]) is not None]
+    if not sizes:
+        return total
+    program = reader.program
+    return program.mul([program.pow(program.mul(sizes), program.number(-1)), total])
+
+
+def _dropped(reader: Reader, value: Value, own: tuple[Index | None, ...], axes: tuple[int, ...]) -> Value:
+    """Indices after the axes are removed: those to the left move to the right."""
+    kept = [i for k, i in enumerate(own) if k not in axes]
+    return reader.program.renamed(value, _moved(kept))
+
+
+def _moved(kept: list[Index | None]) -> dict[Index, Index]:
+    n = len(kept)
+    return {i: Index(f"x{n - 1 - k}", i.size) for k, i in enumerate(kept) if i is not None}
+
+
+def _size_value(program: Program, size: Any) -> Value:
+    """A size as a value; its names are positive."""
+    terms = []
+    for names, c in size:
+        factors = [program.ref(Var(0, name, (), True)) for name in names]
+        terms.append(program.mul([program.number(c), *factors]) if factors else program.number(c))
+    total = program.add(terms) if terms else program.number(0)
+    return total
+
+
+def _sum_to(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    target = indices_of(node.shape)
+    gone = tuple([i for i in indices_of(node.inputs[0].shape) if i not in target])
+    return reader.program.total(gone, inputs[0]) if gone else inputs[0]
+
+
+def _same(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    return inputs[0]
+
+
+def _identity(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    if node.op.name == "named" and node.name and inputs[0].expr is not None:
+        return reader.program.define(node.name, inputs[0], node.latex)
+    return inputs[0]
+
+
+def _permute(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    own = axes_of(node.inputs[0].shape)
+    return reader.program.renamed(inputs[0], _moved([own[k] for k in node.params[0]]))
+
+
+def _reshape(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    own = [i for i in axes_of(node.inputs[0].shape) if i is not None]
+    new = [i for i in axes_of(node.shape) if i is not None]
+    if [i.size for i in own] != [i.size for i in new]:
+        raise SymbolicError(
+            f"{node.op.name}: shape {tuple(node.inputs[0].shape)} to {tuple(node.shape)} joins or splits axes, which "
+            "index notation does not follow; keep the axes apart, and sum over several axes at once"
+        )
+    return reader.program.renamed(inputs[0], dict(zip(own, new, strict=True)))
+
+
+def _size(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    return _size_value(reader.program, extent(node.params[0]))
+
+
+def _const(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    return reader.program.number(literal(repr(node.params[0])))
+
+
+def _einsum(reader: Reader, node: Any, inputs: list[Value]) -> Value:
+    program = reader.program
+    text = node.params[0] if node.op.indices == "einsum" else node.op.indices(*[len(x.shape) for x in node.inputs])
+    sources, _, target = text.partition("->")
+    sizes: dict[str, Any] = {}
+    factors = []
+    for letters, x, value in zip(sources.split(","), node.inputs, inputs, strict=True):
+        names: dict[Index, Index] = {}
+        for letter, axis in zip(letters, axes_of(x.shape), strict=True):
+            if axis is not None:
+                sizes[letter] = axis.size
+                names[axis] = Index(f"@{letter}", axis.size)
+        factors.append(program.renamed(value, names))
+    product = program.mul(factors)
+    bound = tuple([Index(f"@{c}", n) for c, n in sizes.items() if c not in target])
+    total = program.total(bound, product) if bound else product
+    n = len(target)
+    out = {Index(f"@{c}", sizes[c]): Index(f"x{n - 1 - k}", sizes[c]) for k, c in enumerate(target) if c in sizes}
+    return program.renamed(total, out)
+
+
+Rule = Callable[[Reader, Any, list[Value]], Value]
+STRUCTURE: dict[str, Rule] = {
+    "sum": _sum,
+    "mean": _mean,
+    "expand": _same,
+    "sum_to": _sum_to,
+    "unsqueeze": _reshape,
+    "squeeze": _reshape,
+    "reshape": _reshape,
+    "permute": _permute,
+    "size": _size,
+    "const": _const,
+    "identity": _identity,
+    "einsum": _einsum,
+}
+
+
+def _structural(node: Any) -> Rule | None:
+    kind = node.op.indices
+    return _einsum if callable(kind) else STRUCTURE.get(kind)
+
+
+# the independent forward mode ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def partial(tree: Expr, name: str, constants: tuple[tuple[str, Number], ...]) -> Expr:
+    """The derivative of an op's formula, by SymPy, on plain scalar placeholders."""
+    import sympy
+
+    from symgrad.symbolic.sympy_io import from_sympy, scalar_sympy
+
+    held = {n: Num(c) for n, c in constants}
+    return from_sympy(sympy.diff(scalar_sympy(tree, held), sympy.Symbol(name, real=True)))
+
+
+def tangents(reader: Reader, nodes: Iterable[Any], seed: Any) -> tuple[dict[int, Poly], tuple[Index, ...]]:
+    """Total derivative of every node with respect to one leaf at fresh indices, by the chain rule forwards."""
+    program = reader.program
+    own = indices_of(seed.shape)
+    at = tuple([Index(f"q{i.name[1:]}", i.size) for i in own])
+    start = Poly({(): 1})
+    for a, b in zip(own, at, strict=True):
+        start = start * delta(a, b)
+    moving: dict[int, Poly] = {seed.serial: start}
+    for node in nodes:
+        if node.serial in moving or node.op is None:
+            continue
+        flows = [moving.get(x.serial, ZERO) for x in node.inputs]
+        if any(flows):
+            moving[node.serial] = program.reduce(_pushed(reader, node, flows))
+    return moving, at
+
+
+def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
+    program = reader.program
+    inputs = [reader.values[x.serial] for x in node.inputs]
+    rule = _structural(node)
+    total = ZERO
+    if rule is not None:  # linear in each input
+        if node.op.pullback == (None,):
+            return ZERO  # declared to stop the derivative
+        for k, flow in enumerate(flows):
+            if flow:
+                total = total + rule(reader, node, [*inputs[:k], Value(flow), *inputs[k + 1 :]]).poly
+        return total
+    env = dict(zip(PLACEHOLDERS, inputs, strict=False))
+    constants = tuple([(n, c) for n, v in env.items() if (c := v.poly.constant()) is not None])
+    for name, flow in zip(PLACEHOLDERS, flows, strict=False):
+        if flow:
+            slope = partial(_symbol(node), name, tuple([(n, c) for n, c in constants if n != name]))
+            total = total + fold(slope, _Instance(program, env)).poly * flow
+    return total
+
+
+_ = (Call, Ref, Fraction, rename, size_poly, sum_over, POSITIVE)

@@ -1,0 +1,197 @@
+"""SymPy at the surface: trees to SymPy (`Sum`, `Indexed`, `KroneckerDelta`) and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from symgrad.errors import SymbolicError
+from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Operations, Ref, Total, add, fold, mul, power, replace_refs
+from symgrad.symbolic.normal import Extent, Index, Number, Var, extent, fresh
+from symgrad.symbolic.text import FUNCTIONS
+
+__all__ = ["Letters", "ToSympy", "from_sympy", "scalar_sympy", "to_sympy"]
+
+BOUND = "jkqrstvw"
+
+
+def rational(value: Number) -> Any:
+    """An exact SymPy number."""
+    return sympy.Rational(Fraction(value).numerator, Fraction(value).denominator)
+
+
+def _function(name: str, args: list[Any]) -> Any:
+    return args[0] ** args[1] if name == "pow" else getattr(sympy, name)(*args)
+
+
+class _Scalar(Operations):
+    """Scalar formulas on real symbols."""
+
+    def number(self, value: Number) -> Any:
+        return rational(value)
+
+    def ref(self, var: Var) -> Any:
+        return sympy.pi if var.name == "pi" else sympy.Symbol(var.name, real=True, positive=var.positive or None)
+
+    def add(self, terms: list[Any]) -> Any:
+        return sympy.Add(*terms)
+
+    def mul(self, factors: list[Any]) -> Any:
+        return sympy.Mul(*factors)
+
+    def pow(self, base: Any, exponent: Any) -> Any:
+        return sympy.Pow(base, exponent)
+
+    def call(self, name: str, args: list[Any]) -> Any:
+        return _function(name, args)
+
+
+def scalar_sympy(tree: Expr, constants: Mapping[str, Num] | None = None) -> Any:
+    """A formula without indices as SymPy, with numbers put for some of its names."""
+    held = constants or {}
+    return fold(replace_refs(tree, lambda var: held.get(var.name)), _Scalar())
+
+
+class Letters:
+    """Which letter each free index is shown as, and which letters bound ones take."""
+
+    def __init__(self, free: Mapping[Index, str], taken: frozenset[str] = frozenset()) -> None:
+        self.names = dict(free)
+        self.taken = taken | frozenset(free.values())
+
+    def enter(self, bound: tuple[Index, ...]) -> list[str]:
+        """Letters for bound indices, different from all that are visible."""
+        free = [c for c in BOUND if c not in self.taken and c not in self.names.values()]
+        letters = [free[k] if k < len(free) else f"j{k}" for k in range(len(bound))]
+        self.names.update(zip(bound, letters, strict=True))
+        return letters
+
+    def leave(self, bound: tuple[Index, ...]) -> None:
+        """Forget bound indices."""
+        for i in bound:
+            del self.names[i]
+
+    def __getitem__(self, i: Index) -> str:
+        return self.names.get(i, i.name)
+
+
+class ToSympy(_Scalar):
+    """Indexed formulas: sums over letters from 1 to the size."""
+
+    def __init__(self, letters: Letters) -> None:
+        self.letters = letters
+
+    def letter(self, i: Index) -> Any:
+        """The SymPy index symbol."""
+        return sympy.Symbol(self.letters[i], integer=True)
+
+    def ref(self, var: Var) -> Any:
+        if not var.indices:
+            return super().ref(var)
+        return sympy.IndexedBase(var.name, real=True, positive=var.positive or None)[tuple(map(self.letter, var.indices))]
+
+    def kronecker(self, first: Index, second: Index) -> Any:
+        return sympy.KroneckerDelta(self.letter(first), self.letter(second))
+
+
+def size_sympy(size: Extent) -> Any:
+    """A size as a SymPy integer expression."""
+    return sympy.Add(*[c * sympy.Mul(*[sympy.Symbol(n, integer=True, positive=True) for n in names]) for names, c in size])
+
+
+def to_sympy(tree: Expr, letters: Letters, sizes: frozenset[str] = frozenset()) -> Any:
+    """The tree as a SymPy expression."""
+    return _walk(tree, ToSympy(letters), sizes)
+
+
+def _walk(tree: Expr, do: ToSympy, sizes: frozenset[str]) -> Any:
+    """`fold` with letters chosen on the way down, where a sum binds them."""
+    match tree:
+        case Total(bound, body):
+            do.letters.enter(bound)
+            inner = _walk(body, do, sizes)
+            limits = [(do.letter(i), 1, size_sympy(i.size)) for i in bound]
+            do.letters.leave(bound)
+            return sympy.Sum(inner, *limits)
+        case Ref(var) if var.name in sizes:
+            return sympy.Symbol(var.name, integer=True, positive=True)
+        case Num() | Ref() | Kronecker():
+            return fold(tree, do)
+        case Call(name, args):
+            return do.call(name, [_walk(a, do, sizes) for a in args])
+    parts = [_walk(p, do, sizes) for p in _children(tree)]
+    kind = type(tree).__name__
+    return do.add(parts) if kind == "Add" else do.mul(parts) if kind == "Mul" else do.pow(*parts)
+
+
+def _children(tree: Any) -> tuple[Expr, ...]:
+    kind = type(tree).__name__
+    return tree.terms if kind == "Add" else tree.factors if kind == "Mul" else (tree.base, tree.exponent)  # type: ignore[no-any-return]
+
+
+def from_sympy(expression: Any, bound: Mapping[Any, Index] | None = None) -> Expr:
+    """A SymPy expression as a tree; bound SymPy indices get fresh names, so nothing is captured."""
+    inside = bound or {}
+    match expression:
+        case sympy.Rational():
+            return Num(Fraction(int(expression.p), int(expression.q)))
+        case sympy.Float():
+            return Num(Fraction(str(expression)))
+        case sympy.Symbol():
+            return Ref(Var(0, expression.name, (), bool(expression.is_positive)))
+        case sympy.Indexed():
+            indices = tuple([_index(i, expression, k, inside) for k, i in enumerate(expression.indices)])
+            return Ref(Var(0, expression.base.name, indices, bool(expression.is_positive)))
+        case sympy.Sum():
+            return _from_sum(expression, inside)
+        case sympy.KroneckerDelta():
+            a, b = (_index(i, expression, 0, inside) for i in expression.args[:2])
+            return Kronecker(min(a, b), max(a, b))
+        case sympy.Add():
+            return add(*[from_sympy(a, inside) for a in expression.args])
+        case sympy.Mul():
+            return mul(*[from_sympy(a, inside) for a in expression.args])
+        case sympy.Pow():
+            return power(from_sympy(expression.base, inside), from_sympy(expression.exp, inside))
+        case sympy.exp():
+            return Call("exp", (from_sympy(expression.args[0], inside),))
+    if expression is sympy.pi:
+        return Ref(Var(0, "pi", (), True))
+    if expression is sympy.E:
+        return Call("exp", (Num(1),))
+    name = type(expression).__name__
+    if isinstance(expression, sympy.Function) and name in FUNCTIONS:
+        return Call(name, tuple([from_sympy(a, inside) for a in expression.args]))
+    raise SymbolicError(f"{name}: has no meaning in the normal form; the functions are {', '.join(sorted(FUNCTIONS))}")
+
+
+def _index(i: Any, expression: Any, axis: int, bound: Mapping[Any, Index]) -> Index:
+    if i in bound:
+        return bound[i]
+    if not isinstance(i, sympy.Symbol):
+        raise SymbolicError(f"{expression}: the index {i} is not a plain symbol")
+    ranges = getattr(expression, "shape", None)
+    return Index(i.name, _extent(ranges[axis]) if ranges else ())
+
+
+def _extent(size: Any) -> Extent:
+    terms: dict[tuple[str, ...], int] = {}
+    for monomial, c in sympy.Poly(size).terms() if size.free_symbols else [((), size)]:
+        names = [str(s) for s, e in zip(sympy.Poly(size).gens, monomial, strict=True) for _ in range(e)] if monomial else []
+        terms[tuple(sorted(names))] = int(c)
+    return tuple(sorted(terms.items()))
+
+
+def _from_sum(expression: Any, inside: Mapping[Any, Index]) -> Expr:
+    inner = dict(inside)
+    for symbol, low, high in expression.limits:
+        if low != 1:
+            raise SymbolicError(f"{expression}: sums must start at 1, as indices do here; shift the index")
+        inner[symbol] = fresh(_extent(high))
+    return Total(tuple([inner[s] for s, _, _ in expression.limits]), from_sympy(expression.function, inner))
+
+
+_ = extent
