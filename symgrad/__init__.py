@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from symgrad import data, linalg, losses, special
 from symgrad.calling import checkpoint
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope

@@ -9,7 +9,8 @@ from typing import Any
 from symgrad.differentiate import vjp
 from symgrad.graph import Graph
 from symgrad.op import OPS, Op, builtin, op
-from symgrad.tensor import Tensor, apply, as_tensor
+from symgrad.recording import apply
+from symgrad.tensor import Tensor, as_tensor
 from symgrad.tracing import trace
 from symgrad.trees import flatten, unflatten
 

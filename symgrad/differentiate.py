@@ -15,7 +15,8 @@ from symgrad.context import MODE, mode
 from symgrad.errors import DTypeError, GradientError, ShapeError, TracingError
 from symgrad.op import FUNCTIONS, OPS
 from symgrad.shapes import concrete, same_shape, size_of
-from symgrad.tensor import Tensor, apply, as_tensor, check_finite, check_fresh, tensor
+from symgrad.recording import apply, check_finite
+from symgrad.tensor import Tensor, as_tensor, check_fresh, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
 __all__ = ["adjoints", "backward", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -44,37 +45,65 @@ def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, array
     """Run the pullbacks from the roots down; the cotangents of terminals (or of all) by serial."""
     kept: dict[int, Any] = {}
     anomaly = (m := MODE.get()) is not None and m.anomaly
+    quick = arrays and not anomaly
+    take, before = cotangents.pop, cotangents.get
     for node in order:
-        g = cotangents.pop(node.serial, None)
+        s = node.serial
+        g = take(s, None)
         if g is None:
             continue
         op = node.op
-        if keep or op is None or op.pullback == ():
-            kept[node.serial] = g
         if op is None:
+            kept[s] = g
             continue
-        inputs = node.inputs
-        for x in inputs:
-            if x.serial > node.serial:
-                check_fresh(node)
         rule = op.pullback
-        if type(rule) is tuple:
-            y, args = (node.value, [x.value for x in inputs]) if arrays else (node, inputs)
-            for f, x in zip(rule, inputs, strict=False):
-                if f is not None and x.requires_grad & bit:
-                    _add(cotangents, x, f(g, y, *args, *node.params), anomaly and node)
-        elif op is _ITEM:
-            bundle = cotangents.setdefault(inputs[0].serial, [None] * len(inputs[0].op.outputs))  # type: ignore[union-attr]
-            k = node.params[0]
-            bundle[k] = g if bundle[k] is None else bundle[k] + g
-        elif rule is None:
-            raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
-        else:
-            y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (_outputs(node), inputs)
-            for c, x in zip(rule(g, y, args, node.params), inputs, strict=False):
-                if c is not None and x.requires_grad & bit:
-                    _add(cotangents, x, c, anomaly and node)
+        if keep or not rule:
+            kept[s] = g
+        inputs = node.inputs
+        if type(rule) is not tuple or not quick:
+            _pull_back(node, g, cotangents, bit, arrays, anomaly)
+            continue
+        # What follows is `_pull_back` for rules on arrays, inlined: the hot path of eager training.
+        values = (inputs[0].value,) if len(inputs) == 1 else tuple([x.value for x in inputs])
+        y, params = node.value, node.params
+        for f, x, value in zip(rule, inputs, values):  # noqa: B905  (strict= costs as much as the loop)
+            t = x.serial
+            if t > s:
+                check_fresh(node)
+            if f is None or not x.requires_grad & bit:
+                continue
+            c = f(g, y, *values, *params) if params else f(g, y, *values)
+            if c.shape != value.shape:
+                c = _SUM_TO(c, value.shape)
+            if c.dtype is not value.dtype and c.dtype != value.dtype:
+                c = c.astype(value.dtype)
+            old = before(t)
+            cotangents[t] = c if old is None else old + c
     return kept
+
+
+def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, arrays: bool, anomaly: bool) -> None:
+    """Add what one node sends to its inputs: on arrays, or on Tensors."""
+    op: Any = node.op
+    inputs, rule = node.inputs, op.pullback
+    check_fresh(node)
+    if op is _ITEM:
+        parent = inputs[0]
+        bundle = cotangents.setdefault(parent.serial, [None] * len(parent.op.outputs))  # type: ignore[union-attr]
+        k = node.params[0]
+        bundle[k] = g if bundle[k] is None else bundle[k] + g
+        return
+    if rule is None:
+        raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
+    y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (_outputs(node), inputs)
+    wanted = [x.requires_grad & bit for x in inputs]
+    if type(rule) is tuple:
+        sent = [f(g, y, *args, *node.params) if f and w else None for f, w in zip(rule, wanted, strict=False)]
+    else:
+        sent = rule(g, y, args, node.params)
+    for c, x, w in zip(sent, inputs, wanted, strict=False):
+        if c is not None and w:
+            _add(cotangents, x, c, node if anomaly else None)
 
 
 def _outputs(node: Tensor) -> Any:
@@ -84,17 +113,17 @@ def _outputs(node: Tensor) -> Any:
     return tuple(apply(_ITEM, (node,), (k,)) for k in range(len(node.op.outputs)))  # type: ignore[union-attr]
 
 
-def _add(cotangents: dict[int, Any], x: Tensor, c: Any, anomaly: Any) -> None:
-    """Add a contribution, after undoing broadcasting."""
+def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:
+    """Add a contribution, after undoing broadcasting; under anomaly detection, check it."""
     shape = x.shape
     if c.shape != shape if x.value is not None else not same_shape(c.shape, shape):
         c = _SUM_TO(c, shape)
     if c.dtype is not x.dtype and c.dtype != x.dtype:
         c = _ASTYPE(c, x.dtype.name)
-    if anomaly:
+    if checked is not None:
         value = c.value if isinstance(c, Tensor) else c
         if value is not None:
-            check_finite(f"backward of {anomaly.op.name}", value, anomaly.inputs)
+            check_finite(f"backward of {checked.op.name}", value, checked.inputs)  # type: ignore[union-attr]
     before = cotangents.get(x.serial)
     cotangents[x.serial] = c if before is None else before + c
 

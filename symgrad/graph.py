@@ -12,7 +12,8 @@ from symgrad.context import current_run, generator
 from symgrad.errors import GraphError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
 from symgrad.shapes import bind, concrete, same_shape, size_of, unify
-from symgrad.tensor import Tensor, apply, as_tensor, infer, reachable
+from symgrad.recording import apply, infer
+from symgrad.tensor import Tensor, as_tensor, reachable
 from symgrad.trees import Structure, flatten, unflatten
 
 if TYPE_CHECKING:

@@ -64,6 +64,12 @@ class Op:
     out: bool = False
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        if len(args) == 1 and self.arity == 1 and not self.params and not options:  # the common case, quickly
+            system = _SYSTEM_OF.get(type(args[0]), self)
+            if system is None:
+                return self.forward(args[0])
+            if system is not self:
+                return system(self, args, ())
         if self.arity is None:
             inputs, params = self._inputs(args[0]), self._bind(args[1:], options)
         else:

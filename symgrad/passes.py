@@ -10,7 +10,7 @@ import numpy as np
 from symgrad.graph import Draw, Graph
 from symgrad.op import OPS
 from symgrad.shapes import Dim
-from symgrad.tensor import Meta, Tensor, _make
+from symgrad.tensor import Meta, Tensor, make
 
 __all__ = ["eliminate_common", "eliminate_dead", "erase_identities", "rewrite", "simplify"]
 
@@ -47,7 +47,7 @@ def _keep(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
     """The node itself where its inputs are unchanged and older, else a copy on the new inputs."""
     if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
         return node
-    copy = _make(node.op, inputs, node.params, node.value, node.requires_grad)
+    copy = make(node.op, inputs, node.params, node.value, node.requires_grad)
     meta = node.meta
     if meta is not None:
         copy.meta = Meta(meta.name, meta.latex, meta.scope, meta.shape, meta.dtype, meta.positive)

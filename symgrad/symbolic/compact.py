@@ -12,13 +12,14 @@ Mul(factors=(Ref(...name='a'...), Add(terms=(Ref(...name='b'...), Ref(...name='c
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, power
-from symgrad.symbolic.normal import Factor, Monomial, Number, Poly, variable
+from symgrad.symbolic.normal import Factor, Index, Monomial, Number, Poly, Sum, number, rename, variable
 
 __all__ = ["compact", "symbols"]
 
@@ -72,8 +73,7 @@ def _content(poly: Poly, denominators: bool) -> tuple[Number, Monomial]:
             lowest[f] = e if e > 0 or denominators else max(exponents)
     coefficients = [Fraction(c) for c in poly.terms.values()]
     content = Fraction(gcd(*[c.numerator for c in coefficients]), lcm(*[c.denominator for c in coefficients]))
-    first = min(poly.terms, key=_term_key)
-    return (-content if poly.terms[first] < 0 else content), tuple(sorted(lowest.items()))
+    return (-content if all(c < 0 for c in coefficients) else content), tuple(sorted(lowest.items()))
 
 
 def _grouped(poly: Poly) -> Expr:
@@ -96,12 +96,53 @@ def _joined(parts: list[Expr]) -> Expr:
 
 
 def _flat(poly: Poly) -> Expr:
-    ordered = sorted(poly.terms.items(), key=lambda item: (item[1] < 0 and len(poly.terms) == 2, _term_key(item[0])))
-    return add(*[mul(*_ordered_product(m, c)) for m, c in ordered])
+    """Term by term, a positive one first; sums over the same indices with common factors become one sum."""
+    groups: list[Group] = []
+    for monomial, c in sorted(poly.terms.items(), key=lambda item: _term_key(item[0])):
+        sums = [f for f, e in monomial if f.rank == 2 and e == 1]
+        outside = tuple([p for p in monomial if p[0] != sums[0]]) if len(sums) == 1 else monomial
+        _absorb(groups, outside, sums[0] if len(sums) == 1 else None, c)
+    first = next((k for k, (_, _, body) in enumerate(groups) if max(body.terms.values()) > 0), 0)
+    groups.insert(0, groups.pop(first))
+    return add(*[_shown(*group) for group in groups])
 
 
-def _term_key(monomial: Monomial) -> tuple[int, int, Monomial]:
-    return sum(f.rank == 2 for f, _ in monomial), len([e for f, e in monomial if f.rank == 2 or f.indices]), monomial
+Group = tuple[Monomial, tuple[Index, ...], Poly]
+
+
+def _absorb(groups: list[Group], outside: Monomial, total: Sum | None, c: Number) -> None:
+    """Add a term to a group that it shares factors under a sum with, or open a new group."""
+    if total is None:
+        groups.append((outside, (), number(c)))
+        return
+    sizes = sorted(i.size for i in total.bound)
+    for k, (other, bound, body) in enumerate(groups):
+        if other == outside and sorted(i.size for i in bound) == sizes:
+            shared = {pair for m in body.terms for pair in m}
+            names = [dict(zip(total.bound, order, strict=True)) for order in itertools.permutations(bound)]
+            fitting = [rename(Poly({total.body: c}), n) for n in names if all(a.size == b.size for a, b in n.items())]
+            best = max(fitting, key=lambda p: sum(pair in shared for m in p.terms for pair in m))
+            if any(pair in shared for m in best.terms for pair in m):
+                groups[k] = (other, bound, body + best)
+                return
+    groups.append((outside, total.bound, Poly({total.body: c})))
+
+
+def _shown(outside: Monomial, bound: tuple[Index, ...], body: Poly) -> Expr:
+    """One sum, with the number of its terms in front."""
+    inner = compact(body) if bound else Num(body.constant() or 0)
+    c: Number = 1
+    if isinstance(inner, Num):
+        c, inner = inner.value, Num(1)
+    elif isinstance(inner, Mul) and isinstance(inner.factors[0], Num):
+        c, inner = inner.factors[0].value, mul(*inner.factors[1:])
+    return mul(*_ordered_product(outside, c), Total(bound, inner) if bound else Num(1))
+
+
+def _term_key(monomial: Monomial) -> tuple[bool, int, int, Monomial]:
+    """Deltas first, then terms without sums, then short ones."""
+    no_delta = all(f.rank != 1 for f, _ in monomial)
+    return no_delta, sum(f.rank == 2 for f, _ in monomial), len([e for f, e in monomial if f.rank or f.indices]), monomial
 
 
 def _ordered_product(monomial: Monomial, c: Number) -> list[Expr]:

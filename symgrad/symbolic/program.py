@@ -38,7 +38,7 @@ from symgrad.symbolic.normal import (
     rename,
     substitute,
     sum_over,
-    variable,
+    sums_of,
     variables,
 )
 
@@ -81,11 +81,14 @@ class Program:
     latex: dict[str, str] = field(default_factory=dict)
     lets: dict[str, Let] = field(default_factory=dict)
     rules: dict[str, tuple[Var, Poly]] = field(default_factory=dict)
+    solved_by: dict[str, str] = field(default_factory=dict)
     sums: dict[Sum, Poly] = field(default_factory=dict)
     theorems: list[tuple[Poly, Poly]] = field(default_factory=list)
     assumptions: dict[str, Expr] = field(default_factory=dict)
     domain: dict[tuple[Expr | Var, str], None] = field(default_factory=dict)
     interned: dict[Any, Var] = field(default_factory=dict)
+    adjoints: set[str] = field(default_factory=set)
+    writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
 
     # definitions -------------------------------------------------------------------------------------------------
@@ -110,6 +113,15 @@ class Program:
         learn(self, self.lets[name])
         return self.ref(var)
 
+    def define_adjoint(self, name: str, value: Value, latex: str) -> Value:
+        """Name a cotangent at a layer boundary; nothing is solved through it."""
+        name = self.unused(name)
+        var = Var(0, name, ordered(free_indices(value.poly)), False)
+        self.lets[name] = Let(var, value.poly, None, False, None, latex)
+        self.latex[name] = latex
+        self.adjoints.add(name)
+        return Value(Poly({((var, 1),): 1}))
+
     def unused(self, name: str) -> str:
         """The name, numbered if it is taken."""
         taken = self.leaves.keys() | self.lets.keys() | self.reserved
@@ -123,7 +135,7 @@ class Program:
 
         if key not in self.interned:
             indices = ordered({i for p in (call[1] if call else (value.poly,)) for i in free_indices(p)})
-            var = Var(0, self.unused(prefix), indices, value.sign == POSITIVE)
+            var = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
             self.interned[key] = var
             self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
             learn(self, self.lets[var.name])
@@ -156,6 +168,7 @@ class Program:
 
     def mul(self, factors: list[Value]) -> Value:
         """A product."""
+        factors = [self._atom(f) for f in factors]
         poly = factors[0].poly
         for f in factors[1:]:
             poly = poly * f.poly
@@ -172,8 +185,21 @@ class Program:
             self.require(base, POSITIVE)
             named = self.call("pow", [base, exponent])
             return Value(named.poly, expr, POSITIVE)
-        sign = POSITIVE if base.sign == POSITIVE else NONNEGATIVE if base.sign or _even(e) else ANY
+        base = self._atom(base)
+        sign = POSITIVE if base.sign == POSITIVE or e != int(e) else NONNEGATIVE if base.sign or _even(e) else ANY
         return Value(self.reduce(self._power(base, e)), expr, sign)
+
+    def _atom(self, value: Value) -> Value:
+        """A centred expression such as $z - mu$ under a product gets a name, so that it is not multiplied out."""
+        from symgrad.symbolic.solve import solvable
+
+        if not self.writing or value.expr is None or len(value.poly.terms) < 2:
+            return value
+        indices = ordered(free_indices(value.poly))
+        trial = Let(Var(0, "c", indices, False), value.poly, value.expr, True)
+        if not indices or solvable(self, trial) is None:
+            return value
+        return Value(self.intern(value.poly, "c", value), value.expr, value.sign)
 
     def _power(self, base: Value, e: Number) -> Poly:
         if e == int(e) and 0 <= e <= MAX_EXPANDED:
@@ -226,14 +252,17 @@ class Program:
         sign = POSITIVE if name in ALWAYS_POSITIVE or name == "pow" else NONNEGATIVE if name in NEVER_NEGATIVE else ANY
         if name == "Abs":  # positive away from its kink, which is in the ledger once it is divided by
             sign = POSITIVE
-        poly = self.intern((name, polys), f"{name.lower()}_", Value(ZERO, expr, sign), (name, polys))
+        poly = self.intern((name, polys), name.lower(), Value(ZERO, expr, sign), (name, polys))
         return Value(poly, expr if all(a.expr is not None for a in args) else None, sign)
 
     def total(self, bound: tuple[Index, ...], body: Value) -> Value:
         """A sum over indices."""
         names = {i: fresh(i.size) for i in bound}
         expr = None if body.expr is None else Total(tuple(names.values()), rename_tree(body.expr, names))
-        return Value(self.reduce(sum_over(body.poly, *bound)), expr, body.sign)
+        poly = self.reduce(sum_over(body.poly, *bound))
+        if self.writing and expr is not None and sums_of(poly):
+            poly = self.intern(poly, "s", Value(poly, expr, body.sign))
+        return Value(poly, expr, body.sign)
 
     def renamed(self, value: Value, names: dict[Index, Index]) -> Value:
         """The value at other indices."""
@@ -261,12 +290,18 @@ class Program:
 
         while True:
             before = poly
-            if self.rules:
-                poly = substitute(poly, self._solved)
+            poly = self._substituted(poly)  # to the end, so that a theorem is found for what was solved last
             if self.sums:
                 poly = rewrite_sums(poly, self.sums)
             if poly is before:
                 return poly
+
+    def _substituted(self, poly: Poly) -> Poly:
+        while self.rules:
+            before, poly = poly, substitute(poly, self._solved)
+            if poly is before:
+                break
+        return poly
 
     def _solved(self, var: Var, exponent: Number) -> Poly | None:
         found = self.rules.get(var.name)

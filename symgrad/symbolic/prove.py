@@ -55,7 +55,7 @@ class Certificate:
 
 def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] = ()) -> Certificate:
     """Whether the expression is zero for all sizes and all inputs."""
-    left = program.reduce(difference)
+    left = program.reduce(_without_adjoints(program, difference))
     if not left:
         return Certificate("PROVED", "equal normal forms, by the definitions solved and their invariants", assumptions)
     if not expand(program, left):
@@ -64,6 +64,13 @@ def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] 
     if found is not None:
         return Certificate("FALSE", "a point where the difference is not zero", assumptions, found)
     return Certificate("UNKNOWN", "neither a proof nor a counterexample was found", assumptions)
+
+
+def _without_adjoints(program: Program, poly: Poly) -> Poly:
+    """Put in the definitions of named cotangents."""
+    for name in [n for n in reversed(program.lets) if n in program.adjoints]:
+        poly = substitute(poly, lambda v, e, n=name: program.local(v).power(int(e)) if v.name == n else None)  # type: ignore[misc]
+    return poly
 
 
 # expanding -------------------------------------------------------------------------------------------------------
@@ -94,12 +101,28 @@ def _expand_var(poly: Poly, let: Let, body: Poly, exponents: list[Number]) -> Po
         if direct is not None:
             return direct
         low = lowest[e - e.__floor__()]
-        if e == low and low != int(low):
-            return None if e == low else ONE
         base = Poly({((var, low),): 1}) if low else ONE
         return base * at.power(int(e - low)) if e != low else None
 
-    return substitute(poly, replace)
+    changed = substitute(poly, replace)
+    return _common_power(changed, let, body, lowest.get(0, 0))
+
+
+def _common_power(poly: Poly, let: Let, body: Poly, low: Number) -> Poly:
+    """Terms without the power ``low`` of the base get it: $1 = h^{-n} h^n$, the second one multiplied out."""
+    if low >= 0:
+        return poly
+    present = {f for m in poly.terms for f, e in m if f.rank == 0 and f.name == let.var.name and e == low}
+    for f in sorted(present):
+        at = rename(body, dict(zip(let.var.indices, f.indices, strict=True)))
+        factor = Poly({((f, low),): 1}) * at.power(int(-low))
+        total = ZERO
+        for monomial, c in poly.terms.items():
+            own = next((e for g, e in monomial if g == f), 0)
+            term = Poly({monomial: c})
+            total = total + (term * factor if own == 0 else term)
+        poly = total
+    return poly
 
 
 def _function(program: Program, let: Let, known: dict[str, Poly]) -> Poly:

@@ -9,14 +9,13 @@ never looks at a pullback.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Call, Expr, Num, Operations, Ref, fold
-from symgrad.symbolic.normal import ZERO, Index, Number, Poly, Var, delta, extent, rename, size_poly, sum_over
-from symgrad.symbolic.program import ANY, POSITIVE, Program, Value
+from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold
+from symgrad.symbolic.normal import ZERO, Index, Number, Poly, Var, delta, extent, fresh
+from symgrad.symbolic.program import ANY, Program, Value
 from symgrad.symbolic.text import literal, parse
 
 __all__ = ["Reader", "axes_of", "formula", "tangents"]
@@ -68,14 +67,25 @@ class Reader:
         self.values[node.serial] = self.program.leaf(name, indices_of(node.shape), sign, constant)
         return self.values[node.serial]
 
-    def read(self, nodes: Iterable[Any], written: bool = True) -> None:
-        """Read nodes in topological order; ``written`` keeps their trees for printing."""
+    def read(self, nodes: Iterable[Any]) -> None:
+        """Read forward nodes in topological order; their trees are kept for printing."""
         for node in nodes:
             if node.serial not in self.values:
-                value = self.node(node)
-                if not written and value.expr is not None:
-                    value = Value(value.poly, None, value.sign)
-                self.values[node.serial] = value
+                self.values[node.serial] = self.node(node)
+
+    def read_back(self, nodes: Iterable[Any], boundaries: Mapping[int, Value]) -> None:
+        """Read backward nodes; cotangents of layer boundaries (by serial of the cotangent) get names."""
+        self.program.writing = False
+        for node in nodes:
+            if node.serial in self.values:
+                continue
+            value = self.node(node)
+            boundary = boundaries.get(node.serial)
+            if boundary is not None and isinstance(boundary.expr, Ref) and len(value.poly.terms) > 1:
+                name = boundary.expr.var.name
+                latex = rf"\bar{{{self.program.latex.get(name, name)}}}"
+                value = self.program.define_adjoint(f"{name}_bar", value, latex)
+            self.values[node.serial] = Value(value.poly, None, value.sign)
 
     def node(self, node: Any) -> Value:
         """The value of one node from those of its inputs."""
@@ -205,21 +215,19 @@ def _einsum(reader: Reader, node: Any, inputs: list[Value]) -> Value:
     program = reader.program
     text = node.params[0] if node.op.indices == "einsum" else node.op.indices(*[len(x.shape) for x in node.inputs])
     sources, _, target = text.partition("->")
-    sizes: dict[str, Any] = {}
+    names: dict[str, Index] = {}
     factors = []
     for letters, x, value in zip(sources.split(","), node.inputs, inputs, strict=True):
-        names: dict[Index, Index] = {}
+        moved: dict[Index, Index] = {}
         for letter, axis in zip(letters, axes_of(x.shape), strict=True):
             if axis is not None:
-                sizes[letter] = axis.size
-                names[axis] = Index(f"@{letter}", axis.size)
-        factors.append(program.renamed(value, names))
+                position = len(target) - 1 - target.find(letter)
+                own = Index(f"x{position}", axis.size) if letter in target else fresh(axis.size)
+                moved[axis] = names.setdefault(letter, own)
+        factors.append(program.renamed(value, moved))
     product = program.mul(factors)
-    bound = tuple([Index(f"@{c}", n) for c, n in sizes.items() if c not in target])
-    total = program.total(bound, product) if bound else product
-    n = len(target)
-    out = {Index(f"@{c}", sizes[c]): Index(f"x{n - 1 - k}", sizes[c]) for k, c in enumerate(target) if c in sizes}
-    return program.renamed(total, out)
+    bound = tuple([i for letter, i in names.items() if letter not in target])
+    return program.total(bound, product) if bound else product
 
 
 Rule = Callable[[Reader, Any, list[Value]], Value]
@@ -296,5 +304,3 @@ def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
             total = total + fold(slope, _Instance(program, env)).poly * flow
     return total
 
-
-_ = (Call, Ref, Fraction, rename, size_poly, sum_over, POSITIVE)

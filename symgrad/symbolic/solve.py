@@ -8,6 +8,7 @@ Divisions are only by what is known to be positive, and never is a map solved th
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.symbolic.normal import (
@@ -32,21 +33,22 @@ from symgrad.symbolic.normal import (
 if TYPE_CHECKING:
     from symgrad.symbolic.program import Let, Program
 
-__all__ = ["learn", "rewrite_sums"]
+__all__ = ["learn", "rewrite_sums", "solvable"]
 
 
 def learn(program: Program, let: Let) -> None:
     """Solve a new definition backwards, then look for invariants in the reductions it touches."""
-    target = None if let.call else _solvable(program, let)
+    target = None if let.call else solvable(program, let)
     if target is not None:
         var, solution = target
         program.rules[var.name] = (var, program.reduce(solution))
+        program.solved_by[var.name] = let.var.name
         _invariants(program)
     elif sums_of(let.poly):
         _invariants(program)
 
 
-def _solvable(program: Program, let: Let) -> tuple[Var, Poly] | None:
+def solvable(program: Program, let: Let) -> tuple[Var, Poly] | None:
     """A variable that the definition determines, and its value in terms of the others."""
     counts: dict[str, int] = {}
     for var, _ in variables(let.poly):
@@ -55,11 +57,23 @@ def _solvable(program: Program, let: Let) -> tuple[Var, Poly] | None:
         rest = let.poly - Poly({monomial: c})
         for k, (f, e) in enumerate(monomial):
             others = Poly({monomial[:k] + monomial[k + 1 :]: c})
-            if e == 1 and counts.get(getattr(f, "name", ""), 0) == 1 and _may_solve(program, let, f, others, rest):
+            if _invertible(let, f, e, rest) and counts.get(getattr(f, "name", ""), 0) == 1 and _may_solve(program, let, f, others, rest):
                 inverse = positive_root(others, -1)
                 assert inverse is not None, "a product of positive variables can be inverted"
-                return f, (variable(let.var.name, *let.var.indices, positive=let.var.positive) - rest) * inverse
+                solution = (variable(let.var.name, *let.var.indices, positive=let.var.positive) - rest) * inverse
+                return f, solution if e == 1 else _root(solution, e)
     return None
+
+
+def _invertible(let: Let, f: Factor, e: Number, rest: Poly) -> bool:
+    """A power is one-to-one between positive values; the sum of a power and others is left alone."""
+    return e == 1 or (f.rank == 0 and f.positive and let.var.positive and not rest)
+
+
+def _root(poly: Poly, e: Number) -> Poly:
+    root = positive_root(poly, 1 / Fraction(e))
+    assert root is not None, "all factors are positive"
+    return root
 
 
 def _may_solve(program: Program, let: Let, f: Factor, others: Poly, rest: Poly) -> bool:

@@ -1,0 +1,180 @@
+r"""The catalogue: formulas of well-known layers and losses, as ordinary symgrad functions with their shapes.
+
+Nothing here is a gradient; each entry is what `derive` starts from. Names inside a formula (`symgrad.named`) are what
+its derivation, its pictures and its compiled source show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import symgrad as sg
+from symgrad.errors import SymbolicError
+
+__all__ = ["Entry", "catalogue", "entry"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A formula and the shapes of its arguments."""
+
+    function: Callable[..., Any]
+    specs: dict[str, Any]
+
+
+def batchnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """Normalise over the batch (the first axis)."""
+    mu = sg.named(sg.mean(z, axis=0), "mu", latex=r"\mu")
+    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=0), "sigma2", latex=r"\sigma^2")
+    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+    return gamma * u + beta
+
+
+def batchnorm_nchw(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """Normalise each channel over batch and positions; axes (N, C, P)."""
+    mu = sg.named(sg.mean(z, axis=(0, 2), keepdims=True), "mu", latex=r"\mu")
+    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=(0, 2), keepdims=True), "sigma2", latex=r"\sigma^2")
+    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+    return sg.expand_dims(gamma, 1) * u + sg.expand_dims(beta, 1)
+
+
+def layernorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """Normalise each sample over its features (the last axis)."""
+    mu = sg.named(sg.mean(z, axis=-1, keepdims=True), "mu", latex=r"\mu")
+    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=-1, keepdims=True), "sigma2", latex=r"\sigma^2")
+    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+    return gamma * u + beta
+
+
+def groupnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """Normalise each group of channels of a sample; axes (N, G, C), C channels in each of G groups."""
+    return layernorm(z, gamma, beta, eps)
+
+
+def rmsnorm(x: Any, gamma: Any, eps: float = 1e-6) -> Any:
+    """Divide each sample by its root mean square."""
+    ms = sg.named(sg.mean(x**2, axis=-1, keepdims=True), "ms", latex=r"\overline{x^2}")
+    u = sg.named(x / sg.sqrt(ms + eps), "u")
+    return gamma * u
+
+
+def weight_norm(v: Any, scale: Any) -> Any:
+    """A weight vector as length times direction."""
+    n = sg.named(sg.sqrt(sg.sum(v**2)), "n", latex=r"\lVert v\rVert")
+    u = sg.named(v / n, "u")
+    return scale * u
+
+
+def softmax(z: Any) -> Any:
+    """Probabilities from logits, along the last axis."""
+    e = sg.named(sg.exp(z), "e")
+    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
+    return sg.named(e / s, "p")
+
+
+def logsumexp(z: Any) -> Any:
+    """The smooth maximum along the last axis; its gradient is softmax."""
+    e = sg.named(sg.exp(z), "e")
+    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
+    return sg.log(s)
+
+
+def log_softmax(z: Any) -> Any:
+    """Logarithms of the softmax probabilities."""
+    e = sg.named(sg.exp(z), "e")
+    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
+    return z - sg.log(s)
+
+
+def softmax_cross_entropy(z: Any, t: Any) -> Any:
+    """Cross-entropy of softmax(z) with targets t, per sample."""
+    p = softmax(z)
+    return -sg.sum(t * sg.log(p), axis=-1)
+
+
+def linear(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+    """A dense layer; W has one row per input."""
+    return x @ W + b
+
+
+def linear_tanh(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+    """A dense layer with tanh."""
+    z = sg.named(x @ W + b, "z")
+    return sg.named(sg.tanh(z), "a")
+
+
+def linear_sigmoid(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+    """A dense layer with the logistic function."""
+    z = sg.named(x @ W + b, "z")
+    return sg.named(sg.sigmoid(z), "a")
+
+
+def mse(y: Any, t: Any) -> Any:
+    """Mean squared error."""
+    r = sg.named(y - t, "r")
+    return sg.mean(r**2)
+
+
+def cosine(a: Any, b: Any) -> Any:
+    """Cosine of the angle between vectors."""
+    na = sg.named(sg.sqrt(sg.sum(a**2)), "n_a", latex=r"\lVert a\rVert")
+    nb = sg.named(sg.sqrt(sg.sum(b**2)), "n_b", latex=r"\lVert b\rVert")
+    return sg.named(sg.sum(a * b) / (na * nb), "c")
+
+
+def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
+    """Scaled dot-product attention; axes (T, D), (U, D), (U, E)."""
+    s = sg.named(q @ k.T * scale, "s")
+    return softmax(s) @ v
+
+
+def bn_tanh_network(x: Any, W1: Any, gamma: Any, beta: Any, W2: Any, b: Any, t: Any, eps: float = 1e-5) -> Any:  # noqa: N803
+    """Linear, BatchNorm, tanh, linear, softmax, cross-entropy, averaged over the batch."""
+    z = sg.named(x @ W1, "z")
+    zhat = sg.named(batchnorm(z, gamma, beta, eps), "zhat", latex=r"\hat z")
+    a = sg.named(sg.tanh(zhat), "a")
+    o = sg.named(a @ W2 + b, "o")
+    return sg.mean(softmax_cross_entropy(o, t))
+
+
+@cache
+def _entries() -> dict[str, Entry]:
+    s = sg.spec
+    norm = {"z": s("B", "D"), "gamma": s("D"), "beta": s("D")}
+    dense = {"x": s("B", "D"), "W": s("D", "C"), "b": s("C")}
+    net = {"x": s("B", "D"), "W1": s("D", "H"), "gamma": s("H"), "beta": s("H"), "W2": s("H", "C"), "b": s("C")}
+    return {
+        "batchnorm": Entry(batchnorm, {"z": s("B"), "gamma": s(), "beta": s()}),
+        "batchnorm_2d": Entry(batchnorm, norm),
+        "batchnorm_nchw": Entry(batchnorm_nchw, {"z": s("N", "C", "P"), "gamma": s("C"), "beta": s("C")}),
+        "layernorm": Entry(layernorm, norm),
+        "groupnorm": Entry(groupnorm, {"z": s("N", "G", "C"), "gamma": s("G", "C"), "beta": s("G", "C")}),
+        "rmsnorm": Entry(rmsnorm, {"x": s("B", "D"), "gamma": s("D")}),
+        "weight_norm": Entry(weight_norm, {"v": s("D"), "scale": s()}),
+        "softmax": Entry(softmax, {"z": s("B", "C")}),
+        "logsumexp": Entry(logsumexp, {"z": s("B", "C")}),
+        "log_softmax": Entry(log_softmax, {"z": s("B", "C")}),
+        "softmax_cross_entropy": Entry(softmax_cross_entropy, {"z": s("B", "C"), "t": s("B", "C")}),
+        "linear": Entry(linear, dense),
+        "linear_tanh": Entry(linear_tanh, dense),
+        "linear_sigmoid": Entry(linear_sigmoid, dense),
+        "mse": Entry(mse, {"y": s("B"), "t": s("B")}),
+        "cosine": Entry(cosine, {"a": s("D"), "b": s("D")}),
+        "attention": Entry(attention, {"q": s("T", "D"), "k": s("U", "D"), "v": s("U", "E")}),
+        "bn_tanh_network": Entry(bn_tanh_network, {**net, "t": s("B", "C")}),
+    }
+
+
+def catalogue() -> tuple[str, ...]:
+    """The names that `derive` knows."""
+    return tuple(_entries())
+
+
+def entry(name: str) -> Entry:
+    """An entry by name, or an error that lists them."""
+    if name not in _entries():
+        raise SymbolicError(f"derive: no {name!r} in the catalogue; it has {', '.join(_entries())}")
+    return _entries()[name]

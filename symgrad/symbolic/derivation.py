@@ -1,0 +1,321 @@
+r"""`derive`: closed-form gradients of a function for all sizes, with steps, proofs, LaTeX and NumPy source.
+
+Examples
+--------
+>>> import symgrad as sg
+>>> from symgrad.symbolic import derive
+>>> def centred(z):
+...     mu = sg.named(sg.mean(z, axis=0), "mu")
+...     return z - mu
+>>> d = derive(centred, z=sg.spec("B"))
+>>> d.gradients["z"], d.proofs["z"].verdict
+(g[i] - Sum(g[j], (j, 1, B))/B, 'PROVED')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from symgrad.errors import SymbolicError
+from symgrad.symbolic import source, steps
+from symgrad.symbolic.check import Check, check
+from symgrad.symbolic.compact import compact
+from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, refs, rename_tree, replace_refs
+from symgrad.symbolic.latex import Latex
+from symgrad.symbolic.normal import Index, Poly, Var, rename, sum_over
+from symgrad.symbolic.program import ANY, POSITIVE, Let, Program
+from symgrad.symbolic.prove import Certificate, prove_zero
+from symgrad.symbolic.read import Reader, indices_of, tangents
+from symgrad.symbolic.record import Record, record
+from symgrad.symbolic.sympy_io import Letters, to_sympy
+
+__all__ = ["Derivation", "derive"]
+
+SPARE = "qlmnopabcdefh"
+
+
+def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
+    """Derive the gradients of a function for symbolic sizes, or of an entry of the catalogue.
+
+    Parameters
+    ----------
+    f : callable or str
+        An ordinary symgrad function that returns one Tensor, or a name from ``symbolic.catalogue()``.
+    **specs : spec
+        One per argument. An argument with a number as default and no spec becomes a symbolic constant of its name,
+        positive if the default is.
+
+    Returns
+    -------
+    Derivation
+
+    Raises
+    ------
+    SymbolicError
+        If the function uses something that has no meaning in index notation; the message names the op and a remedy.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> derive(lambda x: sg.tanh(x), x=sg.spec("N")).gradients["x"]
+    (1 - tanh(x[i])**2)*g[i]
+    """
+    if isinstance(f, str):
+        from symgrad.symbolic.catalogue import entry
+
+        found = entry(f)
+        return Derivation(f, found.function, record(found.function, {**found.specs, **specs}))
+    return Derivation(getattr(f, "__name__", "f").strip("<>"), f, record(f, specs))
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The gradients of one function; everything beyond them is worked out when it is asked for."""
+
+    name: str
+    function: Callable[..., Any]
+    record: Record
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The graph, forward and backward, in normal form."""
+        made = self.record
+        reader = Reader(Program())
+        program = reader.program
+        program.reserved.update(self.sizes, {made.cotangent.name})
+        for name, node in made.arguments.items():
+            reader.leaf(node, name, POSITIVE if node.meta.positive else ANY)
+        for name, node in made.constants.items():
+            reader.leaf(node, name, POSITIVE if node.meta.positive else ANY, constant=True)
+        reader.read(made.forward)
+        reader.leaf(made.cotangent, made.cotangent.name)
+        reader.read_back(made.backward, self._boundaries(reader))
+        return reader
+
+    def _boundaries(self, reader: Reader) -> dict[int, Any]:
+        """Named results of contractions with an argument (dense layers), by the serial of their cotangent."""
+        found = {}
+        for node in self.record.forward:
+            value = reader.values[node.serial]
+            let = reader.program.lets.get(value.expr.var.name) if isinstance(value.expr, Ref) else None
+            if let is not None and node.serial in self.record.adjoints:
+                if let.expr is not None and any(contracted(t) for t in totals(let.expr)):
+                    found[self.record.adjoints[node.serial].serial] = value
+        return found
+
+    @property
+    def program(self) -> Program:
+        """The definitions and what is known about them."""
+        return self.reader.program
+
+    @cached_property
+    def sizes(self) -> frozenset[str]:
+        """Names of the symbolic sizes."""
+        shapes = [n.shape for n in self.record.arguments.values()]
+        return frozenset(n for shape in shapes for s in shape if hasattr(s, "names") for n in s.names())
+
+    # results -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def polys(self) -> dict[str, Poly]:
+        """The gradients in normal form, from the traced pullbacks."""
+        return {name: self.adjoint(node) for name, node in self.record.arguments.items()}
+
+    @cached_property
+    def trees(self) -> dict[str, Expr]:
+        """The gradients as compact formulas in the author's names."""
+        return {name: compact(poly) for name, poly in self.polys.items()}
+
+    @cached_property
+    def gradients(self) -> dict[str, Any]:
+        """The gradients as SymPy expressions."""
+        return {name: self.sympy(tree, self.record.arguments[name]) for name, tree in self.trees.items()}
+
+    @cached_property
+    def definitions(self) -> dict[str, Any]:
+        """What the author's names mean, as SymPy expressions."""
+        return {let.var.name: self.sympy(let.expr, let.var.indices) for let in self.named if let.expr is not None} | {
+            n: self.sympy(compact(self.program.lets[n].poly), self.program.lets[n].var.indices) for n in self.program.adjoints
+        }
+
+    @property
+    def named(self) -> list[Let]:
+        """The author's definitions in order."""
+        return [let for let in self.program.lets.values() if not let.automatic]
+
+    def expanded(self, name: str) -> Any:
+        """A gradient with every definition put in, in terms of the arguments alone."""
+        return self.sympy(self.inlined(self.trees[self._known(name)], lambda let: True), self.record.arguments[name])
+
+    @cached_property
+    def proofs(self) -> dict[str, Certificate]:
+        """For each argument: reverse mode (the traced pullbacks) equals the independent forward mode."""
+        return {n: self.certify(node, self.polys[n]) for n, node in self.record.arguments.items()}
+
+    def jacobian(self, name: str) -> Any:
+        """The derivative of each output element with respect to each element of an argument."""
+        moving, at = tangents(self.reader, self.record.forward, self.record.arguments[self._known(name)])
+        poly = moving.get(self.record.output.serial, Poly({}))
+        return self.sympy(compact(poly), (*indices_of(self.record.output.shape), *at))
+
+    @cached_property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is assumed and could not be derived, as LaTeX."""
+        given = [n for n, v in self.program.leaves.items() if v.positive]
+        known = [f"{self.latex_of(Ref(self.program.leaves[n]))} > 0" for n in given]
+        return (*known, *[f"{self.latex_of(tree)} > 0" for tree in self.program.assumptions.values()])
+
+    @cached_property
+    def domain(self) -> tuple[str, ...]:
+        """Points left out: what was divided by and is not known to differ from zero, as LaTeX."""
+        found = []
+        for what, relation in self.program.domain:
+            tree = self.inlined(Ref(what) if isinstance(what, Var) else what, lambda let: let.automatic)
+            found.append(f"{self.latex_of(tree)} {relation.replace('!=', chr(92) + 'ne')}")
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def steps(self) -> tuple[steps.Step, ...]:
+        """The derivation, one checked step after the other."""
+        return tuple(steps.steps_of(self))
+
+    # texts -------------------------------------------------------------------------------------------------------
+
+    def latex(self) -> str:
+        """The gradients as an aligned block of LaTeX."""
+        lets = self.program.lets
+        named = {self.latex_of(Ref(lets[n].var)): t for n, t in source.adjoint_trees(self).items()}
+        pairs = {**named, **{self.lhs(n): t for n, t in self.trees.items()}}
+        rows = [steps.equation(left, self.latex_of(tree), "&=") for left, tree in pairs.items()]
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def markdown(self) -> str:
+        """The whole derivation as Markdown with LaTeX."""
+        return steps.markdown(self)
+
+    @cached_property
+    def numpy_source(self) -> str:
+        """A plain NumPy file with ``forward`` and ``backward``."""
+        return source.module(self)
+
+    @cached_property
+    def compiled(self) -> dict[str, Callable[..., Any]]:
+        """The two functions of `numpy_source`."""
+        namespace: dict[str, Any] = {}
+        exec(compile(self.numpy_source, f"<derived {self.name}>", "exec"), namespace)  # our own text, built from trees
+        return {k: namespace[k] for k in ("forward", "backward")}
+
+    def backward(self, **arrays: Any) -> dict[str, Any]:
+        """The gradients at arrays given by name, with the cotangent of the output."""
+        import numpy as np
+
+        cotangent = self.record.cotangent.name
+        wanted = [*self.record.arguments, *self.record.constants, cotangent]
+        missing = [n for n in wanted if n not in arrays and n not in self.record.defaults]
+        unknown = sorted(arrays.keys() - set(wanted))
+        if missing or unknown:
+            raise SymbolicError(f"backward: missing {missing}, unknown {unknown}; the arguments are {wanted}")
+        given = {n: np.asarray(x) if n in self.record.arguments else x for n, x in arrays.items() if n != cotangent}
+        _, saved = self.compiled["forward"](**given)
+        results = self.compiled["backward"](np.asarray(arrays[cotangent]), saved)
+        return dict(zip(self.record.arguments, results, strict=True))
+
+    def check(self, seed: int = 0) -> Check:
+        """The emitted NumPy against the numeric gradient of the graph, at random arrays."""
+        return check(self, seed)
+
+    # helpers of the readers above --------------------------------------------------------------------------------
+
+    def adjoint(self, node: Any) -> Poly:
+        """What the traced pullbacks give for a node."""
+        cotangent = self.record.adjoints.get(node.serial)
+        return Poly({}) if cotangent is None else self.reader.values[cotangent.serial].poly
+
+    def total_derivative(self, node: Any) -> Poly:
+        """The same by the independent forward mode, contracted with the cotangent."""
+        moving, at = tangents(self.reader, self.record.forward, node)
+        flow = moving.get(self.record.output.serial, Poly({}))
+        g = self.reader.values[self.record.cotangent.serial].poly
+        total = sum_over(flow * g, *indices_of(self.record.output.shape))
+        return self.program.reduce(rename(total, dict(zip(at, indices_of(node.shape), strict=True))))
+
+    def certify(self, node: Any, poly: Poly) -> Certificate:
+        """Whether this is the gradient with respect to the node."""
+        return prove_zero(self.program, self.total_derivative(node) - poly, self.assumptions)
+
+    def letters(self, indices: Iterable[Index]) -> Letters:
+        """Letters for free indices: i for the first axis of the first argument, then the size's own letter."""
+        first = next((indices_of(n.shape)[0].size for n in self.record.arguments.values() if indices_of(n.shape)), None)
+        names: dict[Index, str] = {}
+        taken = {n for n in self.program.leaves if len(n) == 1} | {"j", "k", self.record.cotangent.name}
+        for i in indices:
+            own = i.size[0][0][0].lower() if len(i.size) == 1 and i.size[0][0] else ""
+            choices = ["i", *SPARE] if i.size == first else [own if len(own) == 1 else "", *SPARE]
+            names.setdefault(i, next(c for c in choices if c and c not in names.values() and (c not in taken)))
+        return Letters(names)
+
+    def sympy(self, tree: Expr, at: Any) -> Any:
+        """A tree as SymPy, with automatic names put in."""
+        indices = at if isinstance(at, tuple) else indices_of(at.shape)
+        return to_sympy(self.inlined(tree, lambda let: let.automatic), self.letters(indices), self.sizes)
+
+    def latex_of(self, tree: Expr) -> str:
+        """A tree as LaTeX, with automatic names put in."""
+        shown = self.inlined(tree, lambda let: let.automatic)
+        free = sorted(source.free_of(shown), reverse=True)
+        return Latex(self.letters(free), {**self.program.latex, **self._letter_names()})(shown)
+
+    def _letter_names(self) -> dict[str, str]:
+        return {n.name: n.latex for n in self.record.arguments.values() if n.latex}
+
+    def lhs(self, name: str) -> str:
+        """The left side of a gradient's equation."""
+        var = self.program.leaves.get(name) or self.program.lets[name].var
+        return rf"\frac{{\partial L}}{{\partial {self.latex_of(Ref(var))}}}"
+
+    def inlined(self, tree: Expr, wanted: Callable[[Let], bool]) -> Expr:
+        """The tree with the definitions of the wanted names put in."""
+
+        def table(var: Var) -> Expr | None:
+            let = self.program.lets.get(var.name)
+            if let is None or not wanted(let):
+                return None
+            own = rename_tree(definition(let), dict(zip(let.var.indices, var.indices, strict=True)))
+            return self.inlined(own, wanted)
+
+        return replace_refs(tree, table)
+
+    def _known(self, name: str) -> str:
+        if name not in self.record.arguments:
+            raise SymbolicError(f"derive: no argument {name!r}; the arguments are {list(self.record.arguments)}")
+        return name
+
+    def _repr_markdown_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+
+def contracted(total: Total) -> bool:
+    """Whether a sum is over a product of different variables, as in a matrix product."""
+    return isinstance(total.body, Mul) and len({v.name for v in refs(total.body) if v.indices}) > 1 and any(
+        set(a.indices) - set(b.indices) for a in refs(total.body) for b in refs(total.body) if b.indices
+    )
+
+
+def totals(tree: Expr) -> list[Total]:
+    """The outermost sums of a tree."""
+    if isinstance(tree, Total):
+        return [tree]
+    parts = getattr(tree, "terms", ()) or getattr(tree, "factors", ()) or getattr(tree, "args", ())
+    return [t for part in parts for t in totals(part)]
+
+
+def definition(let: Let) -> Expr:
+    """The right side of a definition, as written or, for what only pullbacks use, as computed."""
+    if let.expr is not None:
+        return let.expr
+    if let.call is not None:
+        return Call(let.call[0], tuple([compact(a) for a in let.call[1]]))
+    return compact(let.poly)

@@ -1,0 +1,275 @@
+r"""Trees as NumPy source: a forward and a backward function in a plain file that needs NumPy alone.
+
+Arrays keep their axes where the author had them; sums are computed once and named; products under a sum become one
+`einsum`. Source is built from trees only, and every name in it is checked to be an identifier.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import string
+from collections.abc import Sequence
+from fractions import Fraction
+
+from symgrad.errors import SymbolicError
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, refs, rename_tree
+from symgrad.symbolic.normal import Extent, Index, Number, Var
+
+__all__ = ["Emitter", "Layout", "identifier"]
+
+Layout = tuple[Index | None, ...]  # the index of each axis, None where the axis has size 1
+
+FUNCTION = {"exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sinh": "np.sinh", "cosh": "np.cosh", "sin": "np.sin",
+            "cos": "np.cos", "tan": "np.tan", "Abs": "np.abs", "sign": "np.sign", "atan": "np.arctan",
+            "asin": "np.arcsin", "acos": "np.arccos", "asinh": "np.arcsinh", "atanh": "np.arctanh"}  # fmt: skip
+SUM, PRODUCT, ATOM = 0, 1, 2
+
+
+def identifier(name: str) -> str:
+    """The name as a Python identifier that hides nothing."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "value"
+    if text[0].isdigit() or keyword.iskeyword(text) or text in ("np", "saved", "forward", "backward"):
+        text = f"v_{text}"
+    return text
+
+
+class Emitter:
+    """Writes the lines of one function."""
+
+    def __init__(self, stored: dict[str, Layout], temporary: str = "t") -> None:
+        self.stored = stored
+        self.temporary = temporary
+        self.lines: list[str] = []
+        self.known: dict[tuple[Expr, Layout], str] = {}
+
+    def assign(self, name: str, tree: Expr, layout: Layout) -> None:
+        """Add the line ``name = tree``."""
+        self.lines.append(f"{identifier(name)} = {self(canonical(tree), layout)}")
+        self.stored[name] = layout
+
+    def __call__(self, tree: Expr, layout: Layout, level: int = SUM) -> str:
+        """The source of a tree, as an array that broadcasts to ``layout``."""
+        match tree:
+            case Num(value):
+                return _number(value, level)
+            case Ref(var):
+                return self._ref(var, layout)
+            case Add(terms):
+                text = "".join(self._signed(t, layout, k == 0) for k, t in enumerate(terms))
+                return text if level == SUM else f"({text})"
+            case Mul() | Pow():
+                return self._product(tree, layout, level)
+            case Call(name, args):
+                return self._call(name, args, layout)
+            case Total(bound, body):
+                return self._once(tree, layout, bound, body)
+            case Kronecker(first, second):
+                return self._kronecker(first, second, layout)
+
+    # atoms -------------------------------------------------------------------------------------------------------
+
+    def _ref(self, var: Var, layout: Layout) -> str:
+        if var.name == "pi":
+            return "np.pi"
+        name = identifier(var.name)
+        axes = self.axes(var)
+        if _aligned(axes, layout):
+            return name
+        wanted = [i for i in layout if i is not None and i in axes]
+        if len(set(var.indices)) < len(var.indices) or set(var.indices) - set(wanted):
+            letters = self._letters(layout, [var])
+            text = f'np.einsum("{self._subscript(axes, letters)}->{"".join(letters[i] for i in wanted)}", {name})'
+            return text + _inserted(wanted, layout)
+        kept = [k for k, i in enumerate(axes) if i is not None]
+        if len(kept) < len(axes):
+            name = f"{name}[{', '.join(':' if i is not None else '0' for i in axes)}]"
+        order = [[axes[k] for k in kept].index(i) for i in wanted]
+        if order != sorted(order):
+            name = f"{name}.T" if order == [1, 0] else f"np.transpose({name}, {tuple(order)})"
+        return name + _inserted(wanted, layout)
+
+    def axes(self, var: Var) -> Layout:
+        """The actual index of each axis of the stored array."""
+        stored = self.stored.get(var.name, ())
+        formal = [i for i in stored if i is not None]
+        actual = dict(zip(formal, var.indices, strict=True))
+        return tuple([None if i is None else actual[i] for i in stored])
+
+    def _kronecker(self, first: Index, second: Index, layout: Layout) -> str:
+        a, b = (i for i in layout if i in (first, second))
+        return f"np.eye({size_code(first.size)})" + _inserted([a, b], layout)
+
+    # products ----------------------------------------------------------------------------------------------------
+
+    def _signed(self, term: Expr, layout: Layout, first: bool) -> str:
+        text = self(term, layout, SUM)
+        return text if first else f" - {text[1:]}" if text.startswith("-") else f" + {text}"
+
+    def _product(self, tree: Expr, layout: Layout, level: int) -> str:
+        factors = list(tree.factors) if isinstance(tree, Mul) else [tree]
+        c = Fraction(1)
+        above: list[str] = []
+        below: list[str] = []
+        for f in sorted(factors, key=lambda f: _width(f, layout)):
+            if isinstance(f, Num):
+                c = c * f.value
+            elif isinstance(f, Pow) and isinstance(f.exponent, Num) and f.exponent.value < 0:
+                below.append(self._power(f.base, -f.exponent.value, layout))
+            else:
+                above.append(self._factor(f, layout))
+        narrow, wide = above[:-1], above[-1:]
+        sign, c = ("-" if c < 0 else ""), abs(c)
+        top = ([_number(c.numerator, PRODUCT)] if c.numerator != 1 or not above else []) + narrow
+        if c.denominator != 1:
+            below.insert(0, str(c.denominator))
+        if not below:
+            text = " * ".join(top + wide)
+        else:
+            bottom = below[0] if len(below) == 1 else f"({' * '.join(below)})"
+            front = " * ".join(top) if top else (wide.pop() if len(wide) == 1 and len(above) == 1 else "1")
+            text = " * ".join([f"{front} / {bottom}", *wide])
+        text = sign + text
+        return text if level < ATOM and not (level and (sign or below)) else f"({text})"
+
+    def _factor(self, tree: Expr, layout: Layout) -> str:
+        if isinstance(tree, Pow):
+            if isinstance(tree.exponent, Num):
+                return self._power(tree.base, tree.exponent.value, layout)
+            return f"{self(tree.base, layout, ATOM)}**{self(tree.exponent, layout, ATOM)}"
+        return self(tree, layout, PRODUCT)
+
+    def _power(self, base: Expr, e: Number, layout: Layout) -> str:
+        if e == 1:
+            return self(base, layout, ATOM)
+        if e == Fraction(1, 2):
+            return f"np.sqrt({self(base, layout)})"
+        text = self(base, layout, ATOM)
+        return f"{text}**{e}" if e == int(e) else f"{text}**({Fraction(e)})" if e * 2 != int(e * 2) else f"{text}**{float(e)}"
+
+    def _call(self, name: str, args: tuple[Expr, ...], layout: Layout) -> str:
+        if name == "pow":
+            return f"{self(args[0], layout, ATOM)}**{self(args[1], layout, ATOM)}"
+        if name not in FUNCTION:
+            raise SymbolicError(f"{name}: NumPy has no function of this name, so no source is emitted for it")
+        return f"{FUNCTION[name]}({', '.join(self(a, layout) for a in args)})"
+
+    # sums --------------------------------------------------------------------------------------------------------
+
+    def _once(self, tree: Expr, layout: Layout, bound: tuple[Index, ...], body: Expr) -> str:
+        """A sum, computed on a line of its own the first time it is needed."""
+        present = {i for v in refs(tree) for i in v.indices}
+        own = tuple([i if i in present else None for i in layout])
+        while own and own[0] is None:
+            own = own[1:]
+        if (tree, own) not in self.known:
+            text = self._sum(bound, body, own)
+            self.known[tree, own] = f"{self.temporary}{len(self.known) + 1}"
+            self.lines.append(f"{self.known[tree, own]} = {text}")
+        return self.known[tree, own]
+
+    def _sum(self, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
+        factors = list(body.factors) if isinstance(body, Mul) else [body]
+        variables = [v for f in factors for v in _plain(f)]
+        if len(variables) > 1 and all(_plain(f) for f in factors):
+            return self._einsum(variables, bound, layout)
+        wide = max((self.axes(v) for v in refs(body)), key=lambda a: (len({i for i in a if i in bound}), len(a)), default=())
+        axes = tuple([k for k, i in enumerate(wide) if i in bound])
+        kept = tuple([None if i in bound else i for i in wide])
+        dropped = tuple([i for i in wide if i not in bound])
+        if len(axes) == len(bound) and len(set(wide)) >= len(wide) - wide.count(None) and _covers(wide, body, bound):
+            axis = axes[0] if len(axes) == 1 else axes
+            if len(kept) == len(layout) and _aligned(kept, layout):
+                return f"np.sum({self(body, wide)}, axis={axis}, keepdims=True)"
+            if _aligned(dropped, layout):
+                return f"np.sum({self(body, wide)}, axis={axis})"
+        axis = 0 if len(bound) == 1 else tuple(range(len(bound)))
+        return f"np.sum({self(body, (*bound, *layout))}, axis={axis})"
+
+    def _einsum(self, variables: list[Var], bound: tuple[Index, ...], layout: Layout) -> str:
+        letters = self._letters((*bound, *layout), variables)
+        wanted = [i for i in layout if i is not None]
+        sources = ",".join(self._subscript(self.axes(v), letters) for v in variables)
+        names = ", ".join(identifier(v.name) for v in variables)
+        sets = [set(v.indices) for v in variables]
+        mixed = any(a - b and b - a for a in sets for b in sets)
+        plan = ", optimize=True" if mixed or len(variables) > 2 else ""
+        target = "".join(letters[i] for i in wanted)
+        return f'np.einsum("{sources}->{target}", {names}{plan})' + _inserted(wanted, layout)
+
+    def _letters(self, layout: Sequence[Index | None], variables: list[Var]) -> dict[Index, str]:
+        found = [i for i in layout if i is not None] + [i for v in variables for i in v.indices]
+        unique = list(dict.fromkeys(found))
+        return dict(zip(unique, string.ascii_lowercase[8:] + string.ascii_lowercase[:8], strict=False))
+
+    def _subscript(self, axes: Layout, letters: dict[Index, str]) -> str:
+        spare = iter(string.ascii_uppercase)  # an axis of size 1: summed away
+        return "".join(next(spare) if i is None else letters[i] for i in axes)
+
+
+def canonical(tree: Expr, depth: int = 0) -> Expr:
+    """The tree with bound indices named by depth, so that equal sums are equal trees."""
+    match tree:
+        case Total(bound, body):
+            names = {i: Index(f"b{depth + k}", i.size) for k, i in enumerate(bound)}
+            return Total(tuple(names.values()), canonical(rename_tree(body, names), depth + len(bound)))
+        case Add(terms):
+            return Add(tuple([canonical(t, depth) for t in terms]))
+        case Mul(factors):
+            return Mul(tuple([canonical(f, depth) for f in factors]))
+        case Pow(base, exponent):
+            return Pow(canonical(base, depth), canonical(exponent, depth))
+        case Call(name, args):
+            return Call(name, tuple([canonical(a, depth) for a in args]))
+    return tree
+
+
+def size_code(size: Extent) -> str:
+    """A size as source."""
+    terms = ["*".join([*([str(c)] if c != 1 or not names else []), *map(identifier, names)]) for names, c in size]
+    return " + ".join(terms) or "0"
+
+
+def _number(value: Number, level: int) -> str:
+    value = Fraction(value)
+    if value.denominator == 1:
+        text = str(value.numerator)
+    elif Fraction(str(float(value))) == value:
+        text = repr(float(value))
+    else:
+        return f"({value.numerator} / {value.denominator})"
+    return f"({text})" if value < 0 and level != SUM else text
+
+
+def _width(tree: Expr, layout: Layout) -> int:
+    """How many axes of the layout a factor really has: narrow ones are multiplied first."""
+    return len({i for v in refs(tree) for i in v.indices if i in layout})
+
+
+def _plain(f: Expr) -> list[Var]:
+    """Variables whose product the factor is, if it is that simple."""
+    if isinstance(f, Ref):
+        return [f.var]
+    if isinstance(f, Pow) and isinstance(f.base, Ref) and f.exponent == Num(2):
+        return [f.base.var, f.base.var]
+    return []
+
+
+def _aligned(axes: Layout, layout: Layout) -> bool:
+    if len(axes) > len(layout):
+        return False
+    return all(a is None or a == b for a, b in zip(reversed(axes), reversed(layout), strict=False))
+
+
+def _covers(wide: Layout, body: Expr, bound: tuple[Index, ...]) -> bool:
+    return all(i in wide for v in refs(body) for i in v.indices)
+
+
+def _inserted(wanted: Sequence[Index | None], layout: Layout) -> str:
+    """Subscript that puts axes of size 1 where the layout has other indices between the wanted ones."""
+    tail = list(layout)
+    while tail and tail[0] not in wanted:
+        tail.pop(0)
+    if len(tail) == len(wanted):
+        return ""
+    return "[" + ", ".join(":" if i in wanted else "None" for i in tail) + "]"

@@ -1,0 +1,201 @@
+"""The emitted NumPy module of a derivation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from symgrad.symbolic.compact import compact
+from symgrad.symbolic.emit import Emitter, Layout, canonical, identifier
+from symgrad.symbolic.expr import Expr, Total, refs
+from symgrad.symbolic.normal import Index
+from symgrad.symbolic.read import axes_of
+
+if TYPE_CHECKING:
+    from symgrad.symbolic.derivation import Derivation
+
+__all__ = ["adjoint_trees", "free_of", "layout_of", "module"]
+
+
+def layout_of(indices: Any) -> Layout:
+    """Axes for indices that are named by their position from the right."""
+    named = {int(i.name[1:]): i for i in indices}
+    return tuple([named.get(p) for p in range(max(named, default=-1), -1, -1)])
+
+
+def free_of(tree: Expr) -> set[Index]:
+    """The free indices of a tree."""
+    bound: set[Index] = set()
+
+    def visit(t: Any) -> None:
+        if isinstance(t, Total):
+            bound.update(t.bound)
+        for part in getattr(t, "terms", ()) or getattr(t, "factors", ()) or getattr(t, "args", ()) or ():
+            visit(part)
+        for name in ("base", "exponent", "body"):
+            if hasattr(t, name):
+                visit(getattr(t, name))
+        if hasattr(t, "first"):
+            found.update((t.first, t.second))
+
+    found: set[Index] = set()
+    visit(tree)
+    return (found | {i for v in refs(tree) for i in v.indices}) - bound
+
+
+def module(d: Derivation) -> str:
+    """Forward and backward as the text of a Python file."""
+    needed, saved = _needed(d)
+    arguments = [*map(identifier, d.record.arguments)]
+    constants = [f"{identifier(n)}={value!r}" for n, value in d.record.defaults.items()]
+    forward, result = _forward(d, needed)
+    backward, gradients = _backward(d)
+    formulas = "\n".join(f"    d{n} = {d.gradients[n]}" for n in d.record.arguments)
+    keep = _tuple(saved)
+    lines = [
+        f'"""Forward and backward of {d.name}, derived and proved by symgrad; do not edit.',
+        "",
+        "Gradients, with g the cotangent of the output:",
+        "",
+        formulas,
+        '"""',
+        "",
+        "import numpy as np",
+        "",
+        "",
+        f"def forward({', '.join(arguments + constants)}):",
+        '    """The output, and what backward needs."""',
+        *[f"    {line}" for line in forward],
+        f"    return {result}, {keep}",
+        "",
+        "",
+        f"def backward({identifier(d.record.cotangent.name)}, saved):",
+        '    """The gradients of the arguments, in their order."""',
+        *([f"    {keep} = saved"] if saved else []),
+        *[f"    {line}" for line in backward],
+        f"    return {_tuple(gradients)}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _tuple(names: list[str]) -> str:
+    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+
+
+def _needed(d: Derivation) -> tuple[set[str], list[str]]:
+    """Definitions that forward computes, and values that backward uses."""
+    lets = d.program.lets
+    trees = [*d.trees.values(), *adjoint_trees(d).values()]
+    used = {v.name for tree in trees for v in refs(tree)} - d.program.adjoints | _size_names(trees)
+    for name, node in d.record.arguments.items():
+        if _reshaped(d, name, node):
+            used.add(name)
+    queue = [v.name for v in refs(_output(d))] + sorted(used)
+    needed: set[str] = set()
+    while queue:
+        name = queue.pop()
+        if name in lets and name not in needed:
+            needed.add(name)
+            queue.extend(v.name for v in refs(_definition(d, name)))
+    known = [*d.record.arguments, *d.record.constants, *sorted(d.sizes), *lets]
+    return needed, [identifier(n) for n in known if n in used]
+
+
+def _size_names(trees: list[Expr]) -> set[str]:
+    from symgrad.symbolic.expr import Kronecker
+
+    found: set[str] = set()
+
+    def visit(t: Any) -> None:
+        if isinstance(t, Kronecker):
+            found.update(n for names, _ in t.first.size for n in names)
+        for part in (*getattr(t, "terms", ()), *getattr(t, "factors", ()), *getattr(t, "args", ())):
+            visit(part)
+        if hasattr(t, "body"):
+            visit(t.body)
+
+    for tree in trees:
+        visit(tree)
+    return found
+
+
+def adjoint_trees(d: Derivation) -> dict[str, Expr]:
+    """Named cotangents at layer boundaries, from the output to the arguments, as far as gradients use them."""
+    made = {n: compact(let.poly) for n, let in d.program.lets.items() if n in d.program.adjoints}
+    used: set[str] = set()
+    queue = [v.name for tree in d.trees.values() for v in refs(tree)]
+    while queue:
+        name = queue.pop()
+        if name in made and name not in used:
+            used.add(name)
+            queue.extend(v.name for v in refs(made[name]))
+    return {n: t for n, t in made.items() if n in used}
+
+
+def _definition(d: Derivation, name: str) -> Expr:
+    from symgrad.symbolic.derivation import definition
+
+    return definition(d.program.lets[name])
+
+
+def _output(d: Derivation) -> Expr:
+    tree = d.reader.values[d.record.output.serial].expr
+    assert tree is not None, "forward values keep their trees"
+    return tree
+
+
+def _stored(d: Derivation) -> dict[str, Layout]:
+    nodes = {**d.record.arguments, d.record.cotangent.name: d.record.cotangent}
+    return {name: axes_of(node.shape) for name, node in nodes.items()}
+
+
+def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
+    emitter = Emitter(_stored(d), "s")
+    emitter.lines.extend(_sizes(d, needed))
+    for let in d.program.lets.values():
+        if let.var.name in needed:
+            emitter.assign(let.var.name, _definition(d, let.var.name), layout_of(let.var.indices))
+    output = canonical(_output(d))
+    text = emitter(output, axes_of(d.record.output.shape))
+    if not text.isidentifier():
+        emitter.lines.append(f"y = {text}")
+        text = "y"
+    return emitter.lines, text
+
+
+def _sizes(d: Derivation, needed: set[str]) -> list[str]:
+    """Symbolic sizes that the formulas mention, read off the arguments."""
+    trees = [*d.trees.values(), *adjoint_trees(d).values(), _output(d), *[_definition(d, n) for n in needed]]
+    used = {v.name for tree in trees for v in refs(tree)} | _size_names(trees)
+    lines = []
+    for size in sorted(used & d.sizes):
+        name, axis = next(
+            (name, k)
+            for name, node in d.record.arguments.items()
+            for k, n in enumerate(node.shape)
+            if repr(n) == size
+        )
+        lines.append(f"{identifier(size)} = {identifier(name)}.shape[{axis}]")
+    return lines
+
+
+def _reshaped(d: Derivation, name: str, node: Any) -> bool:
+    layout = axes_of(node.shape)
+    return None in layout or free_of(d.trees[name]) != {i for i in layout if i is not None}
+
+
+def _backward(d: Derivation) -> tuple[list[str], list[str]]:
+    stored = _stored(d)
+    stored.update({let.var.name: layout_of(let.var.indices) for let in d.program.lets.values()})
+    emitter = Emitter(stored, "t")
+    for name, tree in adjoint_trees(d).items():
+        emitter.assign(name, tree, layout_of(d.program.lets[name].var.indices))
+    results = []
+    for name, node in d.record.arguments.items():
+        layout = axes_of(node.shape)
+        text = emitter(canonical(d.trees[name]), layout)
+        if _reshaped(d, name, node):
+            text = f"np.broadcast_to({text}, np.shape({identifier(name)}))"
+        results.append(f"d{identifier(name)}")
+        emitter.lines.append(f"{results[-1]} = {text}")
+    return emitter.lines, results
