@@ -46,6 +46,7 @@ from symgrad.ops.piecewise import (
     clip,
     equal,
     floor,
+    floor_divide,
     greater,
     greater_equal,
     isfinite,
@@ -58,12 +59,14 @@ from symgrad.ops.piecewise import (
     minimum,
     not_equal,
     relu,
+    remainder,
     sign,
     where,
 )
 from symgrad.ops.product import dot, einsum, matmul, outer
 from symgrad.ops.reduction import argmax, argmin, max, mean, min, sum
 from symgrad.ops.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
+from symgrad.plan import compile
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import spec, trace

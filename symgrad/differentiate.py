@@ -16,7 +16,7 @@ from symgrad.errors import DTypeError, GradientError, ShapeError, TracingError
 from symgrad.op import FUNCTIONS, OPS
 from symgrad.shapes import concrete, same_shape, size_of
 from symgrad.recording import apply, check_finite
-from symgrad.tensor import Tensor, as_tensor, check_fresh, tensor
+from symgrad.tensor import Tensor, as_tensor, check_fresh, constant, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
 __all__ = ["adjoints", "backward", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -41,6 +41,7 @@ def _order(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
     return [found[s] for s in sorted(found, reverse=True)]
 
 
+@np.errstate(all="ignore")  # rules pass through 0/0 and overflow on their way to documented values
 def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays: bool, keep: bool) -> dict[int, Any]:
     """Run the pullbacks from the roots down; the cotangents of terminals (or of all) by serial."""
     kept: dict[int, Any] = {}
@@ -136,6 +137,8 @@ def _seed(y: Tensor, g: Any, arrays: bool, where: str) -> Any:
                 f"{where}: needs a scalar, got {y._describe()}; reduce it, for example with .sum() or .mean(), "
                 "or pass the cotangent (gradient=..., sg.vjp)"
             )
+        if not arrays:
+            return _ones(y)
         g = np.ones(y.shape, y.dtype)
     g = g if isinstance(g, Tensor) else np.asarray(g)
     if not same_shape(g.shape, y.shape):
@@ -315,9 +318,17 @@ class _Call:
         return tensor(y.value) if self.tensors_in else np.array(y.value)
 
 
+def _filled(x: Tensor, literal: float) -> Tensor:
+    y = constant(literal, x.dtype)
+    return OPS["expand"](y, tuple(x.shape)) if x.shape else y  # type: ignore[no-any-return]
+
+
 def _zeros(x: Tensor) -> Tensor:
-    zero = tensor(np.zeros((), x.dtype))
-    return OPS["expand"](zero, tuple(x.shape)) if x.shape else zero  # type: ignore[no-any-return]
+    return _filled(x, 0.0)
+
+
+def _ones(x: Tensor) -> Tensor:
+    return _filled(x, 1.0)
 
 
 def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
@@ -386,9 +397,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, ha
 
     Examples
     --------
-    >>> import symgrad as sg
-    >>> sg.value_and_grad(lambda x: (x**3).sum())([1.0, 2.0])
-    (array(9.), [array(3.), array(12.)])
+    >>> import numpy as np, symgrad as sg
+    >>> sg.value_and_grad(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
+    (array(9.), array([ 3., 12.]))
+    >>> sg.grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 3.0})
+    {'a': array(3.), 'b': array(2.)}
     """
 
     def differentiated(*args: Any, **options: Any) -> Any:
@@ -448,7 +461,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     def transpose(*cotangents: Any) -> Any:
         return call.pull(list(cotangents), False)
 
-    ones = [OPS["expand"](tensor(np.ones((), y.dtype)), tuple(y.shape)) for y in call.outputs]
+    ones = [_ones(y) for y in call.outputs]
     second = _Call(transpose, tuple(ones), tuple(range(len(ones))), False, "jvp")
     results = second.pull(directions, plain)
     if plain and (call.tensors_in or any(isinstance(t, Tensor) for t in directions)):

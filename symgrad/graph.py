@@ -54,6 +54,8 @@ class Graph:
     outputs : tuple of Tensor
     assigned : tuple of (Tensor, Tensor)
         Leaves that the function assigned to, each with the node of its new value.
+    structure, arguments
+        How outputs and arguments nest in dicts, lists and tuples.
     nodes : tuple of Tensor
         All of them, inputs before consumers.
 
@@ -73,6 +75,7 @@ class Graph:
     draws: tuple[Draw, ...] = ()
     assigned: tuple[tuple[Tensor, Tensor], ...] = ()
     structure: Structure = None
+    arguments: tuple[Structure, ...] | None = None
     nodes: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,13 +95,28 @@ class Graph:
 
     def __call__(self, *args: Any) -> Any:
         """Run on arrays (arrays out) or Tensors (Tensors out)."""
-        given = [x for a in args for x in flatten(a)[0]]
+        given = self._flat(args)
         closed = [leaf for leaf, _ in self.leaves]
         if any(isinstance(x, Tensor) for x in given) or any(leaf.requires_grad & 2 for leaf in closed):
             return unflatten(self.structure, self.apply([as_tensor(x) for x in given], closed))
-        arrays = [np.asarray(x, dtype=i.dtype) for x, i in zip(given, self.inputs, strict=False)]
+        if len(given) != len(self.inputs):
+            raise GraphError(f"graph: takes {len(self.inputs)} array(s), got {len(given)}")
+        arrays = [np.asarray(x, dtype=i.dtype) for x, i in zip(given, self.inputs, strict=True)]
         values = self.run(arrays)
         return unflatten(self.structure, [np.array(v) for v in values])
+
+    def _flat(self, args: tuple[Any, ...]) -> list[Any]:
+        """The arrays in the arguments; where one array was traced, a list is an array too."""
+        structures = self.arguments if self.arguments is not None else (None,) * len(args)
+        if len(args) != len(structures):
+            raise GraphError(f"graph: takes {len(structures)} argument(s), got {len(args)}")
+        leaves = []
+        for a, structure in zip(args, structures, strict=True):
+            found, own = ([a], None) if structure is None else flatten(a)
+            if own != structure:
+                raise GraphError("graph: an argument is nested otherwise than the one that was traced")
+            leaves += [x for x in found if not isinstance(x, (bool, str))]
+        return leaves
 
     def sizes(self, shapes: Iterable[Any]) -> dict[str, int]:
         """The numbers behind the symbolic sizes, from the shapes of the arguments."""
@@ -109,6 +127,12 @@ class Graph:
         for _ in range(2):  # the second time checks the sizes that were unknown at first
             for x, shape in zip(self.inputs, shapes, strict=True):
                 unify(x.shape, shape, found, f"graph: argument {x.name or '?'}")
+        unknown = {n for x in self.inputs for size in x.shape if isinstance(size, Dim) for n in size.names()} - found.keys()
+        if unknown:
+            raise ShapeError(
+                f"graph: shapes {tuple(map(tuple, shapes))} do not tell the size(s) {', '.join(sorted(unknown))} in "
+                f"{', '.join(str(tuple(x.shape)) for x in self.inputs)}; give an input an axis of that size"
+            )
         return found
 
     def run(self, arrays: list[Any], closed: list[Any] | None = None) -> list[Any]:

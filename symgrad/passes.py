@@ -12,7 +12,7 @@ from symgrad.op import OPS
 from symgrad.shapes import Dim
 from symgrad.tensor import Meta, Tensor, make
 
-__all__ = ["eliminate_common", "eliminate_dead", "erase_identities", "rewrite", "simplify"]
+__all__ = ["eliminate_common", "eliminate_dead", "erase_identities", "remake", "rewrite", "simplify"]
 
 
 def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | None]) -> Graph:
@@ -28,7 +28,7 @@ def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | 
     for node in graph.nodes:
         inputs = tuple(made[x.serial] for x in node.inputs)
         new = rule(node, inputs) if node.op is not None else node
-        made[node.serial] = _keep(node, inputs) if new is None else new
+        made[node.serial] = remake(node, inputs) if new is None else new
 
     def of(node: Tensor) -> Tensor:
         return made[node.serial]
@@ -40,13 +40,12 @@ def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | 
         tuple(Draw(of(d.node), d.path) for d in graph.draws),
         tuple((leaf, of(new)) for leaf, new in graph.assigned),
         graph.structure,
+        graph.arguments,
     )
 
 
-def _keep(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
-    """The node itself where its inputs are unchanged and older, else a copy on the new inputs."""
-    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
-        return node
+def remake(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
+    """The node again on other inputs; always a new one, so that the order of nodes stays what it was."""
     copy = make(node.op, inputs, node.params, node.value, node.requires_grad)
     meta = node.meta
     if meta is not None:
@@ -70,6 +69,7 @@ def eliminate_dead(graph: Graph) -> Graph:
         tuple(d for d in graph.draws if d.node.serial in needed),
         graph.assigned,
         graph.structure,
+        graph.arguments,
     )
 
 
@@ -80,7 +80,7 @@ def eliminate_common(graph: Graph) -> Graph:
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         key = (id(node.op), exact(node.params), str(node.dtype), tuple(x.serial for x in inputs), node.name)
         if key not in seen:
-            seen[key] = _keep(node, inputs)
+            seen[key] = remake(node, inputs)
         return seen[key]
 
     return rewrite(graph, rule)
@@ -98,26 +98,31 @@ def exact(value: Any) -> Any:
 
 
 def erase_identities(graph: Graph) -> Graph:
-    """Without ops that only mark: names move to the node that they name."""
+    """Without ops that only mark: a name moves to the node that it names."""
+    marks: dict[int, Tensor] = {}
+    for node in graph.nodes:
+        if node.name is not None and node.op is not None and node.op.identity:
+            marks.setdefault(_marked(node).serial, node)
     outputs = {y.serial for y in graph.outputs}
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        if not node.op.identity:  # type: ignore[union-attr]
+        if node.op.identity:  # type: ignore[union-attr]
+            return None if node.serial in outputs and inputs[0].op is None else inputs[0]
+        mark = marks.get(node.serial)
+        if mark is None or node.op is OPS["const"]:
             return None
-        (x,) = inputs
-        if node.name is not None and x.name is None and x.meta is not None and x.op is not None:
-            x = _named_copy(x, node)
-        return x if x.op is not None or node.serial not in outputs else None
+        named = make(node.op, inputs, node.params, node.value, node.requires_grad)
+        named.meta = Meta(mark.name, mark.latex, node.scope, node.shape, node.dtype)
+        return named
 
     return rewrite(graph, rule)
 
 
-def _named_copy(x: Tensor, mark: Tensor) -> Tensor:
-    if x.op is OPS["const"]:
-        return x
-    meta: Meta = x.meta  # type: ignore[assignment]
-    x.meta = Meta(mark.name, mark.latex, meta.scope, meta.shape, meta.dtype, meta.positive)
-    return x
+def _marked(node: Tensor) -> Tensor:
+    """What a chain of identities marks."""
+    while node.op is not None and node.op.identity:
+        (node,) = node.inputs
+    return node
 
 
 def simplify(graph: Graph) -> Graph:

@@ -104,7 +104,8 @@ def infer(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...]) -> tuple
     else:
         raise ShapeError(f"{op.name}: declares no shape rule, so its sizes cannot be symbolic; add shape= to sg.op(...)")
     if op.dtype is not None:
-        dtype = op.dtype(*[x.dtype for x in tensors], *params) if callable(op.dtype) else np.dtype(op.dtype)
+        fixed = isinstance(op.dtype, (type, str, np.dtype))
+        dtype = np.dtype(op.dtype) if fixed else op.dtype(*[x.dtype for x in tensors], *params)
     elif op.indices == "elementwise":
         dtype = np.asarray(op.forward(*[np.ones((), x.dtype) for x in tensors], *params)).dtype
     else:

@@ -175,6 +175,13 @@ class Dim:
     def __float__(self) -> float:
         self._refuse("float()")
 
+    def __truediv__(self, other: object) -> Any:
+        if isinstance(other, (int, float, Dim)):
+            self._refuse("a quotient")
+        return NotImplemented  # a Tensor takes the size as the op `size`
+
+    __rtruediv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __divmod__ = __truediv__
+
     def names(self) -> frozenset[str]:
         """The names of the sizes that it is made of."""
         found: set[str] = set()
@@ -208,13 +215,24 @@ def _terms(value: object) -> dict[Monomial, int] | None:
 def _bounds(terms: Mapping[Monomial, int]) -> tuple[int | None, int | None]:
     """Lowest and highest value over all sizes >= 1; None where unbounded or not known."""
     constant = terms.get((), 0)
-    others = [c for m, c in terms.items() if m]
-    exact = all(isinstance(a, str) for m in terms for a in m)
-    if all(c > 0 for c in others):
-        return constant + (sum(others) if exact else 0), None
-    if all(c < 0 for c in others):
-        return None, constant + (sum(others) if exact else 0)
+    lows: list[tuple[int, int]] = []  # coefficient, and lowest value of its monomial
+    for monomial, c in terms.items():
+        if monomial:
+            atoms = [1 if isinstance(a, str) else _lowest(a[1], a[2]) for a in monomial]
+            if any(low is None or low < 0 for low in atoms):
+                return None, None
+            lows.append((c, min(atoms)))  # type: ignore[type-var,arg-type]
+    if all(c > 0 for c, _ in lows):
+        return constant + sum(c * low for c, low in lows), None
+    if all(c < 0 for c, _ in lows):
+        return None, constant + sum(c * low for c, low in lows)
     return None, None
+
+
+def _lowest(dim: Dim, divisor: int) -> int | None:
+    """Lowest value of ``dim // divisor``, if known."""
+    low = _bounds(dim.terms)[0]
+    return None if low is None else low // divisor
 
 
 def same_size(a: Size, b: Size) -> bool:
@@ -275,11 +293,33 @@ def unify(declared: Sequence[Size], actual: Sequence[int], sizes: dict[str, int]
                     raise ShapeError(f"{where}: axis {axis} has size {got}; the symbolic size {name} is at least 1")
                 sizes[name] = got
                 continue
+            if len(new) == 1 and (solved := _solve(want, got, sizes)) is not None:
+                sizes[min(new)] = solved
+                continue
             if new:
-                continue  # a later plain axis may name them; checked once all are known
+                continue  # a later axis may name them; checked once all are known
             want = bind(want, sizes)
         if want != got:
             raise ShapeError(f"{where}: axis {axis} has size {got}, expected {declared[axis]} = {want}")
+
+
+def _solve(dim: Dim, value: int, sizes: Mapping[str, int]) -> int | None:
+    """The one unknown size that makes ``dim`` equal to ``value``, if it is linear in it."""
+    slope, constant = 0, 0
+    for monomial, c in dim.terms.items():
+        unknown = [a for a in monomial if not (isinstance(a, str) and a in sizes)]
+        for a in monomial:
+            c *= sizes.get(a, 1) if isinstance(a, str) else 1
+        if not unknown:
+            constant += c
+        elif len(unknown) == 1 and isinstance(unknown[0], str):
+            slope += c
+        else:
+            return None
+    if slope == 0 or (value - constant) % slope:
+        return None
+    found = (value - constant) // slope
+    return found if found >= 1 else None
 
 
 def normalize_axis(axis: Any, ndim: int, where: str) -> int:

@@ -179,10 +179,7 @@ class Tensor(Operators):
 
     def item(self) -> Any:
         """The value of a one-element Tensor as a Python scalar."""
-        value = self._concrete("item()")
-        if value.size != 1:
-            raise ShapeError(f"item: {self._describe()} has {value.size} elements; item() needs exactly 1")
-        return value.item()
+        return self._scalar("item()")
 
     def tolist(self) -> Any:
         """The value as nested lists of Python scalars."""
@@ -202,6 +199,12 @@ class Tensor(Operators):
         self.value.setflags(write=False)
         return self.value  # type: ignore[no-any-return]
 
+    def _scalar(self, what: str) -> Any:
+        value = self._concrete(what)
+        if value.size != 1:
+            raise ShapeError(f"{what[:-2]}: {self._describe()} has {value.size} elements; {what} needs exactly 1")
+        return value.item()
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         value = self._concrete("np.asarray()")
         return np.array(value, dtype=dtype, copy=copy)
@@ -215,15 +218,15 @@ class Tensor(Operators):
         return bool(value)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar("float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar("int()"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise DTypeError(f"index: {self._describe()} is not an integer; make it one with int(x)")
-        return int(self.item())
+        return int(self._scalar("index()"))
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if spec else str(self), spec)

@@ -154,15 +154,18 @@ def trace(f: Callable[..., Any], *examples: Any) -> Graph:
     recorder = Trace()
     inputs: list[Tensor] = []
     arguments = []
+    structures = []
     for name, example in zip(_names(f, len(examples)), examples, strict=True):
         leaves, structure = flatten(example)
+        structures.append(structure)
         arguments.append(unflatten(structure, [_input(x, name, inputs) for x in leaves]))
     with mode(trace=recorder, recording=True, anomaly=False, scope=()):
         outputs, structure = flatten(f(*arguments))
         outputs = [recorder.read(as_tensor(y)) for y in outputs]
     assigned = tuple((leaf, recorder.newest[key]) for key, leaf in recorder.assigned.items())
     leaves_met = tuple(recorder.leaves.values())
-    return Graph(tuple(inputs), tuple(outputs), leaves_met, tuple(recorder.draws), assigned, structure).validate()
+    draws = tuple(recorder.draws)
+    return Graph(tuple(inputs), tuple(outputs), leaves_met, draws, assigned, structure, tuple(structures)).validate()
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:

@@ -55,8 +55,8 @@ def softmax(x: Any, axis: int = -1) -> Any:
     Examples
     --------
     >>> import symgrad as sg
-    >>> sg.nn.functional.softmax(sg.tensor([0.0, 0.0]))
-    Tensor([0.5, 0.5])
+    >>> sg.softmax(sg.tensor([0.0, 0.0]))
+    Tensor([0.5, 0.5], name='p')
     """
     e = named(exp(x - _shift(x, axis)), "e")
     return named(e / named(sum(e, axis, keepdims=True), "S"), "p")
@@ -96,7 +96,7 @@ def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, axis: Any = 0) 
     --------
     >>> import symgrad as sg
     >>> sg.batch_norm(sg.tensor([1.0, 3.0]), 2.0, 1.0, eps=0.0)
-    Tensor([-1.,  3.])
+    Tensor([-1.,  3.], name='z_hat')
     """
     mu = named(mean(z, axis, keepdims=True), "mu", latex=r"\mu_B")
     deviation = z - mu

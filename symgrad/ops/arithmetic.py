@@ -1,7 +1,8 @@
 """Arithmetic and roots.
 
-`div0` and `mul0` are quotient and product in which a zero cotangent stays zero through a singular
-rule; rules use them wherever the local derivative may be infinite.
+`div0` and `mul0` are quotient and product in which a zero cotangent (their first argument) stays zero
+through a singular rule; rules use them wherever the local derivative may be infinite. In their own
+rules two factors are cotangents, hence `mul00`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from symgrad.op import FUNCTIONS, builtin
 
-__all__ = ["add", "div0", "divide", "hypot", "mul0", "multiply", "negative", "reciprocal", "square", "sqrt",
+__all__ = ["add", "div0", "divide", "hypot", "mul0", "mul00", "multiply", "negative", "reciprocal", "sqrt", "square",
            "subtract"]  # fmt: skip
 
 
@@ -32,11 +33,22 @@ def _mul0(a: Any, b: Any) -> Any:
     return np.where(np.equal(a, 0) & ~np.isfinite(b), np.zeros((), p.dtype), p)
 
 
-div0 = builtin("div0", _div0, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul0(g, y), b)),
+def _mul00(a: Any, b: Any) -> Any:
+    with np.errstate(invalid="ignore", over="ignore"):
+        p = np.multiply(a, b)
+    if np.isfinite(p).all():
+        return p
+    return np.where(np.isnan(p) & (np.equal(a, 0) | np.equal(b, 0)), np.zeros((), p.dtype), p)
+
+
+div0 = builtin("div0", _div0, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul00(g, y), b)),
                symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
-mul0 = builtin("mul0", _mul0, pullback=(lambda g, y, a, b: mul0(g, b), lambda g, y, a, b: mul0(a, g)),
+mul0 = builtin("mul0", _mul0, pullback=(lambda g, y, a, b: mul0(g, b), lambda g, y, a, b: mul00(g, a)),
                symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
+
+mul00 = builtin("mul00", _mul00, pullback=(lambda g, y, a, b: mul00(g, b), lambda g, y, a, b: mul00(g, a)),
+                symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
 
 add = builtin("add", np.add, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: g),
               symbol="x + y", notation="{0} + {1}")  # fmt: skip
@@ -52,7 +64,7 @@ divide = builtin("divide", np.divide, pullback=(lambda g, y, a, b: div0(g, b), l
 
 negative = builtin("negative", np.negative, pullback=(lambda g, y, x: -g,), symbol="-x", notation="-{0}")
 
-square = builtin("square", np.square, pullback=(lambda g, y, x: g * (2 * x),), symbol="x**2", notation="{0}^2")
+square = builtin("square", np.square, pullback=(lambda g, y, x: 2 * g * x,), symbol="x**2", notation="{0}^2")
 
 reciprocal = builtin("reciprocal", np.reciprocal, pullback=(lambda g, y, x: -div0(mul0(g, y), x),),
                      symbol="1/x", notation=r"\frac{{1}}{{{0}}}", domain=(0.3, 3))  # fmt: skip

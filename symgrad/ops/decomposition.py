@@ -31,8 +31,8 @@ def _eigh_rule(g: Any, y: Any, inputs: Any, params: Any) -> Any:
     if gv is not None:
         gap = expand_dims(w, -2) - expand_dims(w, -1)
         mixed = matmul(swapaxes(v, -1, -2), gv)
-        off = 1.0 - np.eye(v.shape[-1], dtype=v.dtype)
-        inner = inner + div0(mixed * off, gap)
+        diagonal = np.eye(v.shape[-1], dtype=v.dtype)
+        inner = inner + div0(mixed * (1.0 - diagonal), gap + diagonal)
     full = matmul(matmul(v, inner), swapaxes(v, -1, -2))
     return [(full + swapaxes(full, -1, -2)) / 2]
 

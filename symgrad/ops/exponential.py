@@ -46,7 +46,7 @@ power = builtin(
 exp = builtin("exp", np.exp, pullback=(lambda g, y, x: mul0(g, y),),
               symbol="exp", notation="e^{{{0}}}", domain=(-20, 20))  # fmt: skip
 
-expm1 = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, y + 1),),
+expm1 = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, exp(x)),),
                 symbol="exp(x) - 1", notation="e^{{{0}}} - 1", domain=(-20, 20))  # fmt: skip
 
 log = builtin("log", np.log, pullback=(lambda g, y, x: div0(g, x),),
@@ -83,7 +83,7 @@ logaddexp = builtin(
 )
 
 gauss = builtin("gauss", lambda x: (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)),
-                pullback=(lambda g, y, x: g * (-2 * x * y),), symbol="2*exp(-x**2)/sqrt(pi)",
+                pullback=(lambda g, y, x: g * (-2 * (x * y)),), symbol="2*exp(-x**2)/sqrt(pi)",
                 notation=r"\tfrac{{2}}{{\sqrt\pi}} e^{{-{0}^2}}")  # fmt: skip
 
 erf = builtin("erf", _erf, pullback=(lambda g, y, x: g * gauss(x),), symbol="erf",

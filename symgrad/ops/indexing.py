@@ -6,6 +6,7 @@ and ``("array", k)`` for the k-th index array. Index arrays are inputs, never pa
 
 from __future__ import annotations
 
+import itertools
 import operator
 from types import EllipsisType
 from typing import Any
@@ -87,7 +88,7 @@ def _indexed(shapes: Any, key: Key) -> Any:
     result += own[axis:]
     if not arrays:
         return tuple(result)
-    together = all(b == a for a, b in zip(gathered, gathered[1:], strict=False))
+    together = all(b == a for a, b in itertools.pairwise(gathered))
     at = gathered[0] if together else 0
     return (*result[:at], *broadcast(*arrays), *result[at:])
 

@@ -27,7 +27,8 @@ permute = builtin("permute", np.transpose, pullback=(lambda g, y, x, axes: permu
                   shape=lambda own, axes: tuple(own[k] for k in axes))  # fmt: skip
 
 _unsqueeze = builtin("unsqueeze", np.expand_dims, pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
-                     indices="unsqueeze", notation="{0}", view=True, shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
+                     indices="unsqueeze", notation="{0}", view=True,
+                     shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
 
 _squeeze = builtin("squeeze", np.squeeze, pullback=(lambda g, y, x, axis: _unsqueeze(g, axis),), params=("axis",),
                    indices="squeeze", notation="{0}", view=True,

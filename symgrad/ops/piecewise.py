@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from symgrad.op import FUNCTIONS, builtin
+from symgrad.ops.arithmetic import mul0
 
-__all__ = ["abs", "clip", "equal", "floor", "greater", "greater_equal", "isfinite", "less", "less_equal",
-           "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal", "relu", "sign",
-           "where"]  # fmt: skip
+__all__ = ["abs", "clip", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite", "less",
+           "less_equal", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal", "relu",
+           "remainder", "sign", "where"]  # fmt: skip
 
 
 def _compare(name: str, forward: Any, symbol: str, notation: str) -> Any:
@@ -38,6 +39,13 @@ sign = builtin("sign", np.sign, pullback=(None,), symbol="sign", notation=r"\ope
 
 floor = builtin("floor", np.floor, pullback=(None,), symbol="floor", notation=r"\lfloor {0} \rfloor",
                 pieces=("x > 0",))  # fmt: skip
+
+floor_divide = builtin("floor_divide", np.floor_divide, pullback=(None, None), symbol="floor(x/y)",
+                       notation=r"\lfloor {0} / {1} \rfloor", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+
+remainder = builtin("remainder", np.remainder,
+                    pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -mul0(g, floor_divide(a, b))),
+                    symbol="x - y*floor(x/y)", notation=r"{0} \bmod {1}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
 where = builtin(
     "where",
@@ -113,4 +121,4 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     return _clip(x, -np.inf if min is None else min, np.inf if max is None else max)
 
 
-FUNCTIONS.update(clip=clip, absolute=abs, fabs=abs)
+FUNCTIONS.update(mod=remainder, clip=clip, absolute=abs, fabs=abs)

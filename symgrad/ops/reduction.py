@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def _sum_to(g: Any, shape: Any) -> Any:
 
 
 expand = builtin("expand", np.broadcast_to, pullback=(lambda g, y, x, shape: sum_to(g, x.shape),), params=("shape",),
-                 indices="expand", notation=r"{0}", view=True, shape=lambda own, shape: _expanded(own, shape))  # fmt: skip
+                 indices="expand", notation=r"{0}", view=True,
+                 shape=lambda own, shape: _expanded(own, shape))  # fmt: skip
 
 sum_to = builtin("sum_to", _sum_to, pullback=(lambda g, y, x, shape: expand(g, x.shape),), params=("shape",),
                  indices="sum_to", notation=r"\textstyle\sum {0}", shape=lambda own, shape: shape)  # fmt: skip
@@ -145,8 +147,8 @@ norm2.__doc__ = r"""Euclidean norm over axes, without overflow; its gradient at 
 
 def _arg(name: str, forward: Any) -> Any:
     op = builtin(name, lambda x, axis: np.asarray(forward(x, axis=axis)), pullback=(None,), params=("axis",),
-                 indices="opaque", dtype=np.int64, shape=lambda own, axis: () if axis is None else
-                 reduced(own, (axis,), False))  # fmt: skip
+                 indices="opaque", notation=rf"\arg\{name[3:]}({{0}})", dtype=np.int64,
+                 shape=lambda own, axis: () if axis is None else reduced(own, (axis,), False))  # fmt: skip
 
     def call(x: Any, axis: Any = None) -> Any:
         return op(x, None if axis is None else normalize_axes(axis, len(x.shape), name)[0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from symgrad.op import FUNCTIONS, builtin
-from symgrad.ops.arithmetic import div0, mul0, sqrt
+from symgrad.ops.arithmetic import div0, hypot, mul0, sqrt
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "tan"]
 
@@ -25,12 +27,18 @@ arccos = builtin("arccos", np.arccos, pullback=(lambda g, y, x: -div0(g, sqrt(1 
 arctan = builtin("arctan", np.arctan, pullback=(lambda g, y, x: g / (1 + x * x),), symbol="atan",
                  notation=r"\arctan({0})")  # fmt: skip
 
+
+def _quotients(g: Any, a: Any, r: Any) -> Any:
+    """The quotient g a / r**2, where r**2 alone may overflow or underflow."""
+    return mul0(g, div0(div0(a, r), r))
+
+
 arctan2 = builtin(
     "arctan2",
     np.arctan2,
     pullback=(
-        lambda g, y, a, b: g * div0(b, a * a + b * b),
-        lambda g, y, a, b: -(g * div0(a, a * a + b * b)),
+        lambda g, y, a, b: _quotients(g, b, hypot(a, b)),
+        lambda g, y, a, b: -_quotients(g, a, hypot(a, b)),
     ),
     symbol="atan2(x, y)",
     notation=r"\operatorname{{atan2}}({0}, {1})",

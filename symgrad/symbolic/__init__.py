@@ -1,6 +1,21 @@
-"""Closed-form gradients for symbolic sizes: derive, prove, print, emit; imported on first use, because it needs SymPy."""
+"""Closed-form gradients for symbolic sizes: derive, prove, print, emit. It needs SymPy: imported on first use."""
 
 from symgrad.symbolic.derivation import Derivation, derive
-from symgrad.symbolic.prove import Certificate
+from symgrad.symbolic.entries import catalogue
+from symgrad.symbolic.equality import prove
+from symgrad.symbolic.proof import Certificate
+from symgrad.symbolic.scalars import local_derivative, prove_rule
+from symgrad.symbolic.steps import Step
+from symgrad.symbolic.text import parse
 
-__all__ = ["Certificate", "Derivation", "derive"]
+__all__ = [
+    "Certificate",
+    "Derivation",
+    "Step",
+    "catalogue",
+    "derive",
+    "local_derivative",
+    "parse",
+    "prove",
+    "prove_rule",
+]

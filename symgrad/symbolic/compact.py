@@ -92,7 +92,12 @@ def _grouped(poly: Poly) -> Expr:
 
 
 def _joined(parts: list[Expr]) -> Expr:
-    return add(*sorted(parts, key=lambda t: (symbols(t), isinstance(t, Mul) and t.factors[0] == Num(-1))))
+    return add(*sorted(parts, key=lambda t: (_is_negative(t), symbols(t))))
+
+
+def _is_negative(t: Expr) -> bool:
+    front = t.factors[0] if isinstance(t, Mul) else t
+    return isinstance(front, Num) and front.value < 0
 
 
 def _flat(poly: Poly) -> Expr:
@@ -142,7 +147,8 @@ def _shown(outside: Monomial, bound: tuple[Index, ...], body: Poly) -> Expr:
 def _term_key(monomial: Monomial) -> tuple[bool, int, int, Monomial]:
     """Deltas first, then terms without sums, then short ones."""
     no_delta = all(f.rank != 1 for f, _ in monomial)
-    return no_delta, sum(f.rank == 2 for f, _ in monomial), len([e for f, e in monomial if f.rank or f.indices]), monomial
+    indexed = sum(bool(f.rank or f.indices) for f, _ in monomial)
+    return no_delta, sum(f.rank == 2 for f, _ in monomial), indexed, monomial
 
 
 def _ordered_product(monomial: Monomial, c: Number) -> list[Expr]:

@@ -21,13 +21,13 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic import source, steps
-from symgrad.symbolic.check import Check, check
+from symgrad.symbolic.checking import Check, check
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, refs, rename_tree, replace_refs
 from symgrad.symbolic.latex import Latex
 from symgrad.symbolic.normal import Index, Poly, Var, rename, sum_over
-from symgrad.symbolic.program import ANY, POSITIVE, Let, Program
-from symgrad.symbolic.prove import Certificate, prove_zero
+from symgrad.symbolic.program import ANY, POSITIVE, Let, Program, Value
+from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.read import Reader, indices_of, tangents
 from symgrad.symbolic.record import Record, record
 from symgrad.symbolic.sympy_io import Letters, to_sympy
@@ -64,7 +64,7 @@ def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
     (1 - tanh(x[i])**2)*g[i]
     """
     if isinstance(f, str):
-        from symgrad.symbolic.catalogue import entry
+        from symgrad.symbolic.entries import entry
 
         found = entry(f)
         return Derivation(f, found.function, record(found.function, {**found.specs, **specs}))
@@ -91,6 +91,7 @@ class Derivation:
         for name, node in made.constants.items():
             reader.leaf(node, name, POSITIVE if node.meta.positive else ANY, constant=True)
         reader.read(made.forward)
+        reader.value(made.output)
         reader.leaf(made.cotangent, made.cotangent.name)
         reader.read_back(made.backward, self._boundaries(reader))
         return reader
@@ -99,11 +100,12 @@ class Derivation:
         """Named results of contractions with an argument (dense layers), by the serial of their cotangent."""
         found = {}
         for node in self.record.forward:
-            value = reader.values[node.serial]
+            value = reader.values.get(node.serial, Value(Poly({})))
             let = reader.program.lets.get(value.expr.var.name) if isinstance(value.expr, Ref) else None
-            if let is not None and node.serial in self.record.adjoints:
-                if let.expr is not None and any(contracted(t) for t in totals(let.expr)):
-                    found[self.record.adjoints[node.serial].serial] = value
+            if let is None or let.expr is None or node.serial not in self.record.adjoints:
+                continue
+            if any(contracted(t) for t in totals(let.expr)):
+                found[self.record.adjoints[node.serial].serial] = value
         return found
 
     @property
@@ -137,9 +139,7 @@ class Derivation:
     @cached_property
     def definitions(self) -> dict[str, Any]:
         """What the author's names mean, as SymPy expressions."""
-        return {let.var.name: self.sympy(let.expr, let.var.indices) for let in self.named if let.expr is not None} | {
-            n: self.sympy(compact(self.program.lets[n].poly), self.program.lets[n].var.indices) for n in self.program.adjoints
-        }
+        return {let.var.name: self.sympy(definition(let), let.var.indices) for let in self.named}
 
     @property
     def named(self) -> list[Let]:
@@ -160,6 +160,14 @@ class Derivation:
         moving, at = tangents(self.reader, self.record.forward, self.record.arguments[self._known(name)])
         poly = moving.get(self.record.output.serial, Poly({}))
         return self.sympy(compact(poly), (*indices_of(self.record.output.shape), *at))
+
+    def second(self, first: str, second: str) -> Any:
+        """The derivative of a gradient with respect to another argument, with the cotangent held fixed."""
+        cotangent = self.record.adjoints.get(self.record.arguments[self._known(first)].serial)
+        nodes = sorted([*self.record.forward, *self.record.backward], key=lambda n: n.serial)
+        moving, at = tangents(self.reader, nodes, self.record.arguments[self._known(second)])
+        poly = Poly({}) if cotangent is None else moving.get(cotangent.serial, Poly({}))
+        return self.sympy(compact(poly), (*indices_of(self.record.arguments[first].shape), *at))
 
     @cached_property
     def assumptions(self) -> tuple[str, ...]:
@@ -246,6 +254,17 @@ class Derivation:
         """Whether this is the gradient with respect to the node."""
         return prove_zero(self.program, self.total_derivative(node) - poly, self.assumptions)
 
+    def prove(self, name: str, expression: Any) -> Certificate:
+        """Whether a SymPy expression in the names of this derivation is the gradient with respect to an argument."""
+        from symgrad.symbolic.equality import in_program
+
+        node = self.record.arguments[self._known(name)]
+        shown = self.letters(indices_of(node.shape))
+        expected = self.total_derivative(node)
+        fork = self.program.fork()
+        given = in_program(fork, expression, {shown[i]: i for i in indices_of(node.shape)})
+        return prove_zero(fork, expected - given, self.assumptions)
+
     def letters(self, indices: Iterable[Index]) -> Letters:
         """Letters for free indices: i for the first axis of the first argument, then the size's own letter."""
         first = next((indices_of(n.shape)[0].size for n in self.record.arguments.values() if indices_of(n.shape)), None)
@@ -299,8 +318,10 @@ class Derivation:
 
 def contracted(total: Total) -> bool:
     """Whether a sum is over a product of different variables, as in a matrix product."""
-    return isinstance(total.body, Mul) and len({v.name for v in refs(total.body) if v.indices}) > 1 and any(
-        set(a.indices) - set(b.indices) for a in refs(total.body) for b in refs(total.body) if b.indices
+    return (
+        isinstance(total.body, Mul)
+        and len({v.name for v in refs(total.body) if v.indices}) > 1
+        and any(set(a.indices) - set(b.indices) for a in refs(total.body) for b in refs(total.body) if b.indices)
     )
 
 

@@ -9,36 +9,46 @@ from __future__ import annotations
 import keyword
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from fractions import Fraction
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, refs, rename_tree
 from symgrad.symbolic.normal import Extent, Index, Number, Var
 
-__all__ = ["Emitter", "Layout", "identifier"]
+__all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "unused"]
 
 Layout = tuple[Index | None, ...]  # the index of each axis, None where the axis has size 1
 
 FUNCTION = {"exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sinh": "np.sinh", "cosh": "np.cosh", "sin": "np.sin",
             "cos": "np.cos", "tan": "np.tan", "Abs": "np.abs", "sign": "np.sign", "atan": "np.arctan",
             "asin": "np.arcsin", "acos": "np.arccos", "asinh": "np.arcsinh", "atanh": "np.arctanh"}  # fmt: skip
+SPECIAL = {"erf": "erf", "erfc": "erfc", "loggamma": "gammaln", "digamma": "digamma"}  # from scipy.special
 SUM, PRODUCT, ATOM = 0, 1, 2
+RESERVED = frozenset(["np", "saved", "forward", "backward", *SPECIAL.values()])
 
 
 def identifier(name: str) -> str:
     """The name as a Python identifier that hides nothing."""
-    text = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "value"
-    if text[0].isdigit() or keyword.iskeyword(text) or text in ("np", "saved", "forward", "backward"):
+    text = re.sub(r"\W", "_", name, flags=re.ASCII).lstrip("_") or "value"
+    if text[0].isdigit() or keyword.iskeyword(text) or text in RESERVED:
         text = f"v_{text}"
     return text
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """The name, with underscores added until it is free."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 class Emitter:
     """Writes the lines of one function."""
 
-    def __init__(self, stored: dict[str, Layout], temporary: str = "t") -> None:
+    def __init__(self, stored: dict[str, Layout], temporary: str, taken: Container[str]) -> None:
         self.stored = stored
+        self.taken = taken
         self.temporary = temporary
         self.lines: list[str] = []
         self.known: dict[tuple[Expr, Layout], str] = {}
@@ -145,14 +155,15 @@ class Emitter:
         if e == Fraction(1, 2):
             return f"np.sqrt({self(base, layout)})"
         text = self(base, layout, ATOM)
-        return f"{text}**{e}" if e == int(e) else f"{text}**({Fraction(e)})" if e * 2 != int(e * 2) else f"{text}**{float(e)}"
+        exact = e == int(e) or 2 * e == int(2 * e)
+        return f"{text}**{e if e == int(e) else float(e)}" if exact else f"{text}**({Fraction(e)})"
 
     def _call(self, name: str, args: tuple[Expr, ...], layout: Layout) -> str:
         if name == "pow":
             return f"{self(args[0], layout, ATOM)}**{self(args[1], layout, ATOM)}"
-        if name not in FUNCTION:
-            raise SymbolicError(f"{name}: NumPy has no function of this name, so no source is emitted for it")
-        return f"{FUNCTION[name]}({', '.join(self(a, layout) for a in args)})"
+        if name not in FUNCTION and name not in SPECIAL:
+            raise SymbolicError(f"{name}: neither NumPy nor SciPy has it, so no source is emitted for it")
+        return f"{FUNCTION.get(name) or SPECIAL[name]}({', '.join(self(a, layout) for a in args)})"
 
     # sums --------------------------------------------------------------------------------------------------------
 
@@ -164,7 +175,7 @@ class Emitter:
             own = own[1:]
         if (tree, own) not in self.known:
             text = self._sum(bound, body, own)
-            self.known[tree, own] = f"{self.temporary}{len(self.known) + 1}"
+            self.known[tree, own] = unused(f"{self.temporary}{len(self.known) + 1}", self.taken)
             self.lines.append(f"{self.known[tree, own]} = {text}")
         return self.known[tree, own]
 
@@ -173,7 +184,8 @@ class Emitter:
         variables = [v for f in factors for v in _plain(f)]
         if len(variables) > 1 and all(_plain(f) for f in factors):
             return self._einsum(variables, bound, layout)
-        wide = max((self.axes(v) for v in refs(body)), key=lambda a: (len({i for i in a if i in bound}), len(a)), default=())
+        shapes = [self.axes(v) for v in refs(body)]
+        wide = max(shapes, key=lambda axes: (len(set(axes) & set(bound)), len(axes)), default=())
         axes = tuple([k for k, i in enumerate(wide) if i in bound])
         kept = tuple([None if i in bound else i for i in wide])
         dropped = tuple([i for i in wide if i not in bound])
@@ -195,6 +207,8 @@ class Emitter:
         mixed = any(a - b and b - a for a in sets for b in sets)
         plan = ", optimize=True" if mixed or len(variables) > 2 else ""
         target = "".join(letters[i] for i in wanted)
+        if not layout and len({self.axes(v) for v in variables}) == 1:  # a kernel per unit also runs over more axes
+            sources, target = sources.replace(",", "...,") + "...", "..."
         return f'np.einsum("{sources}->{target}", {names}{plan})' + _inserted(wanted, layout)
 
     def _letters(self, layout: Sequence[Index | None], variables: list[Var]) -> dict[Index, str]:

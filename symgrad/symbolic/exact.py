@@ -12,7 +12,7 @@ Fraction(37, 4)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -56,7 +56,7 @@ class Intervals(Rationals):
     """Enclosures by mpmath's interval arithmetic: a value that excludes zero is not zero."""
 
     def __init__(self) -> None:
-        from mpmath import iv
+        from mpmath import iv  # type: ignore[import-untyped]
 
         self.iv = iv
 
@@ -144,6 +144,3 @@ class Evaluator:
             return self.poly(let.poly, at)
         name, args = let.call
         return self.field.call(name, [self.poly(a, at) for a in args])
-
-
-_ = Callable

@@ -109,7 +109,12 @@ def add(*terms: Expr) -> Expr:
     """A flat sum without zeros."""
     flat: list[Expr] = []
     for t in terms:
-        flat.extend(t.terms if isinstance(t, Add) else () if t == Num(0) else (t,))
+        for part in t.terms if isinstance(t, Add) else () if t == Num(0) else (t,):
+            opposite = negative(part)
+            if opposite in flat:
+                flat.remove(opposite)
+            else:
+                flat.append(part)
     return flat[0] if len(flat) == 1 else Add(tuple(flat)) if flat else Num(0)
 
 
@@ -136,9 +141,9 @@ def power(base: Expr, exponent: Expr) -> Expr:
         return base
     if isinstance(base, Num) and isinstance(exponent, Num) and exponent.value == int(exponent.value):
         return Num(Fraction(base.value) ** int(exponent.value)) if base.value else Num(0)
-    if isinstance(base, Pow) and isinstance(base.exponent, Num) and isinstance(exponent, Num):
-        if exponent.value == int(exponent.value):  # (x^a)^n = x^(a n) holds for integers n only
-            return power(base.base, Num(base.exponent.value * exponent.value))
+    integer = isinstance(exponent, Num) and exponent.value == int(exponent.value)
+    if integer and isinstance(base, Pow) and isinstance(base.exponent, Num) and isinstance(exponent, Num):
+        return power(base.base, Num(base.exponent.value * exponent.value))  # (x^a)^n = x^(a n) for integers n only
     return Pow(base, exponent)
 
 
@@ -148,7 +153,7 @@ def negative(x: Expr) -> Expr:
 
 
 def quotient(a: Expr, b: Expr) -> Expr:
-    """a over b."""
+    """A over b."""
     return mul(a, power(b, Num(-1)))
 
 
@@ -239,7 +244,7 @@ class _Replace(Operations):
 
 def replace_refs(tree: Expr, table: Any) -> Expr:
     """Put ``table(var)`` for each variable; None keeps it. Bound indices must be fresh ones."""
-    return fold(tree, _Replace(table))
+    return fold(tree, _Replace(table))  # type: ignore[no-any-return]
 
 
 class _Refs(Operations):

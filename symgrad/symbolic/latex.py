@@ -12,10 +12,11 @@ from symgrad.symbolic.sympy_io import Letters
 
 __all__ = ["Latex", "name_latex"]
 
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
-)
+_LETTERS = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
+Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
+"""
+GREEK = frozenset(_LETTERS.split())
 SPECIAL = {"eps": r"\epsilon", "lam": r"\lambda", "sigma2": r"\sigma^2"}
 ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
 FUNCTION = {"log": r"\ln", "Abs": "abs", "sign": r"\operatorname{sign}"}
@@ -117,14 +118,18 @@ class Latex:
             parts = [rf"\frac{{{top}}}{{{bottom}}}"]
         else:
             parts = [self._joined(above, c.numerator)] if above or c != 1 else []
-        parts += [self(f, PRODUCT) for f in sorted(beside, key=lambda f: isinstance(f, Total))]
+        last = sorted(beside, key=lambda f: isinstance(f, Total))
+        parts += [self(f, ATOM if isinstance(f, Total) and f is not last[-1] else PRODUCT) for f in last]
         text = sign + r"\,".join(parts)
         return text if level < ATOM and not (sign and level) else rf"\left({text}\right)"
 
     def _joined(self, factors: list[Expr], c: int) -> str:
+        factors = sorted(factors, key=lambda f: isinstance(f, Total))
         if len(factors) == 1 and c == 1:
             return self._power(factors[0], SUM)  # inside the braces of a fraction or root: no parentheses
-        return r"\,".join(([str(c)] if c != 1 or not factors else []) + [self._power(f, PRODUCT) for f in factors])
+        levels = [ATOM if isinstance(f, Total) and f is not factors[-1] else PRODUCT for f in factors]
+        front = [str(c)] if c != 1 or not factors else []
+        return r"\,".join(front + [self._power(f, level) for f, level in zip(factors, levels, strict=True)])
 
     def _power(self, tree: Expr, level: int) -> str:
         if not isinstance(tree, Pow):

@@ -52,7 +52,9 @@ __all__ = [
 ]
 
 Number = int | Fraction
-Extent = tuple[tuple[tuple[str, ...], int], ...]  # a symbolic size as a sorted polynomial: B - 1 is ((("B",), 1), ((), -1))
+Extent = tuple[
+    tuple[tuple[str, ...], int], ...
+]  # a symbolic size as a sorted polynomial: B - 1 is ((("B",), 1), ((), -1))
 
 
 class Index(NamedTuple):
@@ -287,7 +289,7 @@ def _rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | Non
         return factor._replace(indices=tuple([names.get(i, i) for i in factor.indices]))
     if factor.rank == 1:
         a, b = names.get(factor.first, factor.first), names.get(factor.second, factor.second)
-        return (None if a == b else Delta(1, min(a, b), max(a, b)))
+        return None if a == b else Delta(1, min(a, b), max(a, b))
     renamed: Factors = {}
     for f, e in factor.body:
         changed = _rename_factor(f, names)
@@ -428,7 +430,9 @@ def _canonical(bound: tuple[Index, ...], factors: Factors) -> Sum:
 
 
 def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
-    seen = [(f.name, e, tuple(k for k, x in enumerate(f.indices) if x == i)) for f, e in factors.items() if i in f.indices]
+    seen = [
+        (f.name, e, tuple(k for k, x in enumerate(f.indices) if x == i)) for f, e in factors.items() if i in f.indices
+    ]
     return tuple(sorted(seen))
 
 

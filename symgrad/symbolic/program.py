@@ -6,6 +6,7 @@ rewrites with what `solve` found out about the definitions.
 
 Examples
 --------
+>>> from symgrad.symbolic.normal import index
 >>> p = Program()
 >>> z = p.leaf("z", (index("i", "B"),))
 >>> square = p.mul([z, z])
@@ -17,11 +18,11 @@ False
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
-from fractions import Fraction
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Num, Pow, Ref, Total, add, mul, power, rename_tree
+from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Ref, Total, add, mul, power, rename_tree
 from symgrad.symbolic.normal import (
     ONE,
     ZERO,
@@ -46,6 +47,7 @@ __all__ = ["ANY", "NONNEGATIVE", "POSITIVE", "Let", "Program", "Value", "ordered
 
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ALWAYS_POSITIVE = {"exp", "cosh"}
+KINKED = {"Abs", "sign"}
 NEVER_NEGATIVE = {"Abs"}
 MAX_EXPANDED = 12  # higher powers of a sum get a name
 
@@ -90,6 +92,11 @@ class Program:
     adjoints: set[str] = field(default_factory=set)
     writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
+
+    def fork(self) -> Program:
+        """A copy in which questions can be asked without leaving a trace."""
+        copies = {f.name: copy(getattr(self, f.name)) for f in fields(self)}
+        return replace(self, **copies)
 
     # definitions -------------------------------------------------------------------------------------------------
 
@@ -138,7 +145,8 @@ class Program:
             var = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
             self.interned[key] = var
             self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
-            learn(self, self.lets[var.name])
+            if self.writing:
+                learn(self, self.lets[var.name])
         return self.reduce(Poly({((self.interned[key], 1),): 1}))
 
     # the algebra: one method per kind of tree --------------------------------------------------------------------
@@ -183,8 +191,7 @@ class Program:
         e = exponent.poly.constant()
         if e is None:
             self.require(base, POSITIVE)
-            named = self.call("pow", [base, exponent])
-            return Value(named.poly, expr, POSITIVE)
+            return Value(self.reduce(self._symbolic_power(base, exponent)), expr, POSITIVE)
         base = self._atom(base)
         sign = POSITIVE if base.sign == POSITIVE or e != int(e) else NONNEGATIVE if base.sign or _even(e) else ANY
         return Value(self.reduce(self._power(base, e)), expr, sign)
@@ -200,6 +207,22 @@ class Program:
         if not indices or solvable(self, trial) is None:
             return value
         return Value(self.intern(value.poly, "c", value), value.expr, value.sign)
+
+    def _symbolic_power(self, base: Value, exponent: Value) -> Poly:
+        """The product of ``base**c`` and of ``pow(base, m)**c`` for the terms ``c*m`` of the exponent."""
+        result = ONE
+        held = Value(base.poly, base.expr, POSITIVE)
+        for monomial, c in sorted(exponent.poly.terms.items()):
+            if monomial:
+                held_exponent = Value(
+                    Poly({monomial: 1}), exponent.expr if len(exponent.poly.terms) == c == 1 else None
+                )
+                powered = positive_root(self.call("pow", [held, held_exponent]).poly, c)
+                assert powered is not None, "a power of a positive base is positive"
+                result = result * powered
+            else:
+                result = result * self._power(held, c)
+        return result
 
     def _power(self, base: Value, e: Number) -> Poly:
         if e == int(e) and 0 <= e <= MAX_EXPANDED:
@@ -236,7 +259,7 @@ class Program:
             if f.rank == 0 and not f.positive and _even(e):
                 size = self.call("Abs", [self.ref(f)])
                 self._nonzero(part)
-                (named, _), = next(iter(size.poly.terms))
+                ((named, _),) = next(iter(size.poly.terms))
                 part = Poly({((named, e),): 1})
             result = result * part
         return result
@@ -244,16 +267,19 @@ class Program:
     def call(self, name: str, args: list[Value]) -> Value:
         """A function value; equal ones share a name."""
         polys = tuple(a.poly for a in args)
-        expr = Call(name, tuple(a.expr for a in args if a.expr is not None))
+        trees = tuple([a.expr for a in args if a.expr is not None])
+        expr = Call(name, trees) if len(trees) == len(args) else None
         if name == "log":
             self.require(args[0], POSITIVE)
         if name == "Abs" and args[0].sign:
             return args[0]
         sign = POSITIVE if name in ALWAYS_POSITIVE or name == "pow" else NONNEGATIVE if name in NEVER_NEGATIVE else ANY
-        if name == "Abs":  # positive away from its kink, which is in the ledger once it is divided by
+        if name in KINKED and args[0].expr is not None:
+            self.domain[args[0].expr, "!= 0"] = None
+        if name == "Abs":  # positive away from its kink, which is in the ledger
             sign = POSITIVE
         poly = self.intern((name, polys), name.lower(), Value(ZERO, expr, sign), (name, polys))
-        return Value(poly, expr if all(a.expr is not None for a in args) else None, sign)
+        return Value(poly, expr, sign)
 
     def total(self, bound: tuple[Index, ...], body: Value) -> Value:
         """A sum over indices."""

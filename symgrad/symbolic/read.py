@@ -60,7 +60,8 @@ class Reader:
     def __init__(self, program: Program | None = None) -> None:
         self.program = program if program is not None else Program()
         self.values: dict[int, Value] = {}
-        self.constant_of: dict[int, str] = {}
+        self.unread: dict[int, SymbolicError] = {}  # fine as long as the derivative is stopped after them
+        self.opaque: dict[str, Any] = {}  # stopped nodes that are only known by a name
 
     def leaf(self, node: Any, name: str, sign: int = ANY, constant: bool = False) -> Value:
         """Let a node be an argument of this name."""
@@ -70,8 +71,29 @@ class Reader:
     def read(self, nodes: Iterable[Any]) -> None:
         """Read forward nodes in topological order; their trees are kept for printing."""
         for node in nodes:
-            if node.serial not in self.values:
-                self.values[node.serial] = self.node(node)
+            if node.serial in self.values:
+                continue
+            problem = next((self.unread[x.serial] for x in node.inputs if x.serial in self.unread), None)
+            if problem is not None and node.op.pullback == (None,) and node.op.identity:
+                name = self.program.unused("m")
+                self.opaque[name] = node
+                self.leaf(node, name)
+            elif problem is not None:
+                self.unread[node.serial] = problem
+            else:
+                self._try(node)
+
+    def _try(self, node: Any) -> None:
+        try:
+            self.values[node.serial] = self.node(node)
+        except SymbolicError as error:
+            self.unread[node.serial] = error
+
+    def value(self, node: Any) -> Value:
+        """The value of a node that was read, or the error that says why it could not be."""
+        if node.serial in self.unread:
+            raise self.unread[node.serial]
+        return self.values[node.serial]
 
     def read_back(self, nodes: Iterable[Any], boundaries: Mapping[int, Value]) -> None:
         """Read backward nodes; cotangents of layer boundaries (by serial of the cotangent) get names."""
@@ -91,7 +113,7 @@ class Reader:
         """The value of one node from those of its inputs."""
         if node.op is None:
             return self._data(node)
-        inputs = [self.values[x.serial] for x in node.inputs]
+        inputs = [self.value(x) for x in node.inputs]
         rule = _structural(node)
         if rule is not None:
             return rule(self, node, inputs)
@@ -164,7 +186,7 @@ def _moved(kept: list[Index | None]) -> dict[Index, Index]:
 def _size_value(program: Program, size: Any) -> Value:
     """A size as a value; its names are positive."""
     terms = []
-    for names, c in size:
+    for names, c in reversed(size):
         factors = [program.ref(Var(0, name, (), True)) for name in names]
         terms.append(program.mul([program.number(c), *factors]) if factors else program.number(c))
     total = program.add(terms) if terms else program.number(0)
@@ -276,7 +298,7 @@ def tangents(reader: Reader, nodes: Iterable[Any], seed: Any) -> tuple[dict[int,
         start = start * delta(a, b)
     moving: dict[int, Poly] = {seed.serial: start}
     for node in nodes:
-        if node.serial in moving or node.op is None:
+        if node.serial in moving or node.op is None or node.serial not in reader.values:
             continue
         flows = [moving.get(x.serial, ZERO) for x in node.inputs]
         if any(flows):
@@ -286,12 +308,12 @@ def tangents(reader: Reader, nodes: Iterable[Any], seed: Any) -> tuple[dict[int,
 
 def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
     program = reader.program
-    inputs = [reader.values[x.serial] for x in node.inputs]
+    if node.op.pullback == (None,):
+        return ZERO  # declared to stop the derivative
+    inputs = [reader.value(x) for x in node.inputs]
     rule = _structural(node)
     total = ZERO
     if rule is not None:  # linear in each input
-        if node.op.pullback == (None,):
-            return ZERO  # declared to stop the derivative
         for k, flow in enumerate(flows):
             if flow:
                 total = total + rule(reader, node, [*inputs[:k], Value(flow), *inputs[k + 1 :]]).poly
@@ -303,4 +325,3 @@ def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
             slope = partial(_symbol(node), name, tuple([(n, c) for n, c in constants if n != name]))
             total = total + fold(slope, _Instance(program, env)).poly * flow
     return total
-

@@ -62,7 +62,9 @@ def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, 
     parameters = inspect.signature(f).parameters
     unknown = specs.keys() - parameters.keys()
     if unknown:
-        raise SymbolicError(f"derive: {_name(f)} has no argument {sorted(unknown)}; its arguments are {list(parameters)}")
+        raise SymbolicError(
+            f"derive: {_name(f)} has no argument {sorted(unknown)}; its arguments are {list(parameters)}"
+        )
     for name, parameter in parameters.items():
         default = parameter.default
         if name in specs:

@@ -57,7 +57,11 @@ def solvable(program: Program, let: Let) -> tuple[Var, Poly] | None:
         rest = let.poly - Poly({monomial: c})
         for k, (f, e) in enumerate(monomial):
             others = Poly({monomial[:k] + monomial[k + 1 :]: c})
-            if _invertible(let, f, e, rest) and counts.get(getattr(f, "name", ""), 0) == 1 and _may_solve(program, let, f, others, rest):
+            if (
+                _invertible(let, f, e, rest)
+                and counts.get(getattr(f, "name", ""), 0) == 1
+                and _may_solve(program, let, f, others, rest)
+            ):
                 inverse = positive_root(others, -1)
                 assert inverse is not None, "a product of positive variables can be inverted"
                 solution = (variable(let.var.name, *let.var.indices, positive=let.var.positive) - rest) * inverse
@@ -81,7 +85,11 @@ def _may_solve(program: Program, let: Let, f: Factor, others: Poly, rest: Poly) 
     own = set(let.var.indices)
     if f.rank or set(f.indices) != own or len(own) != len(f.indices):
         return False
-    if f.name in program.constants or f.name not in program.leaves | program.lets or (f.name in program.leaves and not own):
+    if (
+        f.name in program.constants
+        or f.name not in program.leaves | program.lets
+        or (f.name in program.leaves and not own)
+    ):
         return False
     if any(g.rank or not g.positive for g, _ in next(iter(others.terms))):
         return False
@@ -139,7 +147,7 @@ def _abstract(total: Sum) -> tuple[Sum, dict[Index, Index]]:
         for i in f.indices:
             if i not in total.bound and i not in free:
                 free[i] = Index(f"?{len(free)}", i.size)
-    (renamed, _), = next(iter(rename(Poly({((total, 1),): 1}), free).terms))
+    ((renamed, _),) = next(iter(rename(Poly({((total, 1),): 1}), free).terms))
     return renamed, free
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.emit import Emitter, Layout, canonical, identifier
-from symgrad.symbolic.expr import Expr, Total, refs
+from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, unused
+from symgrad.symbolic.expr import Expr, Ref, Total, refs, replace_refs
 from symgrad.symbolic.normal import Index
-from symgrad.symbolic.read import axes_of
+from symgrad.symbolic.read import axes_of, indices_of
+from symgrad.symbolic.sympy_io import to_sympy
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
@@ -44,15 +46,24 @@ def free_of(tree: Expr) -> set[Index]:
 
 def module(d: Derivation) -> str:
     """Forward and backward as the text of a Python file."""
+    if d.reader.opaque:
+        name, node = next(iter(d.reader.opaque.items()))
+        raise SymbolicError(
+            f"{d.name}: no NumPy source, because {name} (stopped, {node.inputs[0].op.name}) has no formula here; the "
+            "gradient holds for every value of it; write the function without it, or run the graph"
+        )
     needed, saved = _needed(d)
     arguments = [*map(identifier, d.record.arguments)]
     constants = [f"{identifier(n)}={value!r}" for n, value in d.record.defaults.items()]
     forward, result = _forward(d, needed)
     backward, gradients = _backward(d)
-    formulas = "\n".join(f"    d{n} = {d.gradients[n]}" for n in d.record.arguments)
+    formulas = "\n".join(f"    d{identifier(n)} = {_formula(d, n)}" for n in d.record.arguments)
     keep = _tuple(saved)
+    code = "\n".join([*forward, *backward])
+    imported = sorted({name for name in SPECIAL.values() if f"{name}(" in code})
+    special = [f"from scipy.special import {', '.join(imported)}"] if imported else []
     lines = [
-        f'"""Forward and backward of {d.name}, derived and proved by symgrad; do not edit.',
+        f'"""Forward and backward of {identifier(d.name)}, derived and proved by symgrad; do not edit.',
         "",
         "Gradients, with g the cotangent of the output:",
         "",
@@ -60,6 +71,7 @@ def module(d: Derivation) -> str:
         '"""',
         "",
         "import numpy as np",
+        *special,
         "",
         "",
         f"def forward({', '.join(arguments + constants)}):",
@@ -76,6 +88,13 @@ def module(d: Derivation) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _formula(d: Derivation, name: str) -> str:
+    """A gradient for the docstring, with identifiers for names: nothing of foreign text gets into the file."""
+    tree = d.inlined(d.trees[name], lambda let: let.automatic)
+    safe = replace_refs(tree, lambda v: Ref(v._replace(name=identifier(v.name))))
+    return str(to_sympy(safe, d.letters(indices_of(d.record.arguments[name].shape)), d.sizes))
 
 
 def _tuple(names: list[str]) -> str:
@@ -144,13 +163,24 @@ def _output(d: Derivation) -> Expr:
     return tree
 
 
+def _taken(d: Derivation) -> set[str]:
+    """Every identifier that stands for a name of the derivation; two names must not share one."""
+    names = [*d.program.leaves, *d.program.lets, *d.sizes]
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(identifier(name), name)
+        if other != name:
+            raise SymbolicError(f"derive: the names {other!r} and {name!r} are the same in source; rename one of them")
+    return set(found)
+
+
 def _stored(d: Derivation) -> dict[str, Layout]:
     nodes = {**d.record.arguments, d.record.cotangent.name: d.record.cotangent}
     return {name: axes_of(node.shape) for name, node in nodes.items()}
 
 
 def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
-    emitter = Emitter(_stored(d), "s")
+    emitter = Emitter(_stored(d), "s", _taken(d))
     emitter.lines.extend(_sizes(d, needed))
     for let in d.program.lets.values():
         if let.var.name in needed:
@@ -158,8 +188,9 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
     output = canonical(_output(d))
     text = emitter(output, axes_of(d.record.output.shape))
     if not text.isidentifier():
-        emitter.lines.append(f"y = {text}")
-        text = "y"
+        result = unused("y", _taken(d))
+        emitter.lines.append(f"{result} = {text}")
+        text = result
     return emitter.lines, text
 
 
@@ -170,10 +201,7 @@ def _sizes(d: Derivation, needed: set[str]) -> list[str]:
     lines = []
     for size in sorted(used & d.sizes):
         name, axis = next(
-            (name, k)
-            for name, node in d.record.arguments.items()
-            for k, n in enumerate(node.shape)
-            if repr(n) == size
+            (name, k) for name, node in d.record.arguments.items() for k, n in enumerate(node.shape) if repr(n) == size
         )
         lines.append(f"{identifier(size)} = {identifier(name)}.shape[{axis}]")
     return lines
@@ -185,9 +213,9 @@ def _reshaped(d: Derivation, name: str, node: Any) -> bool:
 
 
 def _backward(d: Derivation) -> tuple[list[str], list[str]]:
-    stored = _stored(d)
+    stored, taken = _stored(d), _taken(d)
     stored.update({let.var.name: layout_of(let.var.indices) for let in d.program.lets.values()})
-    emitter = Emitter(stored, "t")
+    emitter = Emitter(stored, "t", taken)
     for name, tree in adjoint_trees(d).items():
         emitter.assign(name, tree, layout_of(d.program.lets[name].var.indices))
     results = []
@@ -196,6 +224,6 @@ def _backward(d: Derivation) -> tuple[list[str], list[str]]:
         text = emitter(canonical(d.trees[name]), layout)
         if _reshaped(d, name, node):
             text = f"np.broadcast_to({text}, np.shape({identifier(name)}))"
-        results.append(f"d{identifier(name)}")
+        results.append(unused(f"d{identifier(name)}", taken))
         emitter.lines.append(f"{results[-1]} = {text}")
     return emitter.lines, results

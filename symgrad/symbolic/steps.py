@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Ref
 from symgrad.symbolic.normal import Poly, variables
-from symgrad.symbolic.prove import Certificate, expand
+from symgrad.symbolic.proof import Certificate, expand
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation

@@ -9,7 +9,20 @@ from typing import Any
 import sympy
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Operations, Ref, Total, add, fold, mul, power, replace_refs
+from symgrad.symbolic.expr import (
+    Call,
+    Expr,
+    Kronecker,
+    Num,
+    Operations,
+    Ref,
+    Total,
+    add,
+    fold,
+    mul,
+    power,
+    replace_refs,
+)
 from symgrad.symbolic.normal import Extent, Index, Number, Var, extent, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
@@ -89,17 +102,23 @@ class ToSympy(_Scalar):
         return sympy.Symbol(self.letters[i], integer=True)
 
     def ref(self, var: Var) -> Any:
+        """A symbol, or an indexed base at its letters."""
         if not var.indices:
             return super().ref(var)
-        return sympy.IndexedBase(var.name, real=True, positive=var.positive or None)[tuple(map(self.letter, var.indices))]
+        return sympy.IndexedBase(var.name, real=True, positive=var.positive or None)[
+            tuple(map(self.letter, var.indices))
+        ]
 
     def kronecker(self, first: Index, second: Index) -> Any:
+        """SymPy's KroneckerDelta."""
         return sympy.KroneckerDelta(self.letter(first), self.letter(second))
 
 
 def size_sympy(size: Extent) -> Any:
     """A size as a SymPy integer expression."""
-    return sympy.Add(*[c * sympy.Mul(*[sympy.Symbol(n, integer=True, positive=True) for n in names]) for names, c in size])
+    return sympy.Add(
+        *[c * sympy.Mul(*[sympy.Symbol(n, integer=True, positive=True) for n in names]) for names, c in size]
+    )
 
 
 def to_sympy(tree: Expr, letters: Letters, sizes: frozenset[str] = frozenset()) -> Any:
@@ -129,7 +148,7 @@ def _walk(tree: Expr, do: ToSympy, sizes: frozenset[str]) -> Any:
 
 def _children(tree: Any) -> tuple[Expr, ...]:
     kind = type(tree).__name__
-    return tree.terms if kind == "Add" else tree.factors if kind == "Mul" else (tree.base, tree.exponent)  # type: ignore[no-any-return]
+    return tree.terms if kind == "Add" else tree.factors if kind == "Mul" else (tree.base, tree.exponent)
 
 
 def from_sympy(expression: Any, bound: Mapping[Any, Index] | None = None) -> Expr:
@@ -180,7 +199,9 @@ def _index(i: Any, expression: Any, axis: int, bound: Mapping[Any, Index]) -> In
 def _extent(size: Any) -> Extent:
     terms: dict[tuple[str, ...], int] = {}
     for monomial, c in sympy.Poly(size).terms() if size.free_symbols else [((), size)]:
-        names = [str(s) for s, e in zip(sympy.Poly(size).gens, monomial, strict=True) for _ in range(e)] if monomial else []
+        names = (
+            [str(s) for s, e in zip(sympy.Poly(size).gens, monomial, strict=True) for _ in range(e)] if monomial else []
+        )
         terms[tuple(sorted(names))] = int(c)
     return tuple(sorted(terms.items()))
 

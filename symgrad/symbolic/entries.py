@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import symgrad as sg
 from symgrad.errors import SymbolicError
+from symgrad.ops.arithmetic import sqrt
+from symgrad.ops.exponential import exp, log, sigmoid, tanh
+from symgrad.ops.layout import expand_dims
+from symgrad.ops.marks import named
+from symgrad.ops.reduction import mean
+from symgrad.ops.reduction import sum as total
+from symgrad.tracing import spec
 
 __all__ = ["Entry", "catalogue", "entry"]
 
@@ -27,25 +33,25 @@ class Entry:
 
 def batchnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
     """Normalise over the batch (the first axis)."""
-    mu = sg.named(sg.mean(z, axis=0), "mu", latex=r"\mu")
-    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=0), "sigma2", latex=r"\sigma^2")
-    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+    mu = named(mean(z, axis=0), "mu", latex=r"\mu")
+    sigma2 = named(mean((z - mu) ** 2, axis=0), "sigma2", latex=r"\sigma^2")
+    u = named((z - mu) / sqrt(sigma2 + eps), "u")
     return gamma * u + beta
 
 
 def batchnorm_nchw(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
     """Normalise each channel over batch and positions; axes (N, C, P)."""
-    mu = sg.named(sg.mean(z, axis=(0, 2), keepdims=True), "mu", latex=r"\mu")
-    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=(0, 2), keepdims=True), "sigma2", latex=r"\sigma^2")
-    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
-    return sg.expand_dims(gamma, 1) * u + sg.expand_dims(beta, 1)
+    mu = named(mean(z, axis=(0, 2), keepdims=True), "mu", latex=r"\mu")
+    sigma2 = named(mean((z - mu) ** 2, axis=(0, 2), keepdims=True), "sigma2", latex=r"\sigma^2")
+    u = named((z - mu) / sqrt(sigma2 + eps), "u")
+    return expand_dims(gamma, 1) * u + expand_dims(beta, 1)
 
 
 def layernorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
     """Normalise each sample over its features (the last axis)."""
-    mu = sg.named(sg.mean(z, axis=-1, keepdims=True), "mu", latex=r"\mu")
-    sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=-1, keepdims=True), "sigma2", latex=r"\sigma^2")
-    u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+    mu = named(mean(z, axis=-1, keepdims=True), "mu", latex=r"\mu")
+    sigma2 = named(mean((z - mu) ** 2, axis=-1, keepdims=True), "sigma2", latex=r"\sigma^2")
+    u = named((z - mu) / sqrt(sigma2 + eps), "u")
     return gamma * u + beta
 
 
@@ -56,93 +62,93 @@ def groupnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
 
 def rmsnorm(x: Any, gamma: Any, eps: float = 1e-6) -> Any:
     """Divide each sample by its root mean square."""
-    ms = sg.named(sg.mean(x**2, axis=-1, keepdims=True), "ms", latex=r"\overline{x^2}")
-    u = sg.named(x / sg.sqrt(ms + eps), "u")
+    ms = named(mean(x**2, axis=-1, keepdims=True), "ms", latex=r"\overline{x^2}")
+    u = named(x / sqrt(ms + eps), "u")
     return gamma * u
 
 
 def weight_norm(v: Any, scale: Any) -> Any:
     """A weight vector as length times direction."""
-    n = sg.named(sg.sqrt(sg.sum(v**2)), "n", latex=r"\lVert v\rVert")
-    u = sg.named(v / n, "u")
+    n = named(sqrt(total(v**2)), "n", latex=r"\lVert v\rVert")
+    u = named(v / n, "u")
     return scale * u
 
 
 def softmax(z: Any) -> Any:
     """Probabilities from logits, along the last axis."""
-    e = sg.named(sg.exp(z), "e")
-    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
-    return sg.named(e / s, "p")
+    e = named(exp(z), "e")
+    s = named(total(e, axis=-1, keepdims=True), "S")
+    return named(e / s, "p")
 
 
 def logsumexp(z: Any) -> Any:
     """The smooth maximum along the last axis; its gradient is softmax."""
-    e = sg.named(sg.exp(z), "e")
-    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
-    return sg.log(s)
+    e = named(exp(z), "e")
+    s = named(total(e, axis=-1, keepdims=True), "S")
+    return log(s)
 
 
 def log_softmax(z: Any) -> Any:
     """Logarithms of the softmax probabilities."""
-    e = sg.named(sg.exp(z), "e")
-    s = sg.named(sg.sum(e, axis=-1, keepdims=True), "S")
-    return z - sg.log(s)
+    e = named(exp(z), "e")
+    s = named(total(e, axis=-1, keepdims=True), "S")
+    return z - log(s)
 
 
 def softmax_cross_entropy(z: Any, t: Any) -> Any:
     """Cross-entropy of softmax(z) with targets t, per sample."""
     p = softmax(z)
-    return -sg.sum(t * sg.log(p), axis=-1)
+    return -total(t * log(p), axis=-1)
 
 
-def linear(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+def linear(x: Any, W: Any, b: Any) -> Any:
     """A dense layer; W has one row per input."""
     return x @ W + b
 
 
-def linear_tanh(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+def linear_tanh(x: Any, W: Any, b: Any) -> Any:
     """A dense layer with tanh."""
-    z = sg.named(x @ W + b, "z")
-    return sg.named(sg.tanh(z), "a")
+    z = named(x @ W + b, "z")
+    return named(tanh(z), "a")
 
 
-def linear_sigmoid(x: Any, W: Any, b: Any) -> Any:  # noqa: N803
+def linear_sigmoid(x: Any, W: Any, b: Any) -> Any:
     """A dense layer with the logistic function."""
-    z = sg.named(x @ W + b, "z")
-    return sg.named(sg.sigmoid(z), "a")
+    z = named(x @ W + b, "z")
+    return named(sigmoid(z), "a")
 
 
 def mse(y: Any, t: Any) -> Any:
     """Mean squared error."""
-    r = sg.named(y - t, "r")
-    return sg.mean(r**2)
+    r = named(y - t, "r")
+    return mean(r**2)
 
 
 def cosine(a: Any, b: Any) -> Any:
     """Cosine of the angle between vectors."""
-    na = sg.named(sg.sqrt(sg.sum(a**2)), "n_a", latex=r"\lVert a\rVert")
-    nb = sg.named(sg.sqrt(sg.sum(b**2)), "n_b", latex=r"\lVert b\rVert")
-    return sg.named(sg.sum(a * b) / (na * nb), "c")
+    na = named(sqrt(total(a**2)), "n_a", latex=r"\lVert a\rVert")
+    nb = named(sqrt(total(b**2)), "n_b", latex=r"\lVert b\rVert")
+    return named(total(a * b) / (na * nb), "c")
 
 
 def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
     """Scaled dot-product attention; axes (T, D), (U, D), (U, E)."""
-    s = sg.named(q @ k.T * scale, "s")
+    s = named(q @ k.T * scale, "s")
     return softmax(s) @ v
 
 
-def bn_tanh_network(x: Any, W1: Any, gamma: Any, beta: Any, W2: Any, b: Any, t: Any, eps: float = 1e-5) -> Any:  # noqa: N803
+def bn_tanh_network(x: Any, W1: Any, gamma: Any, beta: Any, W2: Any, b: Any, t: Any, eps: float = 1e-5) -> Any:
     """Linear, BatchNorm, tanh, linear, softmax, cross-entropy, averaged over the batch."""
-    z = sg.named(x @ W1, "z")
-    zhat = sg.named(batchnorm(z, gamma, beta, eps), "zhat", latex=r"\hat z")
-    a = sg.named(sg.tanh(zhat), "a")
-    o = sg.named(a @ W2 + b, "o")
-    return sg.mean(softmax_cross_entropy(o, t))
+    z = named(x @ W1, "z")
+    zhat = named(batchnorm(z, gamma, beta, eps), "zhat", latex=r"\hat z")
+    a = named(tanh(zhat), "a")
+    o = named(a @ W2 + b, "o")
+    return mean(softmax_cross_entropy(o, t))
 
 
 @cache
 def _entries() -> dict[str, Entry]:
-    s = sg.spec
+    s = spec
     norm = {"z": s("B", "D"), "gamma": s("D"), "beta": s("D")}
     dense = {"x": s("B", "D"), "W": s("D", "C"), "b": s("C")}
     net = {"x": s("B", "D"), "W1": s("D", "H"), "gamma": s("H"), "beta": s("H"), "W2": s("H", "C"), "b": s("C")}

@@ -31,8 +31,9 @@ class Check:
         return self.verdict == "AGREES"
 
     def __str__(self) -> str:
-        at = f"{self.worst}{list(self.index)}"
-        return f"{self.verdict}: worst entry d{at}, derived {self.derived!r}, graph {self.numeric!r}, error {self.error:.1e}"
+        entry = f"d{self.worst}{list(self.index)}"
+        values = f"derived {self.derived!r}, graph {self.numeric!r}"
+        return f"{self.verdict}: worst entry {entry}, {values}, error {self.error:.1e}"
 
 
 def check(d: Derivation, seed: int = 0) -> Check:

@@ -76,9 +76,9 @@ def _without_adjoints(program: Program, poly: Poly) -> Poly:
 # expanding -------------------------------------------------------------------------------------------------------
 
 
-def expand(program: Program, poly: Poly) -> Poly:
+def expand(program: Program, poly: Poly, exponentials: dict[str, Poly] | None = None) -> Poly:
     """The expression in terms of arguments, function values, and lowest powers of named bases."""
-    known: dict[str, Poly] = {}
+    known = {} if exponentials is None else exponentials  # exponents by the name of their exponential
     for let in reversed(list(program.lets.values())):
         exponents = [e for v, e in variables(poly) if v.name == let.var.name]
         if exponents:
@@ -129,7 +129,7 @@ def _function(program: Program, let: Let, known: dict[str, Poly]) -> Poly:
     """A function value in canonical form: exp of a sum is a product, log of a positive product is a sum."""
     assert let.call is not None
     name, args = let.call
-    flat = [expand(program, a) for a in args]
+    flat = [expand(program, a, known) for a in args]
     if name == "exp":
         product = ONE
         for monomial, c in sorted(flat[0].terms.items()):
@@ -217,7 +217,7 @@ def _arguments(program: Program, poly: Poly) -> list[Var]:
 def _size_names(arguments: list[Var], difference: Poly, program: Program) -> set[str]:
     found = {n for v in arguments for i in v.indices for names, _ in i.size for n in names}
     plain = {v.name for v in arguments if not v.indices and v.positive and v.name not in program.leaves}
-    found |= {n for n in plain if n[:1].isupper()}
+    found |= plain & program.reserved
     queue: list[Any] = [f for m in difference.terms for f, _ in m]
     for f in queue:
         if f.rank == 2:

@@ -1,0 +1,237 @@
+r"""Derivatives from values alone: Ridders' extrapolation, rounding noise, kinks and edges.
+
+Everything happens along a `Line` :math:`t \mapsto v \circ f(x + t d)`, whose derivative at 0 is wanted.
+The outputs stay apart until they are subtracted, so that those that do not move add no noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Arrays", "Estimate", "Line", "Singularity", "derivative", "rounding_noise", "singularity"]
+
+Arrays = list[NDArray[Any]]
+Slope = Callable[[float], tuple[float, float]]
+
+_EPS = float(np.finfo(np.float64).eps)
+_START = 0.2318  # of the scale of the input; no simple fraction, so that no period of f is hit
+_LEVELS, _DEPTH, _ENOUGH = 44, 8, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A numeric derivative, its error bar, and the step where it was found."""
+
+    value: float
+    error: float
+    step: float
+
+
+class Line:
+    """The weighted outputs of f at ``x + t d``, where d moves the input of one place."""
+
+    def __init__(
+        self, f: Callable[[Arrays], NDArray[Any]], points: Arrays, place: int, direction: NDArray[Any], noise: Any
+    ) -> None:
+        self.f, self.points, self.place, self.direction = f, points, place, direction
+        self.base = f(points)
+        self.noise = noise
+        self.moved = np.zeros(self.base.shape, np.bool_)
+
+    def __call__(self, t: float) -> NDArray[Any]:
+        points = list(self.points)
+        points[self.place] = points[self.place] + t * self.direction
+        try:
+            return self.f(points)
+        except (ArithmeticError, ValueError):  # outside of the domain of f
+            return np.full(self.base.shape, np.nan)
+
+    def pair(self, t: float) -> tuple[NDArray[Any], NDArray[Any], float]:
+        """The outputs at t and -t, and the rounding noise of their difference."""
+        up, down = self(t), self(-t)
+        self.moved |= up != down
+        return up, down, float(np.sum(np.maximum(self.noise, _EPS * np.abs(up))[self.moved]))
+
+    def central(self, h: float) -> tuple[float, float]:
+        """The central difference quotient and its noise."""
+        up, down, noise = self.pair(h)
+        return float(np.sum(up - down)) / (2 * h), noise / h
+
+    def one_sided(self, h: float, side: int) -> tuple[float, float]:
+        """A difference quotient that leaves out the point itself, where f may jump."""
+        _, _, noise = self.pair(h)
+        return side * float(np.sum(self(2 * side * h) - self(side * h))) / h, 2 * noise / h
+
+
+def rounding_noise(f: Callable[[Arrays], NDArray[Any]], points: Arrays, directions: Iterable[Arrays]) -> NDArray[Any]:
+    r"""Rounding noise of every output, from a table of differences of almost equal points.
+
+    Sixth differences remove whatever is smooth; of independent noise :math:`\sigma` they keep
+    :math:`\sigma \sqrt{\tbinom{12}{6}}`.
+
+    References
+    ----------
+    J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292-1314.
+    """
+    noise = _EPS * np.abs(f(points))
+    for direction in directions:
+        line = [[x + k * 1.3e-7 * d for x, d in zip(points, direction, strict=True)] for k in range(10)]
+        try:
+            table = np.stack([f(p) for p in line])
+        except (ArithmeticError, ValueError):
+            continue
+        if np.isfinite(table).all():
+            return np.maximum(noise, np.abs(np.diff(table, 6, axis=0)).max(axis=0, initial=0) / math.sqrt(924))
+    return 16 * noise
+
+
+def extrapolate(slope: Slope, start: float, power: int) -> Estimate:
+    r"""The limit of a difference quotient for :math:`h \to 0`, with the least error on a ladder of steps.
+
+    The quotient is :math:`D(h) = f' + c_1 h^p + c_2 h^{2p} + \dots`; from steps that shrink by 2,
+    Neville's rule removes one term per column,
+
+    .. math:: D_{k+1}(h) = D_k(h) + \frac{D_k(h) - D_k(2h)}{2^{p(k+1)} - 1},
+
+    and the error of a value is its distance from its two parents plus the rounding noise. The ladder
+    ends where noise alone exceeds the best error.
+
+    Parameters
+    ----------
+    slope : callable
+        From h to the quotient and its rounding noise.
+    start : float
+        The first step.
+    power : int
+        The p: 2 for central differences, 1 for one-sided ones.
+
+    References
+    ----------
+    C. J. F. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Adv. Eng. Software 4 (1982) 75-76.
+    """
+    best = Estimate(math.nan, math.inf, start)
+    row: list[float] = []
+    for k in range(_LEVELS):
+        h = start / 2**k
+        value, noise = slope(h)
+        if not math.isfinite(value):
+            row = []
+            continue
+        column = [value]
+        for j, coarser in enumerate(row[:_DEPTH]):
+            finer = column[j]
+            column.append(finer + (finer - coarser) / (2 ** (power * (j + 1)) - 1))
+            error = max(abs(column[-1] - finer), abs(column[-1] - coarser)) + noise
+            if error < best.error:
+                best = Estimate(column[-1], error, h)
+        row = column
+        if len(row) >= _ENOUGH and 2 * noise >= best.error:
+            break
+    return best
+
+
+def derivative(line: Line, starts: Iterable[float] = (1.0,)) -> Estimate:
+    """The derivative of a line at 0, from the first start that gives a sharp value, else the best."""
+    best = Estimate(math.nan, math.inf, _START)
+    for start in starts:
+        found = extrapolate(line.central, _START * start, 2)
+        if found.error < best.error or best.value == 0:
+            best = found
+        if best.error < 1e-8 * abs(best.value):
+            break
+    return best
+
+
+# Where f is not smooth
+
+
+@dataclass(frozen=True, slots=True)
+class Singularity:
+    """A point where f is not smooth along the line: what it is, and the derivatives from both sides."""
+
+    kind: str
+    left: float
+    right: float
+    spread: float
+    error: float
+
+    def admits(self, value: float, tolerance: float) -> bool:
+        """Whether a value lies between the one-sided derivatives, output by output."""
+        sides = [s for s in (self.left, self.right) if not math.isnan(s)]
+        if not sides or math.isnan(value):
+            return False
+        low, high = min(sides), max(sides)
+        slack = tolerance + self.error
+        if math.isinf(low) or math.isinf(high):
+            return low - slack <= value <= high + slack
+        half = max(high - low, self.spread) / 2
+        return abs(value - (low + high) / 2) <= half + slack
+
+    def __str__(self) -> str:
+        return f"{self.kind}, derivative {_side(self.left)} from the left, {_side(self.right)} from the right"
+
+
+def _side(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.6g}"
+
+
+def bends(line: Line, step: float) -> bool:
+    """Whether second differences look as at a kink, and `singularity` shall look closer.
+
+    They fall with the step where f is smooth, so that extrapolating them to 0 gives little.
+    """
+    (up, down, noise), (up2, down2, noise2) = line.pair(step), line.pair(step / 2)
+    coarse = np.sum(np.abs(up + down - 2 * line.base)) / step
+    fine = np.sum(np.abs(up2 + down2 - 2 * line.base)) / (step / 2)
+    return not abs(2 * fine - coarse) <= 0.1 * coarse + 16 * (noise + noise2) / step
+
+
+def singularity(line: Line, step: float) -> Singularity | None:
+    """What stops f from being smooth at the point, or None; looked at over nine decades of steps."""
+    seen: list[tuple[float, float, float] | None] = []
+    for k in range(1, 10):
+        h = step / 10**k
+        up, down, noise = line.pair(h)
+        finite = bool(np.isfinite(up).all() and np.isfinite(down).all())
+        jump = float(np.sum(np.abs(up + down - 2 * line.base))) / h
+        slope = abs(float(np.sum(up - down))) / (2 * h)
+        seen.append((jump, slope, noise / h) if finite else None)
+        if finite and max(jump, slope) <= 20 * noise / h:
+            break
+    before, last = seen[-2:] if len(seen) > 1 else (None, seen[-1])
+    if last is None:
+        return _sides(line, step, "domain edge")
+    if before is None:
+        return None
+    (jump, slope, noise), (jump0, slope0, _) = last, before
+    if slope > 3 * slope0 and slope > 20 * noise:
+        return _sides(line, step, "jump or infinite slope")
+    if jump > jump0 / 2 and jump > 20 * noise:
+        return _sides(line, step, "kink")
+    return None
+
+
+def _sides(line: Line, step: float, kind: str) -> Singularity:
+    """The one-sided derivatives, and how far apart they are, output by output."""
+    (left, e_left), (right, e_right) = (_one_sided(line, step, side) for side in (-1, 1))
+    h = step * 1e-6
+    ahead, behind = (line(2 * h) - line(h)) / h, (line(-h) - line(-2 * h)) / h
+    spread = float(np.sum(np.abs(ahead - behind)))
+    if kind == "jump or infinite slope":
+        kind = "infinite slope" if math.isinf(left) or math.isinf(right) else "jump"
+    return Singularity(kind, left, right, spread if math.isfinite(spread) else 0.0, e_left + e_right)
+
+
+def _one_sided(line: Line, step: float, side: int) -> tuple[float, float]:
+    """The derivative from one side and its error bar; infinite where it grows without bound, NaN where f ends."""
+    found = extrapolate(lambda h: line.one_sided(h, side), step, 1)
+    near, nearer = (line.one_sided(step * t, side)[0] for t in (1e-4, 1e-8))
+    if math.isfinite(near) and abs(nearer) > 5 * abs(near) and found.error > 0.01 * abs(found.value):
+        return math.copysign(math.inf, nearer), 0.0
+    return (found.value, found.error) if math.isfinite(nearer) else (math.nan, 0.0)

@@ -1,0 +1,372 @@
+"""What is checked, in one form: a function of a list of arrays and its pullback, from Tensors or from plain NumPy."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgrad.checking.numeric import Arrays
+from symgrad.differentiate import vjp
+from symgrad.errors import DataError, DTypeError, GradientError, OpError, ShapeError, UnsupportedError
+from symgrad.tensor import Tensor, as_tensor, tensor
+from symgrad.trees import Structure, flatten, unflatten
+
+__all__ = ["Arguments", "Subject", "arguments_of", "subject_of"]
+
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A function of a list of arrays, and its pullback.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the arrays.
+    points : list of ndarray
+        Where to check, float32 or float64.
+    value : callable
+        From arrays to the list of outputs.
+    pull : callable
+        From arrays and cotangents of the outputs to cotangents of the arrays.
+    core : callable or None
+        The function on Tensors, if it is one of Tensors.
+    """
+
+    names: tuple[str, ...]
+    points: Arrays
+    value: Callable[[Arrays], Arrays]
+    pull: Callable[[Arrays, Arrays], Arrays]
+    core: Callable[..., Any] | None = None
+
+    def gradient(self, cotangents: Arrays, order: int) -> Subject:
+        """The pullback as the next function to check; linear in the cotangents, which become inputs too."""
+        core, n = self.core, len(self.points)
+        if core is None:
+            raise GradientError(
+                f"gradcheck: order={order} differentiates the gradient, which only symgrad functions can; "
+                "with backward= use order=1"
+            )
+
+        def pulled(*arrays: Any) -> Any:
+            return vjp(core, *arrays[:n])[1](tuple(arrays[n:]))
+
+        name = "g" if order == 2 else f"g{order - 1}"
+        several = len(cotangents) > 1
+        names = (*self.names, *(f"{name}[{k}]" if several else name for k in range(len(cotangents))))
+        return _of_core(names, [*self.points, *cotangents], pulled)
+
+
+def _of_core(names: tuple[str, ...], points: Arrays, core: Callable[..., Any]) -> Subject:
+    def value(arrays: Arrays) -> Arrays:
+        return [as_tensor(y).numpy() for y in core(*map(tensor, arrays))]
+
+    def pull(arrays: Arrays, cotangents: Arrays) -> Arrays:
+        return [np.asarray(g) for g in vjp(core, *arrays)[1](tuple(cotangents))]
+
+    return Subject(names, points, value, pull, core)
+
+
+# Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Positional arguments as flat leaves, some of which are differentiated by.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the arguments, as f calls them.
+    structures : tuple
+        How the leaves of each argument are nested.
+    leaves : list
+        All leaves, in order.
+    places : list of int
+        Which leaves are differentiated by.
+    paths : tuple of str
+        The names of those.
+    by_name : bool
+        Whether f gets its arguments by keyword.
+    """
+
+    names: tuple[str, ...]
+    structures: tuple[Structure, ...]
+    leaves: list[Any]
+    places: list[int]
+    paths: tuple[str, ...]
+    by_name: bool
+
+    def call(self, f: Callable[..., Any], arrays: Any) -> Any:
+        """F with these arrays in the differentiated places."""
+        named = self.named(arrays)
+        return f(**named) if self.by_name else f(*named.values())
+
+    def named(self, arrays: Any) -> dict[str, Any]:
+        """The arguments by name, with these arrays in the differentiated places."""
+        leaves = list(self.leaves)
+        for place, array in zip(self.places, arrays, strict=True):
+            leaves[place] = array
+        rest = iter(leaves)
+        return {name: unflatten(s, rest) for name, s in zip(self.names, self.structures, strict=True)}
+
+    def points(self) -> Arrays:
+        """Copies of the differentiated leaves."""
+        return [np.array(self.leaves[k]) for k in self.places]
+
+
+def arguments_of(f: Callable[..., Any], inputs: Any, argnums: int | tuple[int, ...] | None) -> Arguments:
+    """Sort out the inputs: names, nesting, and which arrays are differentiated by; every mistake is named."""
+    if not callable(f):
+        raise OpError(f"gradcheck: f must be a function, got {type(f).__name__}")
+    by_name = isinstance(inputs, dict)
+    values = list(inputs.values()) if by_name else list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+    if not values:
+        raise GradientError("gradcheck: inputs is empty; pass the arguments of f as a tuple, for example (x, w)")
+    names = tuple(inputs) if by_name else _parameters(f, len(values))
+    _check_call(f, inputs, names, by_name)
+    chosen = _chosen(argnums, len(values))
+    structures: list[Structure] = []
+    leaves: list[Any] = []
+    found: dict[int, str] = {}
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        own, structure = flatten(value)
+        for leaf, path in zip(own, _paths(structure, name), strict=True):
+            if k in chosen and not _passed_through(leaf):
+                found[len(leaves)] = path
+                leaf = _checked(leaf, path)
+            leaves.append(leaf)
+        structures.append(structure)
+    if not found:
+        raise GradientError("gradcheck: no input is an array of floats, so there is nothing to differentiate by")
+    return Arguments(names, tuple(structures), leaves, list(found), tuple(found.values()), by_name)
+
+
+def _parameters(f: Callable[..., Any], count: int) -> tuple[str, ...]:
+    """Names for positional arguments, from the signature of f."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return tuple(names[k] if k < len(names) else f"x{k}" for k in range(count))
+
+
+def _check_call(f: Callable[..., Any], inputs: Any, names: tuple[str, ...], by_name: bool) -> None:
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(**dict.fromkeys(names)) if by_name else signature.bind(*names)
+    except TypeError as error:
+        given = f"{len(names)} argument(s) in a {type(inputs).__name__}" if not by_name else f"the names {list(names)}"
+        raise OpError(
+            f"gradcheck: f{signature} cannot take {given}: {error}; a tuple or list holds positional arguments, a "
+            "dict arguments by name; wrap a single nested argument as (x,)"
+        ) from None
+
+
+def _chosen(argnums: int | tuple[int, ...] | None, count: int) -> set[int]:
+    numbers = range(count) if argnums is None else argnums if isinstance(argnums, tuple) else (argnums,)
+    for n in numbers:
+        if not isinstance(n, int) or not -count <= n < count:
+            raise GradientError(f"gradcheck: argnums={argnums!r} does not fit {count} argument(s)")
+    return {n % count for n in numbers}
+
+
+def _paths(structure: Structure, name: str) -> Iterator[str]:
+    """The names of the leaves of a nested argument, such as ``params['w'][0]``."""
+    if structure is None:
+        yield name
+        return
+    _, keys, children = structure
+    for key, child in zip(keys if keys is not None else range(len(children)), children, strict=True):
+        yield from _paths(child, f"{name}[{key!r}]")
+
+
+def _passed_through(leaf: Any) -> bool:
+    return isinstance(leaf, (bool, str, np.bool_)) or getattr(leaf, "dtype", None) == np.bool_
+
+
+def _checked(leaf: Any, path: str) -> Any:
+    """A leaf as an array of finite floats."""
+    try:
+        array = leaf.numpy() if isinstance(leaf, Tensor) else np.asarray(leaf)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(f"gradcheck: cannot make an array of argument {path}: {error}; pass numbers") from None
+    if array.dtype.kind in "iu":
+        raise DTypeError(
+            f"gradcheck: argument {path} is {array.dtype}; gradients need floats: write 3.0 instead of 3, convert "
+            "with .astype(np.float64), or leave the argument out with argnums="
+        )
+    if array.dtype not in _FLOATS:
+        raise DTypeError(
+            f"gradcheck: argument {path} is {array.dtype}; gradients need float64 or float32: convert it, or leave "
+            "the argument out with argnums="
+        )
+    if not np.isfinite(array).all():
+        index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(
+            f"gradcheck: argument {path} is {array[index]} at index {index}; derivatives are checked at finite points"
+        )
+    return array
+
+
+# Subjects
+
+
+def subject_of(f: Callable[..., Any], backward: Callable[..., Any] | None, given: Arguments) -> Subject:
+    """The subject for a symgrad function, or for a NumPy function with a backward of its own."""
+    return _of_tensors(f, given) if backward is None else _of_numpy(f, backward, given)
+
+
+def _of_tensors(f: Callable[..., Any], given: Arguments) -> Subject:
+    def core(*arrays: Any) -> tuple[Any, ...]:
+        return tuple(flatten(given.call(f, arrays))[0])
+
+    try:
+        outputs = core(*map(tensor, given.points()))
+    except (UnsupportedError, TypeError, AttributeError) as error:
+        if not _runs_on_arrays(f, given):
+            raise
+        raise OpError(
+            f"gradcheck: f runs on NumPy arrays but not on Tensors ({error}); pass its gradient as backward=, or "
+            "write f with the functions of symgrad"
+        ) from error
+    if not any(isinstance(y, Tensor) for y in outputs):
+        raise OpError(
+            "gradcheck: f returned no Tensor, so it left the graph (by np.asarray, .numpy() or float) or is constant; "
+            "pass its gradient as backward=, or write f with the functions of symgrad"
+        )
+    _check_outputs([as_tensor(y).dtype for y in outputs])
+    return _of_core(given.paths, given.points(), core)
+
+
+def _runs_on_arrays(f: Callable[..., Any], given: Arguments) -> bool:
+    try:
+        given.call(f, given.points())
+    except Exception:  # then the first error is the one to show
+        return False
+    return True
+
+
+def _check_outputs(dtypes: list[Any]) -> None:
+    for k, dtype in enumerate(dtypes):
+        if dtype not in _FLOATS:
+            raise DTypeError(f"gradcheck: output {k} of f is {dtype}; only float outputs have gradients: leave it out")
+
+
+def _of_numpy(f: Callable[..., Any], backward: Callable[..., Any], given: Arguments) -> Subject:
+    if not callable(backward):
+        raise OpError(f"gradcheck: backward must be a function, got {type(backward).__name__}")
+
+    def value(arrays: Arrays) -> Arrays:
+        result = given.call(f, [x.copy() for x in arrays])  # f may work in place
+        outputs = [np.asarray(y) for y in flatten(result)[0]]
+        if len(outputs) != 1:
+            raise OpError(f"gradcheck: with backward= f must return one array, got {len(outputs)}")
+        _check_outputs([outputs[0].dtype])
+        return outputs
+
+    accepts = _keywords(backward)
+
+    def pull(arrays: Arrays, cotangents: Arrays) -> Arrays:
+        options = {**_defaults(f), **given.named([x.copy() for x in arrays]), "g": cotangents[0].copy()}
+        kept = options if accepts is None else {k: v for k, v in options.items() if k in accepts}
+        return _gradients(backward(**kept), f, given)
+
+    _check_backward(backward, accepts, {*_defaults(f), *given.names, "g"})
+    return Subject(given.paths, given.points(), value, pull)
+
+
+def _keywords(backward: Callable[..., Any]) -> dict[str, bool] | None:
+    """The keywords that a function takes and whether each must be given; None if it takes any."""
+    try:
+        parameters = inspect.signature(backward).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return {p.name: p.default is p.empty for p in parameters}
+
+
+def _check_backward(backward: Callable[..., Any], accepts: dict[str, bool] | None, known: set[str]) -> None:
+    if accepts is None:
+        return
+    called = "backward is called by keyword with f's argument names and g"
+    if "g" not in accepts:
+        raise OpError(f"gradcheck: backward{inspect.signature(backward)} has no argument g, the cotangent; {called}")
+    unknown = [name for name, needed in accepts.items() if needed and name not in known]
+    if unknown:
+        raise OpError(f"gradcheck: backward needs {unknown}, but f's arguments are {sorted(known - {'g'})}; {called}")
+
+
+def _defaults(f: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _gradients(result: Any, f: Callable[..., Any], given: Arguments) -> Arrays:
+    """The cotangents of the differentiated leaves, from whatever form backward returned."""
+    by_name = _by_name(result, f, given)
+    found: list[Any] = []
+    for name, structure in zip(given.names, given.structures, strict=True):
+        count = len(flatten(unflatten(structure, iter(lambda: 0, 1)))[0])
+        own = flatten(by_name[name])[0] if name in by_name else [None] * count
+        if len(own) not in (0, count):
+            raise ShapeError(f"gradcheck: backward returned {len(own)} array(s) for {name!r}, which holds {count}")
+        found += own or [None] * count
+    return [_gradient(found[k], given.leaves[k], path) for k, path in zip(given.places, given.paths, strict=True)]
+
+
+def _by_name(result: Any, f: Callable[..., Any], given: Arguments) -> dict[str, Any]:
+    if isinstance(result, dict):
+        unknown = result.keys() - set(given.names) - _defaults(f).keys()
+        if unknown:
+            names = list(given.names)
+            raise GradientError(f"gradcheck: backward returned gradients for {sorted(unknown)}; f's arguments are {names}")
+        return result
+    wanted = _differentiated(given)
+    if not isinstance(result, (tuple, list)):
+        result = (result,)
+    for names in (given.names, wanted):
+        if len(result) == len(names):
+            return dict(zip(names, result, strict=True))
+    raise GradientError(
+        f"gradcheck: backward returned {len(result)} gradient(s), f has the arguments {list(given.names)}; return a "
+        "dict by name, a tuple in argument order, or one array if there is one argument"
+    )
+
+
+def _differentiated(given: Arguments) -> tuple[str, ...]:
+    """The arguments that hold a differentiated leaf."""
+    wanted, start = [], 0
+    for name, structure in zip(given.names, given.structures, strict=True):
+        stop = start + sum(1 for _ in _paths(structure, name))
+        if any(start <= k < stop for k in given.places):
+            wanted.append(name)
+        start = stop
+    return tuple(wanted)
+
+
+def _gradient(found: Any, leaf: Any, path: str) -> Any:
+    if found is None:
+        raise GradientError(f"gradcheck: backward returned no gradient for {path!r}; return zeros if nothing flows to it")
+    array = np.asarray(found)
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"gradcheck: backward returned {array.dtype} for {path!r}; return real numbers")
+    if array.shape != np.shape(leaf):
+        raise ShapeError(
+            f"gradcheck: backward returned shape {array.shape} for {path!r}, which has shape {np.shape(leaf)}; "
+            "sum over the axes along which it was broadcast"
+        )
+    return array

@@ -1,0 +1,162 @@
+"""`compile`: trace a function once per shape, and replay its plan."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from symgrad.context import MODE, RUN
+from symgrad.errors import GraphError, TracingError
+from symgrad.plan.program import Plan
+from symgrad.tensor import Tensor, tensor
+from symgrad.tracing import trace
+from symgrad.trees import flatten, tree_map
+
+__all__ = ["Compiled", "compile"]
+
+_log = logging.getLogger("symgrad")
+
+
+class Compiled:
+    """A function with a plan per shape, dtype and mode of its arguments; see `compile`.
+
+    Attributes
+    ----------
+    plan : Plan or None
+        The plan of the latest call.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, f)
+        self.function = f
+        self.plan: Plan | None = None
+        self._plans: dict[Any, Plan | str] = {}
+        self._quick: dict[Any, Plan] = {}
+        self._held = False
+        self._fallbacks = 0
+
+    def __call__(self, *args: Any) -> Any:
+        if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
+            try:
+                run = RUN.get()
+                key = (run is None or run.training, *[(a.shape, a.dtype.num) for a in args])
+                plan = self._quick.get(key)
+            except AttributeError:
+                plan = None
+            if plan is not None and all([type(a) is np.ndarray for a in args]):
+                self.plan = plan
+                return plan.unflatten(plan.run(args, not self._held))
+        return self._general(args)
+
+    def _general(self, args: tuple[Any, ...]) -> Any:
+        leaves = [x for a in args for x in flatten(a)[0]]
+        if self._must_record(leaves):
+            return self.function(*args)
+        arrays = [_array(x) for x in leaves if not isinstance(x, (bool, str))]
+        plan = self._plan(args, leaves, arrays)
+        if isinstance(plan, str):
+            self._fallbacks += 1
+            return self.function(*args)
+        self.plan = plan
+        if all(type(a) is np.ndarray for a in args):
+            run = RUN.get()
+            self._quick[(run is None or run.training, *[(a.shape, a.dtype.num) for a in args])] = plan
+        result = plan.unflatten(plan.run(arrays, not self._held))
+        return tree_map(tensor, result) if any(isinstance(x, Tensor) for x in leaves) else result
+
+    @staticmethod
+    def _must_record(leaves: list[Any]) -> bool:
+        """Whether somebody differentiates or traces through this call."""
+        mode = MODE.get()
+        if mode is not None and mode.trace is not None:
+            return True
+        return any(isinstance(x, Tensor) and x.requires_grad for x in leaves)
+
+    def _plan(self, args: Any, leaves: list[Any], arrays: list[Any]) -> Plan | str:
+        """The plan for these arguments, made at the first call of their kind; or why there is none."""
+        run = RUN.get()
+        static = tuple(x for x in leaves if isinstance(x, (bool, str)))
+        key = (tuple([(a.shape, a.dtype) for a in arrays]), static, run is None or run.training,
+               repr([flatten(a)[1] for a in args]) if any(isinstance(a, (dict, list, tuple)) for a in args) else None)  # fmt: skip
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = self._make(args)
+        return found
+
+    def _make(self, args: Any) -> Plan | str:
+        name = getattr(self.function, "__name__", "step")
+        try:
+            return Plan(trace(self.function, *args), name if name.isidentifier() else "step")
+        except TracingError as error:
+            _log.warning("compile: %s runs eagerly, because it cannot be traced: %s", name, error)
+            return str(error)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Publish the leaves' new values only when the block ends: for many steps that nobody watches."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+            if not before:
+                self.publish()
+
+    def publish(self) -> None:
+        """Give all leaves their newest values now."""
+        for plan in self._plans.values():
+            if isinstance(plan, Plan):
+                plan.publish()
+
+    def report(self) -> str:
+        """How many plans there are, and how many calls ran eagerly and why."""
+        plans = [p for p in self._plans.values() if isinstance(p, Plan)]
+        reasons = [p for p in self._plans.values() if isinstance(p, str)]
+        text = f"{len(plans)} plan(s), {self._fallbacks} eager call(s)"
+        return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
+
+
+def _array(x: Any) -> Any:
+    value = x.value if isinstance(x, Tensor) else x
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise GraphError(f"compile: an argument is {array.dtype}; pass arrays of real numbers")
+    return array
+
+
+def compile(f: Callable[..., Any]) -> Compiled:
+    """Make a function fast: traced once per shape and dtype, then replayed into fixed buffers.
+
+    Leaves that f reads are read at every call, and leaves that it assigns get their new values when
+    the call returns, so a whole training step (forward, backward, update) compiles. Other Python
+    values are frozen at the first call, as in `jax.jit`.
+
+    Parameters
+    ----------
+    f : callable
+        Of arrays; traceable. What cannot be traced runs eagerly, and says why once (logger "symgrad").
+
+    Returns
+    -------
+    Compiled
+        Call it like f: arrays in, arrays out. ``.plan.source`` is the program.
+
+    Examples
+    --------
+    >>> import numpy as np, symgrad as sg
+    >>> fast = sg.compile(lambda x: (x * x).sum())
+    >>> fast(np.array([1.0, 2.0]))
+    array(5.)
+    >>> print(fast.plan.source)
+    def step(x):
+        multiply(x, x, multiply1)
+        add.reduce(multiply1, (0,), None, sum1, False)
+        return (sum1,)
+    <BLANKLINE>
+    """
+    return Compiled(f)

@@ -1,0 +1,134 @@
+"""How each op is written in a plan where that differs from a call of its ufunc: the table `EMIT`.
+
+An entry gets the writer, the node, the names of its inputs and the name of its buffer, and writes
+lines; it returns False where it does not apply, and the op's forward is called instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.shapes import size_of
+from symgrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from symgrad.plan.program import Writer
+
+__all__ = ["CALLED", "EMIT", "VIEWS", "out_argument"]
+
+
+def out_argument(ufunc: Any, out: str) -> str:
+    """The output by position, which is quicker, but for the two ufuncs that warn about it."""
+    return f"out={out}" if ufunc in (np.maximum, np.minimum) else out
+
+
+def _matmul(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    if any(len(x.shape) != 2 for x in node.inputs):
+        w.line(f"matmul({args[0]}, {args[1]}, {out})")
+    else:
+        w.line(f"dot({args[0]}, {args[1]}, {out})")
+    return True
+
+
+def _summed(node: Tensor) -> tuple[int, ...]:
+    """The axes that sum, mean or sum_to reduce."""
+    (x,) = node.inputs
+    if node.op.name != "sum_to":  # type: ignore[union-attr]
+        return node.params[0]  # type: ignore[no-any-return]
+    extra = len(x.shape) - len(node.shape)
+    return tuple(k for k in range(len(x.shape)) if k < extra or (node.shape[k - extra] == 1 and x.shape[k] != 1))
+
+
+def _sum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    (x,) = node.inputs
+    if x.dtype != node.dtype:
+        return False
+    axes, keepdims = _summed(node), len(node.shape) == len(x.shape)
+    scale = int(size_of(x.shape, axes)) if node.op.name == "mean" else 1  # type: ignore[union-attr]
+    if len(x.shape) == 2 and axes == (0,) and x.dtype.kind == "f":
+        weights = np.full((1, x.shape[0]) if keepdims else x.shape[0], 1 / scale, x.dtype)
+        w.line(f"dot({w.constant(weights, 'ones' if scale == 1 else 'mean_weights')}, {args[0]}, {out})")
+        return True
+    w.line(f"add.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")
+    if scale != 1:
+        w.line(f"divide({out}, {w.constant(np.asarray(scale, node.dtype), 'count')}, {out})")
+    return True
+
+
+def _max(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    axes, keepdims = node.params
+    name = {"max": "maximum", "min": "minimum"}[node.op.name]  # type: ignore[union-attr]
+    w.line(f"{name}.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")
+    return True
+
+
+def _where(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    """A choice against 0 is a product with the mask: much quicker than a masked copy."""
+    c, a, b = node.inputs
+    zero = [x.op is not None and x.op.name == "const" and x.params[0] == 0 for x in (a, b)]
+    if zero[1] and a.op is not None:
+        w.line(f"multiply({args[1]}, {args[0]}, {out})")
+        return True
+    w.line(f"copyto({out}, {args[2]})")
+    w.line(f"copyto({out}, {args[1]}, where={args[0]})")
+    return True
+
+
+def _relu(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    w.line(f"maximum({args[0]}, {w.constant(np.zeros(node.shape, node.dtype), 'zeros')}, out={out})")
+    return True
+
+
+def _astype(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    w.line(f"copyto({out}, {args[0]}, casting='unsafe')")
+    return True
+
+
+def _copy(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    w.line(f"copyto({out}, {args[0]})")
+    return True
+
+
+def _concatenate(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    """Parts that live in the buffer already need no line."""
+    axis = node.params[0]
+    start = 0
+    for x, arg in zip(node.inputs, args, strict=True):
+        stop = start + x.shape[axis]
+        part = w.part_of(out, axis, start, stop)
+        own = w.storage.arrays.get(x.serial)
+        if own is None or own.__array_interface__["data"] != w.names[part].__array_interface__["data"]:
+            w.line(f"copyto({part}, {arg})")
+        start = stop
+    return True
+
+
+Emitter = Callable[[Any, Tensor, list[str], str], bool]
+
+EMIT: dict[str, Emitter] = {
+    "matmul": _matmul,
+    "sum": _sum,
+    "mean": _sum,
+    "sum_to": _sum,
+    "max": _max,
+    "min": _max,
+    "where": _where,
+    "relu": _relu,
+    "astype": _astype,
+    "concatenate": _concatenate,
+    "expand": _copy,
+    "reshape": _copy,
+}
+"""Op name -> how a plan writes it."""
+
+CALLED = ("add", "copyto", "divide", "dot", "matmul", "maximum", "minimum", "multiply")
+"""NumPy functions that the entries of `EMIT` write by name."""
+
+VIEWS: dict[str, Callable[..., str]] = {
+    "permute": lambda x, axes: f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes!r})",
+    "reshape": lambda x, shape: f"{x}.reshape({shape!r})",
+}
+"""Op name -> how a view of a value that is bound at every call is written."""

@@ -1,0 +1,301 @@
+"""`Plan`: a Graph as a program of NumPy calls, readable, on fixed buffers."""
+
+from __future__ import annotations
+
+import keyword
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symgrad.errors import GraphError
+from symgrad.graph import Graph
+from symgrad.op import Op
+from symgrad.plan.emission import CALLED, EMIT, VIEWS, out_argument
+from symgrad.plan.rewriting import optimize
+from symgrad.plan.storage import Storage
+from symgrad.tensor import Tensor, next_serial
+from symgrad.trees import unflatten
+
+__all__ = ["Plan", "Writer"]
+
+
+class Writer:
+    """Writes the lines of a plan, node by node, and collects the arrays that they name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.storage = Storage(graph)
+        self.names: dict[str, Any] = {}
+        self.name_of: dict[int, str] = {}
+        self.lines: list[str] = []
+        self.calls = 0
+        self._scope: tuple[str, ...] = ()
+        self._views: dict[Any, str] = {}
+        self._counts: dict[str, int] = {}
+
+    # Names
+
+    def unique(self, wanted: str) -> str:
+        """An identifier like the wanted one that is still free."""
+        base = "".join(c if c.isalnum() and c.isascii() else "_" for c in wanted).strip("_") or "v"
+        base = f"v_{base}" if base[0].isdigit() or keyword.iskeyword(base) or hasattr(np, base) else base
+        name, k = base, 1
+        while name in self.names:
+            k += 1
+            name = f"{base}_{k}"
+        return name
+
+    def numbered(self, op: str) -> str:
+        """The next automatic name for a result of this op."""
+        k = self._counts[op] = self._counts.get(op, 0) + 1
+        return f"{op}{k}"
+
+    def bind(self, wanted: str, value: Any) -> str:
+        """A new name for a value that is fixed when the plan is made."""
+        name = self.unique(wanted)
+        self.names[name] = value
+        return name
+
+    def constant(self, value: NDArray[Any], wanted: str) -> str:
+        """The name of a fixed array, shared between equal ones."""
+        key = (value.shape, value.dtype.str, value.tobytes())
+        if key not in self._views:
+            self._views[key] = self.bind(wanted, value)
+        return self._views[key]
+
+    def fixed(self, value: Any, wanted: str = "p") -> str:
+        """A parameter or function as text, or by a name of its own."""
+        if isinstance(value, (int, float, str, type(None))) or (isinstance(value, tuple) and not value):
+            return repr(value)
+        key = (id(value) if callable(value) else repr(value), wanted)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{wanted}_", value)
+        return self._views[key]
+
+    def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
+        """The name of a slice of a fixed buffer."""
+        key = (name, axis, start, stop)
+        if key not in self._views:
+            index = (*(slice(None),) * axis, slice(start, stop))
+            self._views[key] = self.bind(f"{name}_part", self.names[name][index])
+        return self._views[key]
+
+    # Lines
+
+    def line(self, text: str) -> None:
+        """One call."""
+        self.lines.append(text)
+        self.calls += 1
+
+    def comment(self, node: Tensor) -> None:
+        """A comment where another module begins."""
+        if node.scope and node.scope != self._scope:
+            self.lines.append(f"# {'.'.join(node.scope)}")
+            self._scope = node.scope
+
+    def write(self) -> None:
+        """All nodes, then the copies of new leaf values that could not be computed in place."""
+        for leaf, array in self.storage.owned:
+            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+            self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
+        for node in self.graph.nodes:
+            if node.serial not in self.name_of and node.op is not None:
+                self.node(node)
+        storage = {id(leaf): array for leaf, array in self.storage.owned}
+        for leaf, new in self.graph.assigned:
+            target = storage[id(leaf)]
+            array = self.storage.arrays.get(new.serial)
+            if array is None or array.__array_interface__ != target.__array_interface__:
+                stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+                self.line(f"copyto({self.name_of[stand_in.serial]}, {self.name_of[new.serial]})")
+
+    def terminal(self, node: Tensor, wanted: str) -> str:
+        """The name of a value that is bound at every call."""
+        name = self.unique(wanted)
+        self.names[name] = None
+        self.name_of[node.serial] = name
+        return name
+
+    def node(self, node: Tensor) -> None:
+        """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
+        op: Op = node.op  # type: ignore[assignment]
+        wanted = node.name or self.numbered(op.name)
+        if op.name == "const":
+            self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
+            self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
+            return
+        if op.view and len(node.inputs) == 1:
+            array = self.storage.view(node)
+            if array is not None:
+                self.name_of[node.serial] = self.bind(wanted, array)
+                return
+        self.comment(node)
+        args = [self.name_of[x.serial] for x in node.inputs]
+        if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, True))
+            self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
+            return
+        emit = EMIT.get(op.name)
+        if emit is not None and not op.view:
+            lines, calls = len(self.lines), self.calls
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, False))
+            if emit(self, node, args, out):
+                self.storage.release(node)
+                return
+            del self.lines[lines:]
+            self.calls = calls
+        self._allocating(node, op, args, wanted)
+
+    def _allocating(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
+        """The op's own forward, and a copy where the value has a fixed place."""
+        write = VIEWS.get(op.name)
+        if write is not None:
+            call = write(args[0], *node.params)
+        else:
+            params = ", ".join(self.fixed(p) for p in node.params)
+            listed = f"({', '.join(args)},)" if op.arity is None else ", ".join(args)
+            call = f"{self.fixed(op.forward, op.name)}({', '.join(filter(None, (listed, params)))})"
+        fixed = self.storage.wanted.get(node.serial)
+        if fixed is None:
+            self.storage.arrays.pop(node.serial, None)
+            self.name_of[node.serial] = name = self.unique(wanted)
+            self.names[name] = None
+            self.line(f"{name} = {call}")
+        else:
+            self.storage.arrays[node.serial] = fixed
+            self.name_of[node.serial] = name = self.bind(wanted, fixed)
+            self.line(f"copyto({name}, {call})")
+        self.storage.release(node)
+
+
+class Plan:
+    """A traced step as a program: `source` to read, `run` to call.
+
+    Attributes
+    ----------
+    source : str
+        The program: straight-line NumPy with the author's names and a comment per module.
+    memory : int
+        Bytes of all fixed buffers.
+    calls : int
+        Number of NumPy calls per run.
+    """
+
+    def __init__(self, graph: Graph, name: str = "step") -> None:
+        self.graph = optimize(graph)
+        self.structure = graph.structure
+        self._lock = threading.Lock()
+        writer = Writer(self.graph)
+        inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
+        owned = {id(leaf) for leaf, _ in writer.storage.owned}
+        reads = [(leaf, s) for leaf, s in self.graph.leaves if id(leaf) not in owned]
+        prelude = []
+        for leaf, s in reads:
+            value = writer.terminal(s, leaf.name or "leaf")
+            prelude.append(f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value")
+        drawn = [writer.terminal(d.node, d.node.name or "random") for d in self.graph.draws]
+        writer.write()
+        results = [writer.name_of[y.serial] for y in self.graph.outputs]
+        body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
+        self.source = f"def {name}({', '.join([*inputs, *drawn])}):\n" + "".join(f"    {line}\n" for line in body)
+        self.memory, self.calls = writer.storage.bytes, writer.calls
+        self._owned = [_Owned(leaf, array) for leaf, array in writer.storage.owned]
+        self._groups = _groups(writer.storage, self._owned)
+        self._pending = False
+        namespace = {k: v for k, v in writer.names.items() if v is not None}
+        namespace.update({n: getattr(np, n) for n in CALLED})
+        namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
+                          if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
+        exec(compile(self.source, f"<plan of {name}>", "exec"), namespace)  # noqa: S102  (our own text)
+        self._step = namespace[name]
+
+    def run(self, arrays: Sequence[Any], publish: bool = True) -> tuple[Any, ...]:
+        """One call on plain arrays: read the leaves, run the program, publish the new leaf values.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            Of the shapes and dtypes that the plan was traced for.
+        publish : bool
+            Whether leaves get their new values now; otherwise at the next `publish`.
+
+        Returns
+        -------
+        tuple of ndarray
+            The outputs; they live in the plan's buffers until the next run.
+        """
+        with self._lock:
+            for state in self._owned:
+                if state.leaf.serial != state.serial:
+                    state.read()
+            drawn = [d.sample({}) for d in self.graph.draws] if self.graph.draws else ()
+            try:
+                results = self._step(*arrays, *drawn)
+            except BaseException:
+                for state in self._owned:  # buffers may be half done: the leaves' published values count
+                    state.serial = 0
+                raise
+            if publish:
+                self._publish()
+            else:
+                self._pending = True
+        return results  # type: ignore[no-any-return]
+
+    def publish(self) -> None:
+        """Give all leaves that the plan owns their newest values."""
+        with self._lock:
+            if self._pending:
+                self._publish()
+
+    def _publish(self) -> None:
+        self._pending = False
+        for buffer, members in self._groups:
+            snapshot = buffer.copy()
+            snapshot.flags.writeable = False
+            for state, start, stop, shape in members:
+                leaf = state.leaf
+                leaf.value = snapshot[start:stop].reshape(shape)
+                leaf.serial = state.serial = next_serial()
+
+    def unflatten(self, results: tuple[Any, ...]) -> Any:
+        """Copies of the outputs in the structure that the traced function returned."""
+        return unflatten(self.structure, [np.array(y) for y in results])
+
+    def __repr__(self) -> str:
+        return f"Plan({self.calls} calls, {self.memory:,} bytes)"
+
+
+class _Owned:
+    """A leaf whose value the plan owns: its array, and the serial at which both last agreed."""
+
+    __slots__ = ("array", "leaf", "serial")
+
+    def __init__(self, leaf: Tensor, array: NDArray[Any]) -> None:
+        self.leaf, self.array, self.serial = leaf, array, 0
+
+    def read(self) -> None:
+        """Copy the leaf's value in."""
+        if self.leaf.value.shape != self.array.shape:
+            raise GraphError(f"plan: {self.leaf._describe()} changed its shape; compile the step again")
+        np.copyto(self.array, self.leaf.value)
+        self.serial = self.leaf.serial
+
+
+def _groups(storage: Storage, owned: list[_Owned]) -> list[tuple[NDArray[Any], list[Any]]]:
+    """Buffers to copy when leaves are published, each with the leaves whose values are parts of it."""
+    states = {id(state.leaf): state for state in owned}
+    flat = [(buffer, [leaf for leaf, _ in members]) for buffer, members in storage.flat]
+    together = {id(leaf) for _, leaves in flat for leaf in leaves}
+    flat += [(state.array, [state.leaf]) for state in owned if id(state.leaf) not in together]
+    groups = []
+    for buffer, leaves in flat:
+        parts = []
+        for leaf in leaves:
+            state = states[id(leaf)]
+            start = (state.array.ctypes.data - buffer.ctypes.data) // buffer.itemsize
+            parts.append((state, start, start + state.array.size, state.array.shape))
+        groups.append((buffer if len(parts) > 1 else buffer.reshape(-1), parts))
+    return groups

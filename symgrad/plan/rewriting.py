@@ -1,0 +1,190 @@
+"""Rewriting passes of the plan: each a pure function Graph -> Graph that keeps all values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.graph import Graph
+from symgrad.op import OPS
+from symgrad.passes import eliminate_common, eliminate_dead, erase_identities, remake, rewrite
+from symgrad.shapes import broadcast, same_shape
+from symgrad.tensor import Meta, Tensor, constant, make
+
+__all__ = ["collect_factors", "drop_expansions", "fold_constants", "optimize", "remove_neutral", "sharpen"]
+
+
+def optimize(graph: Graph) -> Graph:
+    """All passes in the order in which they feed each other."""
+    graph = eliminate_common(erase_identities(graph))
+    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, eliminate_common):
+        graph = step(graph)
+    return eliminate_dead(graph)
+
+
+def _is_const(x: Tensor, *values: float) -> bool:
+    return x.op is OPS["const"] and (not values or x.params[0] in values)
+
+
+def _replace(node: Tensor, op: str, *inputs: Tensor, params: tuple[Any, ...] = ()) -> Tensor:
+    """Another op in the place of a node: same name, shape and dtype."""
+    new = make(OPS[op], inputs, params, None, node.requires_grad)
+    meta: Meta = node.meta  # type: ignore[assignment]
+    new.meta = Meta(meta.name, meta.latex, meta.scope, node.shape, node.dtype, meta.positive)
+    return new
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """Scalars computed from constants alone become constants."""
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if not inputs or node.op.outputs or not all(map(_is_const, inputs)):  # type: ignore[union-attr]
+            return None
+        x = inputs[0]
+        if node.op.name in ("expand", "sum_to", "reshape") and same_shape(x.shape, node.shape):  # type: ignore[union-attr]
+            return x
+        if node.shape != () or node.op.arity is None:  # type: ignore[union-attr]
+            return None
+        value = node.op.forward(*[x.value for x in inputs], *node.params)  # type: ignore[union-attr]
+        return constant(np.asarray(value, node.dtype).item(), node.dtype)
+
+    return rewrite(graph, rule)
+
+
+def remove_neutral(graph: Graph) -> Graph:
+    """Without products by 1, sums with 0, expansions and reshapes to the same shape, and double negation."""
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        name = node.op.name  # type: ignore[union-attr]
+        if name in ("expand", "sum_to", "reshape") and same_shape(inputs[0].shape, node.shape):
+            return inputs[0]
+        if name in ("multiply", "mul0", "add", "divide", "div0", "subtract"):
+            neutral = 0 if name in ("add", "subtract") else 1
+            a, b = inputs
+            if _is_const(b, neutral) and same_shape(a.shape, node.shape):
+                return a
+            if name in ("multiply", "mul0", "add") and _is_const(a, neutral) and same_shape(b.shape, node.shape):
+                return b
+        if name == "negative" and inputs[0].op is OPS["negative"]:
+            return inputs[0].inputs[0]
+        return None
+
+    return rewrite(graph, rule)
+
+
+def collect_factors(graph: Graph) -> Graph:
+    """Constant factors of a product become one: ``x + x`` is ``2 x``, and ``3 (2 x)`` is ``6 x``."""
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        name = node.op.name  # type: ignore[union-attr]
+        if name == "add" and inputs[0] is inputs[1]:
+            return _scaled(node, 2, inputs[0])
+        if name == "multiply":
+            for c, x in (inputs, inputs[::-1]):
+                if _is_const(c) and x.op is OPS["multiply"] and same_shape(x.shape, node.shape):
+                    return _scaled(node, c.params[0], x)
+        return None
+
+    return rewrite(graph, rule)
+
+
+def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
+    """factor * x in the place of the node, with a constant factor of x taken in."""
+    if x.op is OPS["multiply"]:
+        for c, rest in (x.inputs, x.inputs[::-1]):
+            if _is_const(c) and same_shape(rest.shape, node.shape):
+                factor, x = factor * c.params[0], rest
+                break
+    return _replace(node, "multiply", constant(float(factor), node.dtype), x)
+
+
+def drop_expansions(graph: Graph) -> Graph:
+    """Elementwise ops read the small array where NumPy's broadcasting gives the same result."""
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if node.op.indices != "elementwise":  # type: ignore[union-attr]
+            return None
+        small = list(inputs)
+        for k, x in enumerate(inputs):
+            if x.op is OPS["expand"] or (x.op is not None and x.op.name in ("unsqueeze", "reshape") and not x.inputs[0].shape):
+                tried = [*small[:k], x.inputs[0], *small[k + 1 :]]
+                if same_shape(broadcast(*[t.shape for t in tried]), node.shape):
+                    small = tried
+        if all(a is b for a, b in zip(small, inputs, strict=True)):
+            return None
+        return _replace(node, node.op.name, *small, params=node.params)  # type: ignore[union-attr]
+
+    return rewrite(graph, rule)
+
+
+# Signs: what makes div0 and mul0 plain division and product
+
+_NONNEGATIVE = {"square", "abs", "relu", "norm2", "exp", "sigmoid", "gauss"}
+_KEEPS = {"expand", "reshape", "permute", "unsqueeze", "squeeze", "sum", "mean", "sum_to", "getitem", "max", "astype",
+          "sqrt", "power"}  # fmt: skip
+_UNBOUNDED = {"exp", "expm1", "sinh", "cosh", "tan", "log", "log1p", "reciprocal", "divide", "div0", "power"}
+
+
+def _sign(x: Tensor, known: dict[int, int]) -> int:
+    """2 if all elements are positive (also in floating point), 1 if none is negative, else 0."""
+    name = x.op.name if x.op is not None else ""
+    of = [known[i.serial] for i in x.inputs]
+    if name == "const":
+        return 2 if x.params[0] > 0 else 1 if x.params[0] == 0 else 0
+    if name in ("multiply", "mul0") and x.inputs[0] is x.inputs[1]:
+        return max(1, of[0])
+    if name in ("size", "cosh") or (name == "sum" and x.inputs[0].op is OPS["exp"] and _shifted(x.inputs[0].inputs[0])):
+        return 2
+    if name in _NONNEGATIVE:
+        return 1
+    if name in _KEEPS:
+        return of[0]
+    if name == "add":
+        return max(of) if min(of) >= 1 else 0
+    if name in ("multiply", "mul0", "divide", "div0"):
+        return min(of)
+    return max(of) if name == "maximum" else 0
+
+
+def _bounded(x: Tensor, signs: dict[int, int]) -> bool:
+    """Whether this op cannot make an infinite element of moderate inputs: no pole, no exponential growth."""
+    name = x.op.name if x.op is not None else ""
+    if name in ("divide", "div0"):
+        return signs[x.inputs[1].serial] == 2
+    if name == "power":
+        return signs[x.inputs[0].serial] == 2 and _is_const(x.inputs[1])
+    if name == "exp":
+        return _shifted(x.inputs[0])
+    return name not in _UNBOUNDED
+
+
+def _shifted(x: Tensor) -> bool:
+    """x - max(x), the shift of every softmax (where the largest element is finite)."""
+    if x.op is not OPS["subtract"]:
+        return False
+    shift = x.inputs[1]
+    while shift.op is not None and shift.op.name in ("where", "expand"):
+        shift = shift.inputs[1] if shift.op.name == "where" else shift.inputs[0]
+    return shift.op is OPS["max"] and shift.inputs[0] is x.inputs[0]
+
+
+def sharpen(graph: Graph) -> Graph:
+    """``div0`` by a positive number is division; ``mul0`` by a number that is finite is a product."""
+    signs: dict[int, int] = {}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        name = node.op.name  # type: ignore[union-attr]
+        new = None
+        if name == "div0" and signs[inputs[1].serial] == 2:
+            new = _replace(node, "divide", *inputs)
+        elif name == "mul0" and (_bounded(inputs[1], signs) or _bounded(inputs[0], signs)):
+            new = _replace(node, "multiply", *inputs)
+        kept = new if new is not None else remake(node, inputs)
+        signs[kept.serial] = _sign(kept, signs)
+        return kept
+
+    for node in graph.nodes:
+        if node.op is None:
+            signs[node.serial] = 2 if node.meta is not None and node.meta.positive else 0
+    return rewrite(graph, rule)

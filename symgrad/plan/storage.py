@@ -1,0 +1,196 @@
+"""Where every value of a plan lives: fixed buffers, views of them, or a name bound at every call.
+
+The rules, in order:
+
+1. A leaf that the step assigns to has storage of its own, owned by the plan.
+2. A one-dimensional ``concatenate`` has one fixed buffer, and its parts are placed inside it: leaves
+   and computed gradients become views, and joining them costs nothing.
+3. A new value of a leaf is computed straight into the leaf's storage when nobody reads the old one later.
+4. Views (reshape, transpose, slices, broadcasts) of fixed buffers are made once.
+5. Everything else takes a buffer from a pool, and gives it back after its last reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symgrad.graph import Graph
+from symgrad.op import OPS
+from symgrad.tensor import Tensor
+
+__all__ = ["Storage"]
+
+Array = NDArray[Any]
+_CONCATENATE, _RESHAPE, _GETITEM = OPS["concatenate"], OPS["reshape"], OPS["getitem"]
+
+
+class Storage:
+    """The arrays of a plan, assigned node by node in the order of emission."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.place = {node.serial: k for k, node in enumerate(graph.nodes)}
+        self.arrays: dict[int, Array] = {}
+        self.wanted: dict[int, Array] = {}
+        self.root: dict[int, int] = {}
+        self.pool: dict[tuple[Any, Any], list[Array]] = {}
+        self.pooled: dict[int, Array] = {}
+        self.bytes = 0
+        self.flat: list[tuple[Array, list[tuple[Tensor, Array]]]] = []
+        self.owned: list[tuple[Tensor, Array]] = []
+        self._find_roots()
+        self._place_parts()
+        self._place_updates()
+
+    def new(self, shape: Any, dtype: Any) -> Array:
+        """A fresh buffer."""
+        array = np.zeros(tuple(shape), dtype)
+        self.bytes += array.nbytes
+        return array
+
+    # Lifetimes
+
+    def _find_roots(self) -> None:
+        """The node whose memory each node shows, and where each memory is read last."""
+        forever = len(self.graph.nodes)
+        self.last: dict[int, int] = {}
+        for k, node in enumerate(self.graph.nodes):
+            view = node.op is not None and node.op.view and len(node.inputs) == 1
+            self.root[node.serial] = self.root[node.inputs[0].serial] if view else node.serial
+            for x in node.inputs:
+                self.last[self.root[x.serial]] = k
+        for y in (*self.graph.outputs, *(new for _, new in self.graph.assigned)):
+            self.last[self.root[y.serial]] = forever
+
+    # Placement
+
+    def _place_parts(self) -> None:
+        stand_ins = {leaf: s for leaf, s in self.graph.leaves}
+        for leaf, _ in self.graph.assigned:
+            s = stand_ins.get(leaf)
+            if s is not None:
+                self.owned.append((leaf, self.new(s.shape, s.dtype)))
+        mine = {stand_ins[leaf].serial: leaf for leaf, _ in self.owned}
+        moved: dict[int, Array] = {}
+        for node in self.graph.nodes:
+            if node.op is not _CONCATENATE or len(node.shape) != 1:
+                continue
+            buffer = self.new(node.shape, node.dtype)
+            self.arrays[node.serial] = self.wanted[node.serial] = buffer
+            members = []
+            start = 0
+            for x in node.inputs:
+                stop = start + x.shape[0]
+                part, start = buffer[start:stop], stop
+                source = x.inputs[0] if x.op is _RESHAPE else x
+                if source.serial in moved or source.serial in self.wanted:
+                    continue
+                view = part.reshape(source.shape)
+                if source.serial in mine:
+                    moved[source.serial] = view
+                    members.append((mine[source.serial], view))
+                elif source.op is not None and not source.op.view and source.op.name != "const":
+                    self.wanted[source.serial] = view
+            if members:
+                self.flat.append((buffer, members))
+        self.owned = [(leaf, moved.get(stand_ins[leaf].serial, a)) for leaf, a in self.owned]
+        for leaf, array in self.owned:
+            self.arrays[stand_ins[leaf].serial] = array
+
+    def _place_updates(self) -> None:
+        """Let new values of leaves be computed in place of the old ones where nobody reads those later."""
+        storage = {leaf: array for leaf, array in self.owned}
+        candidates: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        for leaf, new in self.graph.assigned:
+            candidates.setdefault(self.root[new.serial], []).append((leaf, new))
+        nodes = {node.serial: node for node in self.graph.nodes}
+        for serial, pairs in candidates.items():
+            node = nodes[serial]
+            if node.op is None or not node.op.out or node.serial in self.wanted:
+                continue
+            target = self._target(node, pairs[0], storage)
+            if target is None or not self._old_unread(node, target):
+                continue
+            if all(_same_memory(_replay(new, node, target), storage[leaf]) for leaf, new in pairs if leaf in storage):
+                self.wanted[serial] = target
+
+    def _target(self, node: Tensor, pair: tuple[Tensor, Tensor], storage: dict[Tensor, Array]) -> Array | None:
+        leaf, _ = pair
+        for buffer, members in self.flat:
+            if buffer.shape == tuple(node.shape) and any(member is leaf for member, _ in members):
+                return buffer
+        own = storage.get(leaf)
+        return own if own is not None and own.shape == tuple(node.shape) and own.dtype == node.dtype else None
+
+    def _old_unread(self, node: Tensor, target: Array) -> bool:
+        """Whether every reader of this memory comes before the node, or is the node reading it elementwise."""
+        k = self.place[node.serial]
+        aliases = {s for s, a in self.arrays.items() if np.shares_memory(a, target)}
+        for reader in self.graph.nodes[k:]:
+            for x in reader.inputs:
+                if self.root[x.serial] not in aliases:
+                    continue
+                exact = reader is node and tuple(x.shape) == target.shape and x.serial in self.arrays
+                follows = reader is not node and reader.op is not None and reader.op.view
+                if not exact and not follows:
+                    return False
+        outputs = {self.root[y.serial] for y in self.graph.outputs}
+        return not outputs & aliases
+
+    # Use, in the order of emission
+
+    def view(self, node: Tensor) -> Array | None:
+        """The array of a view of a fixed buffer, made once; None if it must be made at every call."""
+        base = self.arrays.get(node.inputs[0].serial)
+        if base is None:
+            return None
+        inputs = (base,) if node.op.arity is not None else ((base,),)  # type: ignore[union-attr]
+        array = node.op.forward(*inputs, *node.params)  # type: ignore[union-attr]
+        if not isinstance(array, np.ndarray) or (array.size and not np.may_share_memory(array, base)):
+            return None
+        self.arrays[node.serial] = array
+        return array
+
+    def out(self, node: Tensor, elementwise: bool) -> Array:
+        """The buffer that a node writes; elementwise nodes may take over one that dies here."""
+        if elementwise:
+            self.release(node)
+        array = self.wanted.get(node.serial)
+        if array is None:
+            key = (tuple(node.shape), np.dtype(node.dtype))
+            free = self.pool.get(key)
+            array = free.pop() if free else self.new(*key)
+            if self.last.get(node.serial, -1) < len(self.graph.nodes):
+                self.pooled[node.serial] = array
+        self.arrays[node.serial] = array
+        return array
+
+    def release(self, node: Tensor) -> None:
+        """Give back the buffers that this node is the last to read."""
+        k = self.place[node.serial]
+        for x in node.inputs:
+            root = self.root[x.serial]
+            array = self.pooled.get(root)
+            if array is not None and self.last[root] == k:
+                del self.pooled[root]
+                self.pool.setdefault((array.shape, array.dtype), []).append(array)
+
+
+def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
+    """The views between a node and the new value of a leaf, on another array."""
+    if new is node:
+        return target
+    base = _replay(new.inputs[0], node, target)
+    inputs = (base,) if new.op.arity is not None else ((base,),)  # type: ignore[union-attr]
+    return new.op.forward(*inputs, *new.params)  # type: ignore[union-attr, no-any-return]
+
+
+def _same_memory(a: Array, b: Array) -> bool:
+    return (
+        a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        and a.shape == b.shape
+        and a.strides == b.strides
+    )

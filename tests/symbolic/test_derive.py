@@ -1,0 +1,248 @@
+"""End to end: gradients, proofs, steps, texts, source and numeric check, with nothing known about any layer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import sympy
+
+import symgrad as sg
+from symgrad.errors import SymbolicError
+from symgrad.symbolic import catalogue, derive, parse
+from symgrad.symbolic.proof import expand
+
+B = sympy.Symbol("B", integer=True, positive=True)
+BN = {"z": sg.spec("B"), "gamma": sg.spec(), "beta": sg.spec()}
+
+
+def test_batchnorm_formulas():
+    d = derive("batchnorm")
+    i, j = sympy.symbols("i j", integer=True)
+    g, u = (sympy.IndexedBase(n, real=True) for n in "gu")
+    gamma, sigma2 = sympy.Symbol("gamma", real=True), sympy.Symbol("sigma2", real=True)
+    eps = sympy.Symbol("eps", real=True, positive=True)
+    total, moment = sympy.Sum(g[j], (j, 1, B)), sympy.Sum(g[j] * u[j], (j, 1, B))
+    assert d.gradients["z"] == gamma / (B * sympy.sqrt(sigma2 + eps)) * (B * g[i] - total - u[i] * moment)
+    assert d.gradients["gamma"] == moment
+    assert d.gradients["beta"] == total
+    assert list(d.definitions) == ["mu", "sigma2", "u"]
+    assert d.assumptions == (r"\epsilon > 0",)
+    assert {n: p.verdict for n, p in d.proofs.items()} == dict.fromkeys(d.gradients, "PROVED")
+
+
+def test_batchnorm_latex():
+    line = derive("batchnorm").latex().splitlines()[1]
+    assert line == (
+        r"\frac{\partial L}{\partial z_i} &= \frac{\gamma}{B\,\sqrt{\sigma^2 + \epsilon}}\,"
+        r"\left(B\,g_i - \sum_{j=1}^{B} g_j - u_i\,\sum_{j=1}^{B} g_j\,u_j\right) \\"
+    )
+
+
+def test_batchnorm_steps_are_all_proved_and_tell_the_story():
+    steps = derive("batchnorm").steps
+    assert all(s.certificate for s in steps)
+    assert [s.node for s in steps if s.rule == "adjoint"] == ["u", "sigma2", "mu"]
+    invariants = {s.before: s.after for s in steps if s.rule == "invariant"}
+    assert invariants[r"\sum_{j=1}^{B} u_j"] == "0"
+    assert len(invariants) == 2
+
+
+def test_batchnorm_jacobian():
+    jacobian = derive("batchnorm").jacobian("z")
+    i, q = sympy.symbols("i q", integer=True)
+    u = sympy.IndexedBase("u", real=True)
+    gamma, sigma2 = sympy.Symbol("gamma", real=True), sympy.Symbol("sigma2", real=True)
+    eps = sympy.Symbol("eps", real=True, positive=True)
+    expected = gamma / (B * sympy.sqrt(sigma2 + eps)) * (B * sympy.KroneckerDelta(i, q) - 1 - u[i] * u[q])
+    assert sympy.simplify(jacobian - expected) == 0
+
+
+def test_batchnorm_is_fast_after_import():
+    assert derive("mse").proofs  # SymPy and the catalogue are loaded
+    start = time.perf_counter()
+    d = derive("batchnorm")
+    d.gradients, d.proofs, d.latex(), d.numpy_source
+    assert time.perf_counter() - start < 0.3  # 20 ms where measured; the target is 100 ms
+
+
+def test_with_a_feature_axis_it_is_the_same_formula():
+    d = derive("batchnorm_2d")
+    flat = derive("batchnorm")
+    text = str(d.gradients["z"]).replace("i, d", "i").replace("j, d", "j").replace("[d]", "")
+    names = {n: sympy.IndexedBase(n) for n in "gu"} | {
+        n: sympy.Symbol(n) for n in ("B", "gamma", "eps", "sigma2", "i", "j")
+    }
+    assert sympy.parse_expr(text, names) == sympy.parse_expr(str(flat.gradients["z"]), names)
+
+
+def composed(z, gamma, beta, eps=1e-5):
+    return gamma * (z - sg.mean(z, axis=0)) / sg.sqrt(sg.var(z, axis=0) + eps) + beta
+
+
+def renamed(z, gamma, beta, eps=1e-5):
+    mu = sg.named(z.mean(axis=0), "m")
+    s = sg.named(((z - mu) * (z - mu)).mean(axis=0), "v")
+    return sg.named((z - mu) * (s + eps) ** -0.5, "xhat") * gamma + beta
+
+
+def by_sums(z, gamma, beta, eps=1e-5):
+    c = z - z.sum(axis=0) / z.shape[0]
+    return beta + gamma * c * sg.reciprocal(sg.sqrt(sg.mean(sg.square(c), axis=0) + eps))
+
+
+def raw_moments(z, gamma, beta, eps=1e-5):
+    mu = sg.mean(z, axis=0)
+    return beta + gamma * (z - mu) / sg.sqrt(sg.mean(z * z, axis=0) - mu * mu + eps)
+
+
+@pytest.mark.parametrize("f", [composed, renamed, by_sums, raw_moments])
+def test_batchnorm_written_in_other_ways_has_the_same_gradient(f):
+    d, reference = derive(f, **BN), derive("batchnorm")
+    assert all(d.proofs.values())
+    assert d.check()
+    names = sorted(d.gradients)
+    forms = [str(sorted(map(str, expand(x.program, x.polys[n]).terms.items()))) for n in names for x in (d, reference)]
+    if f is not raw_moments:  # equal once expanded; the base of the root is written as in the function
+        for a, b in zip(forms[::2], forms[1::2], strict=True):
+            assert a.count("sum[") == b.count("sum[")
+
+
+def test_swapped_axes():
+    def f(z, gamma, beta, eps=1e-5):
+        mu = sg.named(sg.mean(z, axis=1, keepdims=True), "mu")
+        sigma2 = sg.named(sg.mean((z - mu) ** 2, axis=1, keepdims=True), "sigma2")
+        u = sg.named((z - mu) / sg.sqrt(sigma2 + eps), "u")
+        return sg.expand_dims(gamma, 1) * u + sg.expand_dims(beta, 1)
+
+    d = derive(f, z=sg.spec("D", "B"), gamma=sg.spec("D"), beta=sg.spec("D"))
+    assert all(d.proofs.values())
+    assert d.check()
+    text = str(d.gradients["z"])
+    assert (
+        text == "(B*g[i, b] - u[i, b]*Sum(g[i, j]*u[i, j], (j, 1, B)) - Sum(g[i, j], (j, 1, B)))"
+        "*gamma[i]/(B*sqrt(eps + sigma2[i]))"
+    )
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_the_catalogue_derives_proves_and_agrees_with_the_graph(name):
+    d = derive(name)
+    assert {n: p.verdict for n, p in d.proofs.items()} == dict.fromkeys(d.gradients, "PROVED")
+    assert all(s.certificate.verdict == "PROVED" for s in d.steps)
+    assert d.check(), str(d.check())
+    assert d.latex().count("&=") >= len(d.gradients)
+
+
+def test_known_formulas():
+    assert str(derive("softmax").gradients["z"]) == "(g[i, c] - Sum(g[i, j]*p[i, j], (j, 1, C)))*p[i, c]"
+    assert str(derive("logsumexp").gradients["z"]) == "e[i, c]*g[i]/S[i]"
+    assert str(derive("weight_norm").gradients["v"]) == "scale*(g[i] - u[i]*Sum(g[j]*u[j], (j, 1, D)))/n"
+    assert str(derive("linear").gradients["W"]) == "Sum(g[j, c]*x[j, d], (j, 1, B))"
+    assert str(derive("linear_tanh").definitions["z_bar"]) == "(1 - a[i, c]**2)*g[i, c]"
+
+
+def test_source_is_plain_numpy_and_deterministic(tmp_path):
+    source = derive("batchnorm").numpy_source
+    assert source == derive("batchnorm").numpy_source
+    path = tmp_path / "kernel.py"
+    path.write_text(source)
+    code = (
+        "import sys, numpy as np; sys.path.insert(0, sys.argv[1]); import kernel;"
+        "z = np.arange(12.0).reshape(4, 3) ** 2;"
+        "y, saved = kernel.forward(z, np.ones(3), np.zeros(3));"
+        "d = kernel.backward(np.ones((4, 3)), saved);"
+        "assert d[0].shape == (4, 3) and np.allclose(d[0], 0); assert 'symgrad' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=tmp_path)
+
+
+def test_source_is_the_same_in_another_process():
+    code = "from symgrad.symbolic import derive; print(derive('bn_tanh_network').numpy_source)"
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+
+
+def test_float32_stays_float32_and_large_means_do_not_cancel():
+    rng = np.random.default_rng(0)
+    z = (rng.standard_normal((64, 3)) + 1e4).astype(np.float32)
+    g = rng.standard_normal((64, 3)).astype(np.float32)
+    ones = np.ones(3, np.float32)
+    d = derive("batchnorm_2d")
+    got = d.backward(z=z, gamma=ones, beta=ones, g=g)["z"]
+    exact = d.backward(z=z.astype(np.float64), gamma=ones, beta=ones, g=g)["z"]
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, exact, rtol=2e-3, atol=2e-3)
+
+
+def test_the_cotangent_is_renamed_if_the_function_has_a_g():
+    d = derive(lambda g: g * g, g=sg.spec("N"))
+    assert str(d.gradients["g"]) == "2*g[i]*g_bar[i]"
+
+
+def test_hostile_names_do_not_reach_the_source():
+    d = derive(lambda z: sg.named(z * 2, "x; import os") * z, z=sg.spec("N"))
+    assert "import os" not in d.numpy_source
+    assert d.check()
+
+
+def test_names_that_look_like_temporaries_are_kept_apart():
+    def f(t1, s1, c, dt1):
+        return sg.sum(t1 * s1) * c * dt1 + sg.sum((t1 - sg.mean(t1)) ** 2)
+
+    d = derive(f, t1=sg.spec("N"), s1=sg.spec("N"), c=sg.spec(), dt1=sg.spec())
+    assert d.check()
+
+
+def test_reading_errors_name_the_op_and_a_remedy():
+    with pytest.raises(SymbolicError, match=r"needs a spec"):
+        derive(lambda z: z)
+    with pytest.raises(SymbolicError, match=r"no argument"):
+        derive(lambda z: z, w=sg.spec())
+    with pytest.raises(SymbolicError, match=r"relu.*smooth"):
+        derive(lambda z: sg.relu(z), z=sg.spec("N")).gradients  # noqa: B018
+    with pytest.raises(SymbolicError, match=r"catalogue"):
+        derive("no such layer")
+    with pytest.raises(SymbolicError, match=r"unknown"):
+        derive("batchnorm").backward(z=np.ones(3), gama=1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os')",
+        "x.y",
+        "x[0]",
+        "lambda: 1",
+        "x if y else z",
+        "2**999999",
+        "x**",
+        "f(x)",
+        "exp(x, k=1)",
+        "'a'",
+        "1e400",
+    ],
+)
+def test_hostile_text_is_refused(text):
+    with pytest.raises(SymbolicError):
+        parse(text)
+
+
+def test_text_keeps_numbers_exact():
+    from fractions import Fraction
+
+    from symgrad.symbolic.expr import Num
+
+    assert parse("1e-5") == Num(Fraction(1, 100000))
