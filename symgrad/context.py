@@ -101,7 +101,7 @@ class Run:
     calls: dict[str, int] = field(default_factory=dict)
 
     def at(self, step: int) -> Run:
-        """This run at another step, with call numbers from 0."""
+        """The run at another step, with call numbers from 0."""
         return Run(self.seed, step, self.training)
 
     def key(self, purpose: str, path: str) -> tuple[int, ...]:

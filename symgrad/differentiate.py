@@ -13,15 +13,15 @@ import numpy as np
 
 from symgrad.context import MODE, mode
 from symgrad.errors import DTypeError, GradientError, ShapeError, TracingError
-from symgrad.op import FUNCTIONS, OPS
-from symgrad.shapes import concrete, same_shape, size_of
+from symgrad.op import FUNCTIONS, OPS, Op
 from symgrad.recording import apply, check_finite
+from symgrad.shapes import broadcast, concrete, same_shape, size_of
 from symgrad.tensor import Tensor, as_tensor, check_fresh, constant, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
 __all__ = ["adjoints", "backward", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
-_ALIAS, _ITEM, _SUM_TO, _ASTYPE = OPS["alias"], OPS["item"], OPS["sum_to"], OPS["astype"]
+_ALIAS, _ITEM, _SUM_TO, _EXPAND, _ASTYPE = (OPS[n] for n in ("alias", "item", "sum_to", "expand", "astype"))
 _TRANSFORM = 2  # the bit of requires_grad that arguments of transforms carry
 
 
@@ -74,8 +74,8 @@ def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, array
             if f is None or not x.requires_grad & bit:
                 continue
             c = f(g, y, *values, *params) if params else f(g, y, *values)
-            if c.shape != value.shape:
-                c = _SUM_TO(c, value.shape)
+            if not hasattr(c, "shape") or c.shape != value.shape:
+                c = _fitted(op, c, value, arrays)
             if c.dtype is not value.dtype and c.dtype != value.dtype:
                 c = c.astype(value.dtype)
             old = before(t)
@@ -104,7 +104,24 @@ def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, array
         sent = rule(g, y, args, node.params)
     for c, x, w in zip(sent, inputs, wanted, strict=False):
         if c is not None and w:
-            _add(cotangents, x, c, node if anomaly else None)
+            _add(cotangents, x, _fitted(op, c, x, arrays), node if anomaly else None)
+
+
+def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
+    """A contribution in the shape of its input: broadcasting undone, a number repeated."""
+    if not hasattr(c, "shape"):
+        c = np.asarray(c, x.dtype) if arrays else as_tensor(c, x.dtype)
+    if same_shape(c.shape, x.shape):
+        return c
+    try:
+        wide = broadcast(c.shape, x.shape)
+    except ShapeError:
+        wide = ()
+    if same_shape(wide, c.shape):
+        return _SUM_TO(c, tuple(x.shape))
+    if same_shape(wide, x.shape):
+        return _EXPAND(c, tuple(x.shape))
+    raise GradientError(f"{op.name}: its pullback gave shape {tuple(c.shape)} for an input of shape {tuple(x.shape)}")
 
 
 def _outputs(node: Tensor) -> Any:
@@ -115,10 +132,7 @@ def _outputs(node: Tensor) -> Any:
 
 
 def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:
-    """Add a contribution, after undoing broadcasting; under anomaly detection, check it."""
-    shape = x.shape
-    if c.shape != shape if x.value is not None else not same_shape(c.shape, shape):
-        c = _SUM_TO(c, shape)
+    """Add a contribution; under anomaly detection, check it."""
     if c.dtype is not x.dtype and c.dtype != x.dtype:
         c = _ASTYPE(c, x.dtype.name)
     if checked is not None:
@@ -320,7 +334,7 @@ class _Call:
 
 def _filled(x: Tensor, literal: float) -> Tensor:
     y = constant(literal, x.dtype)
-    return OPS["expand"](y, tuple(x.shape)) if x.shape else y  # type: ignore[no-any-return]
+    return OPS["expand"](y, tuple(x.shape)) if x.shape else y
 
 
 def _zeros(x: Tensor) -> Tensor:
@@ -407,7 +421,9 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, ha
     def differentiated(*args: Any, **options: Any) -> Any:
         call = _Call(lambda *a: f(*a, **options), args, argnums, has_aux, "grad")
         if len(call.outputs) != 1:
-            raise GradientError(f"grad: the function returned {len(call.outputs)} outputs; return one scalar, or has_aux")
+            raise GradientError(
+                f"grad: the function returned {len(call.outputs)} outputs; return one scalar, or has_aux"
+            )
         results = call.leave(call.pull([None], call.arrays))
         gradient = call.gradients(results, isinstance(argnums, int))
         return ((call.value(), call.aux) if has_aux else call.value()), gradient

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.context import current_run, generator
-from symgrad.errors import GraphError, SymgradError
+from symgrad.errors import GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
-from symgrad.shapes import bind, concrete, same_shape, size_of, unify
 from symgrad.recording import apply, infer
+from symgrad.shapes import Dim, bind, concrete, same_shape, size_of, unify
 from symgrad.tensor import Tensor, as_tensor, reachable
 from symgrad.trees import Structure, flatten, unflatten
 
@@ -127,7 +127,9 @@ class Graph:
         for _ in range(2):  # the second time checks the sizes that were unknown at first
             for x, shape in zip(self.inputs, shapes, strict=True):
                 unify(x.shape, shape, found, f"graph: argument {x.name or '?'}")
-        unknown = {n for x in self.inputs for size in x.shape if isinstance(size, Dim) for n in size.names()} - found.keys()
+        unknown = {
+            n for x in self.inputs for size in x.shape if isinstance(size, Dim) for n in size.names()
+        } - found.keys()
         if unknown:
             raise ShapeError(
                 f"graph: shapes {tuple(map(tuple, shapes))} do not tell the size(s) {', '.join(sorted(unknown))} in "
@@ -255,7 +257,9 @@ class Graph:
 
     def __repr__(self) -> str:
         ops = sum(node.op is not None and node.op.name != "const" for node in self.nodes)
-        return f"Graph({_count(len(self.inputs), 'input')}, {_count(ops, 'op')} -> {_count(len(self.outputs), 'output')})"
+        return (
+            f"Graph({_count(len(self.inputs), 'input')}, {_count(ops, 'op')} -> {_count(len(self.outputs), 'output')})"
+        )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         show = DISPLAY.get("graph")
@@ -268,7 +272,9 @@ def _count(n: int, noun: str) -> str:
 
 def _bytes(node: Tensor, sizes: Mapping[str, int]) -> int:
     if node.op is not None and node.op.outputs:
-        return sum(int(size_of(bind(tuple(s), sizes))) * d.itemsize for s, d in zip(node.shape, node.dtype, strict=True))
+        return sum(
+            int(size_of(bind(tuple(s), sizes))) * d.itemsize for s, d in zip(node.shape, tuple(node.dtype), strict=True)
+        )
     return int(size_of(bind(tuple(node.shape), sizes))) * node.dtype.itemsize
 
 

@@ -64,6 +64,7 @@ class Op:
     out: bool = False
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run, record, or hand over to the number system of the arguments."""
         if len(args) == 1 and self.arity == 1 and not self.params and not options:  # the common case, quickly
             system = _SYSTEM_OF.get(type(args[0]), self)
             if system is None:
@@ -116,10 +117,15 @@ class Op:
             raise OpError(
                 f"{self.name}: only built-in ops are stored by name; detach the Tensor, or copy the function that made it"
             )
-        return OPS.__getitem__, (self.name,)
+        return _stored, (self.name,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Op:
         return self
+
+
+def _stored(name: str) -> Op:
+    """The built-in op of this name, when a pickle is read."""
+    return OPS[name]
 
 
 def op(name: str, forward: Callable[..., Any], **fields: Any) -> Op:

@@ -115,7 +115,7 @@ class Operators:
         return _unary("negative", self)
 
     def __pos__(self) -> Tensor:
-        return self
+        return self  # type: ignore[return-value]
 
     def __abs__(self) -> Tensor:
         return _unary("abs", self)
@@ -234,13 +234,16 @@ class Operators:
         return _call("clip", self, min, max)
 
 
-def _call(name: str, *args: Any, **options: Any) -> Any:
-    return FUNCTIONS[name](*args, **options)
+def _call(name: str, *args: Any, **options: Any) -> Tensor:
+    result: Tensor = FUNCTIONS[name](*args, **options)
+    return result
 
 
-def _unary(name: str, x: Any) -> Any:
-    return FUNCTIONS["record_unary"](OPS[name], x)
+def _unary(name: str, x: Any) -> Tensor:
+    result: Tensor = FUNCTIONS["record_unary"](OPS[name], x)
+    return result
 
 
-def _binary(name: str, a: Any, b: Any) -> Any:
-    return FUNCTIONS["record_binary"](OPS[name], a, b)
+def _binary(name: str, a: Any, b: Any) -> Tensor:
+    result: Tensor = FUNCTIONS["record_binary"](OPS[name], a, b)
+    return result

@@ -121,7 +121,7 @@ def erase_identities(graph: Graph) -> Graph:
 def _marked(node: Tensor) -> Tensor:
     """What a chain of identities marks."""
     while node.op is not None and node.op.identity:
-        (node,) = node.inputs
+        node = node.inputs[0]
     return node
 
 

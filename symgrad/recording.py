@@ -20,7 +20,6 @@ _ndarray = np.ndarray
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 
-
 def _coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Tensors of fitting dtypes: literals are weak, integers and bools never widen floats."""
     count = range(len(inputs))
@@ -102,7 +101,9 @@ def infer(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...]) -> tuple
         empty = [np.zeros(s, x.dtype) for s, x in zip(shapes, tensors, strict=True)]
         shape = np.shape(op.forward(*empty, *params))
     else:
-        raise ShapeError(f"{op.name}: declares no shape rule, so its sizes cannot be symbolic; add shape= to sg.op(...)")
+        raise ShapeError(
+            f"{op.name}: declares no shape rule, so its sizes cannot be symbolic; add shape= to sg.op(...)"
+        )
     if op.dtype is not None:
         fixed = isinstance(op.dtype, (type, str, np.dtype))
         dtype = np.dtype(op.dtype) if fixed else op.dtype(*[x.dtype for x in tensors], *params)

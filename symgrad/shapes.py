@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -108,49 +109,43 @@ class Dim:
             return Dim._of({m: c // other for m, c in self.terms.items()})
         return Dim._of({(("//", self, other),): 1})
 
-    def sign(self) -> int | None:
-        """1, -1 or 0 where the sign is the same for all sizes of at least 1, else None."""
-        low = 0
-        lowest, highest = _bounds(self.terms)
-        if lowest is not None and lowest > low:
-            return 1
-        if highest is not None and highest < low:
-            return -1
-        return None
-
-    def _compare(self, other: object, symbol: str) -> int:
-        difference = self - other if _terms(other) is not None else None
-        if isinstance(difference, int):
-            return (difference > 0) - (difference < 0)
-        decided = difference.sign() if isinstance(difference, Dim) else None
-        if decided is None:
+    def _compare(self, other: object, symbol: str) -> bool:
+        """Whether the comparison holds for all sizes, or for none; else an error."""
+        low, high = _bounds(_terms(self - other))
+        above, below = low is not None and low > 0, high is not None and high < 0
+        not_below, not_above = low is not None and low >= 0, high is not None and high <= 0
+        holds, fails = {
+            "==": (not_below and not_above, above or below),
+            "!=": (above or below, not_below and not_above),
+            "<": (below, not_below),
+            "<=": (not_above, above),
+            ">": (above, not_above),
+            ">=": (not_below, below),
+        }[symbol]
+        if not (holds or fails):
             raise TracingError(
                 f"Dim: whether {self} {symbol} {other} depends on the size, which is symbolic here; "
                 "trace with concrete sizes, or write the function so that it does not ask"
             )
-        return decided
+        return holds
 
     def __eq__(self, other: object) -> bool:
-        if _terms(other) is None:
-            return NotImplemented
-        return self._compare(other, "==") == 0
+        return self._compare(other, "==") if _terms(other) is not None else NotImplemented
 
     def __ne__(self, other: object) -> bool:
-        if _terms(other) is None:
-            return NotImplemented
-        return self._compare(other, "!=") != 0
+        return self._compare(other, "!=") if _terms(other) is not None else NotImplemented
 
     def __lt__(self, other: object) -> bool:
-        return self._compare(other, "<") < 0
+        return self._compare(other, "<") if _terms(other) is not None else NotImplemented
 
     def __le__(self, other: object) -> bool:
-        return self._compare(other, "<=") <= 0
+        return self._compare(other, "<=") if _terms(other) is not None else NotImplemented
 
     def __gt__(self, other: object) -> bool:
-        return self._compare(other, ">") > 0
+        return self._compare(other, ">") if _terms(other) is not None else NotImplemented
 
     def __ge__(self, other: object) -> bool:
-        return self._compare(other, ">=") >= 0
+        return self._compare(other, ">=") if _terms(other) is not None else NotImplemented
 
     def __hash__(self) -> int:
         return hash(frozenset(self.terms.items()))
@@ -162,7 +157,8 @@ class Dim:
         )
 
     def __bool__(self) -> bool:
-        if self.sign():
+        low, high = _bounds(self.terms)
+        if (low is not None and low > 0) or (high is not None and high < 0):
             return True
         self._refuse("bool()")
 
@@ -221,7 +217,9 @@ def _bounds(terms: Mapping[Monomial, int]) -> tuple[int | None, int | None]:
             atoms = [1 if isinstance(a, str) else _lowest(a[1], a[2]) for a in monomial]
             if any(low is None or low < 0 for low in atoms):
                 return None, None
-            lows.append((c, min(atoms)))  # type: ignore[type-var,arg-type]
+            lows.append((c, math.prod(atoms)))
+    if not lows:
+        return constant, constant
     if all(c > 0 for c, _ in lows):
         return constant + sum(c * low for c, low in lows), None
     if all(c < 0 for c, _ in lows):
@@ -359,7 +357,7 @@ def broadcast(*shapes: Sequence[Size]) -> Shape:
         size: Size = 1
         for shape in shapes:
             n = shape[k] if -k <= len(shape) else 1
-            if type(n) is int and n == 1 or same_size(n, size):
+            if (type(n) is int and n == 1) or same_size(n, size):
                 continue
             if type(size) is int and size == 1:
                 size = n
@@ -386,9 +384,10 @@ def quotient(total: Size, part: Size) -> Size | None:
     for monomial, c in numerator.items():
         rest = list(monomial)
         for atom in divisor:
-            if atom not in rest:
+            texts = [str(a) for a in rest]  # equality of sizes may be undecided; that of texts is not
+            if str(atom) not in texts:
                 return None
-            rest.remove(atom)
+            del rest[texts.index(str(atom))]
         if scale == 0 or c % scale:
             return None
         result[tuple(rest)] = c // scale

@@ -249,7 +249,9 @@ class Tensor(Operators):
             If the shape differs.
         """
         if self.op is not None:
-            raise GradientError(f"assign: {self._describe()} is computed, not a leaf; assign to the leaves it comes from")
+            raise GradientError(
+                f"assign: {self._describe()} is computed, not a leaf; assign to the leaves it comes from"
+            )
         mode = _mode()
         if mode is not None and mode.trace is not None:
             mode.trace.assign(self, new)
@@ -303,7 +305,7 @@ class Tensor(Operators):
             return _rebuild_leaf, (self.value, bool(self.requires_grad), self._grad, _meta_state(self.meta))
         order = reachable([self])
         place = {node.serial: k for k, node in enumerate(order)}
-        records = []
+        records: list[Any] = []
         for node in order:
             if node.op is None:
                 records.append(node)
@@ -317,7 +319,8 @@ class Tensor(Operators):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self.op is None:
             _, state = self.__reduce__()
-            return _rebuild_leaf(*[s.copy() if isinstance(s, _ndarray) else s for s in state])
+            copies: list[Any] = [s.copy() if isinstance(s, _ndarray) else s for s in state]
+            return _rebuild_leaf(*copies)
         _, (records,) = self.__reduce__()
         copied = []
         for record in records:
@@ -466,17 +469,21 @@ def _array(data: Any, dtype: Any, where: str) -> NDArray[Any]:
         if isinstance(error, SymgradError):
             raise
         raise _not_an_array(where, data, error) from None
-    if value.dtype.kind not in "biuf" or (value.dtype.kind == "f" and value.dtype not in _FLOATS):
+    if not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
+    if value.dtype.kind not in "biuf" or getattr(data, "dtype", value.dtype).kind == "c" or (value.dtype.kind == "f" and value.dtype not in _FLOATS):
         raise DTypeError(
             f"{where}: {value.dtype} is not supported; symgrad works on float64, float32, integers and bool "
             "(real numbers): convert with .astype(np.float64)"
         )
-    return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    return value
 
 
 def _not_an_array(where: str, data: Any, error: Exception) -> DTypeError:
     """The error for data that NumPy cannot make an array of."""
-    return DTypeError(f"{where}: cannot make an array of {type(data).__name__}: {error}; pass numbers in a regular nest")
+    return DTypeError(
+        f"{where}: cannot make an array of {type(data).__name__}: {error}; pass numbers in a regular nest"
+    )
 
 
 def _checked_value(new: Any, leaf: Tensor, where: str) -> NDArray[Any]:
@@ -511,7 +518,7 @@ def as_tensor(x: Any, dtype: Any = None) -> Tensor:
 
 
 def weak_dtype(literal: Any, dtype: Any) -> np.dtype[Any]:
-    """dtype of a literal beside Tensors of the given dtype."""
+    """Dtype of a literal beside Tensors of the given dtype."""
     kind = "b" if isinstance(literal, (bool, np.bool_)) else "f" if isinstance(literal, (float, np.floating)) else "i"
     own = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "f": np.dtype(np.float64)}[kind]
     if dtype is None or "bif".index(kind) > "biuf".replace("u", "").index("i" if dtype.kind == "u" else dtype.kind):

@@ -13,8 +13,8 @@ from symgrad.context import mode
 from symgrad.errors import DTypeError, GraphError, ShapeError, TracingError
 from symgrad.graph import Draw, Graph
 from symgrad.op import FUNCTIONS, OPS
-from symgrad.shapes import Dim, same_shape
 from symgrad.recording import apply
+from symgrad.shapes import Dim, same_shape
 from symgrad.tensor import Tensor, abstract, as_tensor
 from symgrad.trees import flatten, unflatten
 

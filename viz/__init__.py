@@ -5,6 +5,19 @@ from __future__ import annotations
 from viz.drawing import draw, draw_backprop, engines
 from viz.picture import Picture
 from viz.render import EngineError
-from viz.scene import Card, Edge, Label, Row, Run, Scene
+from viz.scene import Card, Edge, Label, Row, Run, Scene, plain
 
-__all__ = ["Card", "Edge", "EngineError", "Label", "Picture", "Row", "Run", "Scene", "draw", "draw_backprop", "engines"]
+__all__ = [
+    "Card",
+    "Edge",
+    "EngineError",
+    "Label",
+    "Picture",
+    "Row",
+    "Run",
+    "Scene",
+    "draw",
+    "draw_backprop",
+    "engines",
+    "plain",
+]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from viz.mathtext import bracketed
+from viz.mathtext import bracketed, raised
 from viz.numbers import MINUS, figure
 from viz.scene import Run, Text, plain
 
@@ -72,11 +72,11 @@ def _sum(e: Any, names: Mapping[str, Text]) -> Piece:
 
 def _product(e: Any, names: Mapping[str, Text]) -> Piece:
     coefficient, rest = e.as_coeff_Mul()
-    above, below = [], []
+    above: list[Any] = []
+    below: list[Any] = []
     for factor in rest.as_ordered_factors():
-        base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, None)
-        inverse = exponent is not None and exponent.is_Number and exponent.is_negative
-        (below if inverse else above).append(base**-exponent if inverse else factor)
+        inverse = factor.is_Pow and factor.exp.is_Number and factor.exp.is_negative
+        (below if inverse else above).append(factor.base**-factor.exp if inverse else factor)
     if not coefficient.is_Rational:  # infinities and floats
         above = [abs(coefficient), *above]
         scale = Fraction(1)
@@ -99,7 +99,7 @@ def _joined(number: int, factors: list[Any], names: Mapping[str, Text]) -> list[
         level = _POWER if len(factors) > 1 or out or k else _PRODUCT
         runs = _wrap(_text(factor, names), level)
         both = plain(tuple(out))[-1:], plain(tuple(runs))[:1]
-        apart = out and (both[1].isalpha() and not both[0].isdigit() or both[1].isdigit()) and both[0] != "("
+        apart = out and ((both[1].isalpha() and not both[0].isdigit()) or both[1].isdigit()) and both[0] != "("
         out += [Run("\u2009"), *runs] if apart or (k and both[0].isdigit() and both[1] != "(") else runs
     return out
 
@@ -115,9 +115,9 @@ def _power(base: Any, exponent: Any, names: Mapping[str, Text]) -> Piece:
 
 def _raised(base: list[Run], exponent: Any, names: Mapping[str, Text]) -> Piece:
     runs = _text(exponent, names)[0]
-    if any(run.script for run in runs) or "/" in plain(tuple(runs)):
+    if "/" in plain(tuple(runs)):
         return [*base, Run("^("), *runs, Run(")")], _POWER
-    return [*base, *(Run(r.text.replace(" ", ""), r.italic, script=1) for r in runs)], _POWER
+    return [*base, *raised(runs, 1)], _POWER
 
 
 def _other(e: Any, names: Mapping[str, Text]) -> Piece:
@@ -141,9 +141,6 @@ def _other(e: Any, names: Mapping[str, Text]) -> Piece:
 
 
 def _exponential(e: Any, names: Mapping[str, Text]) -> Piece:
-    inside = _text(e.args[0], names)[0]
-    if any(run.script for run in inside):
-        return [Run("exp("), *inside, Run(")")], _ATOM
     return _raised([Run("e")], e.args[0], names)
 
 

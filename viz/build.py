@@ -10,12 +10,13 @@ import numpy as np
 
 from symgrad.tensor import Tensor
 from viz.algebra import algebra_text
-from viz.derivatives import is_scalar, local_number, local_symbol, recorded_rule
+from viz.derivatives import is_scalar, local_number, local_symbol, recorded_rule, symbol_of
 from viz.escape import clean
-from viz.mathtext import bracketed, is_loose, name_text, notation_text
-from viz.numbers import figure, figures, sizes
+from viz.mathtext import cut, name_text, notation_text
+from viz.numbers import figure
 from viz.reading import Link, Reading, is_literal
 from viz.scene import Card, Edge, Label, Row, Run, Scene, Text, plain
+from viz.texts import exact, grad_row, literal_text, printed, value_rows
 
 __all__ = ["build"]
 
@@ -55,9 +56,9 @@ class _Builder:
     def _card(self, k: int, node: Tensor, consumers: int) -> Card:
         scalar = is_scalar(node)
         grad = None if self.grads is None else self.grads.get(node.serial)
-        rows = _value_rows(node)
+        rows = value_rows(node)
         if self.grads is not None:
-            rows.append(_grad_row(node, grad))
+            rows.append(grad_row(node, grad))
             if consumers > 1 and grad is not None:
                 rows.append(Row("", f"sum of {consumers} paths", "note"))
         name, latex = self.full[k]
@@ -77,17 +78,20 @@ class _Builder:
             return ()
         arguments = [self._argument(x) for x in node.inputs]
         if node.op.notation is not None:
-            return _cut(notation_text(node.op.notation, arguments))
+            return cut(notation_text(node.op.notation, arguments), LONGEST)
         out = [Run(clean(node.op.name) + "(")]
         for position, text in enumerate(arguments):
             out += [*([Run(", ")] if position else []), *text]
-        return _cut((*out, Run(")")))
+        return cut((*out, Run(")")), LONGEST)
 
     def _argument(self, x: Tensor) -> Text:
         below = self.reading.base[x.serial]
         if below in self.place:
             return self.names[self.place[below]]
-        return _literal(x) if is_literal(x) else (Run("…"),)
+        if below in self.reading.inlined:
+            return self.formula(self.reading.by_serial[below])
+        node = self.reading.by_serial[below]
+        return literal_text(node) if is_literal(node) else (Run("…"),)
 
     # Edges
 
@@ -101,50 +105,50 @@ class _Builder:
         edge = replace(edge, strand="twin" if link.flows else "forward")
         if node.op is None or not node.requires_grad:
             return edge
-        symbol = local_symbol(node, link.position, self._symbol(node), [self._symbol(x) for x in node.inputs])
-        number = local_number(node, link.position)
-        tail = self._tail(node, link, symbol, number)
+        symbol = local_symbol(link.path, self._symbol)
+        number = local_number(link.path)
+        tail = self._tail(link, symbol, number)
         if tail is None:
             return edge
         label = Label(self._partial(link.target), self._partial(link.source), tail)
         return replace(edge, label=label, symbol="" if symbol is None else str(symbol), number=number)
 
     def _symbol(self, x: Tensor) -> Any:
-        """What stands for a tensor in a local derivative: its card's symbol, or the literal itself."""
+        """What stands for a tensor in a local derivative: its card's symbol, its formula, or the literal itself."""
         import sympy
 
         below = self.reading.base[x.serial]
+        node = self.reading.by_serial[below]
         if below in self.place:
             return sympy.Symbol(f"n{self.place[below]}", real=True)
-        if is_literal(x):
-            return _exact(x)
-        return sympy.Symbol("…", real=True)
+        if below in self.reading.inlined:
+            return symbol_of(node.op, map(self._symbol, node.inputs))  # type: ignore[arg-type]
+        return exact(node) if is_literal(node) else sympy.Symbol("…", real=True)
 
-    def _tail(self, node: Tensor, link: Link, symbol: Any, number: float | None) -> Text | None:
+    def _tail(self, link: Link, symbol: Any, number: float | None) -> Text | None:
         """What follows the fraction: ``= a(1−a) = 0.214``, or ``: g ↦ g Wᵀ``."""
-        value = None if number is None else Run(f" = {figure(number)}")
+        value = () if number is None else (Run(f" = {figure(number)}"),)
         if symbol is None:
-            rule = self._rule(node, link.position)
-            parts = (Run(" : "), Run("g", italic=True), Run(" ↦ "), *rule) if rule else ()
-            return (*parts, *([value] if value else [])) or None
-        names = {f"n{k}": name for k, name in enumerate(self.names)}
-        text = algebra_text(symbol, names)
-        if len(plain(text)) > LONGEST:
-            text = ()
-        if value is not None:
-            return (Run(" = "), *text, value) if text and not symbol.is_number else (value,)
-        summed = node.inputs[link.position].shape != node.shape
-        note = (Run("  summed over the rest", muted=True),) if summed else ()
-        return (Run(" = "), *text, *note) if text else None
+            rule = self._rule(link)
+            return ((Run(" : "), Run("g", italic=True), Run(" ↦ "), *rule) if rule else ()) + value or None
+        text = algebra_text(symbol, {f"n{k}": name for k, name in enumerate(self.names)})
+        if len(plain(text)) > LONGEST or (value and symbol.is_number):
+            return value or None
+        return (Run(" = "), *text, *value, *self._summed(link))
 
-    def _rule(self, node: Tensor, position: int) -> Text:
-        """The recorded rule of an op that couples elements, on a cotangent g."""
-        found = recorded_rule(node, position, "own", [f"x{k}" for k in range(len(node.inputs))])
+    def _summed(self, link: Link) -> Text:
+        """A note where the argument was repeated, so that its gradient is a sum."""
+        repeated = self.nodes[link.source].shape != self.nodes[link.target].shape
+        return (Run("  (summed)", muted=True),) if repeated else ()
+
+    def _rule(self, link: Link) -> Text:
+        """The recorded rule of ops that couple elements, on a cotangent g."""
+        found = recorded_rule(link.path)
         if found is None:
             return ()
-        known = {f"x{k}": self._argument(x) for k, x in enumerate(node.inputs)}
-        known |= {"own": self._argument(node), "g": (Run("g", italic=True),)}
-        text = _printed(found, known, 6)
+        rule, stand_ins = found
+        known = {name: self._argument(x) for name, x in stand_ins.items()} | {"g": (Run("g", italic=True),)}
+        text = printed(rule, known, 8)
         return text if len(plain(text)) <= LONGEST else ()
 
     def _partial(self, k: int) -> Text:
@@ -219,83 +223,6 @@ def _names(reading: Reading, kinds: list[str]) -> list[tuple[str, str | None]]:
         taken.add(name)
         found.append((name, None))
     return found
-
-
-def _value_rows(node: Tensor) -> list[Row]:
-    value = node.value
-    if not isinstance(value, np.ndarray):
-        shape = sizes(node.shape) if node.op is None or not node.op.outputs else "several"
-        return [Row("shape", shape, "note")]
-    if value.size == 1:
-        return [Row("value", figure(value.reshape(())), "value")]
-    if value.size <= 4 and value.ndim == 1:
-        return [Row("value", figures(value), "value")]
-    if value.dtype.kind == "f":
-        return [Row("shape", sizes(node.shape), "note"), Row("‖value‖", figure(_norm(value)), "value")]
-    return [Row("shape", sizes(node.shape), "note")]
-
-
-def _grad_row(node: Tensor, grad: Any) -> Row:
-    if grad is None or isinstance(grad, list):
-        return Row("grad", "—", "grad")
-    if np.size(grad) == 1:
-        return Row("grad", figure(np.sum(grad)), "grad")
-    if np.size(grad) <= 4 and np.ndim(grad) == 1:
-        return Row("grad", figures(grad), "grad")
-    return Row("‖grad‖", figure(_norm(grad)), "grad")
-
-
-def _norm(value: Any) -> float:
-    with np.errstate(all="ignore"):
-        scale = float(np.max(np.abs(value), initial=0.0))
-        if not 0 < scale < np.inf:
-            return scale
-        return scale * float(np.sqrt(np.sum(np.square(value / scale, dtype=np.float64))))
-
-
-def _literal(x: Tensor) -> Text:
-    if x.op is not None:
-        return (Run(str(x.params[0]) if x.op.indices == "size" else figure(x.params[0])),)
-    return (Run(figure(x.value.reshape(()))),) if is_scalar(x) else (Run("…"),)
-
-
-def _exact(x: Tensor) -> Any:
-    """A literal as an exact SymPy number: 0.1 is 1/10, as it was written."""
-    import sympy
-
-    value = x.params[0] if x.op is not None else x.value.item() if is_scalar(x) else None
-    if isinstance(value, bool):
-        return sympy.true if value else sympy.false
-    if isinstance(value, (int, float)):
-        return sympy.Rational(repr(value)) if np.isfinite(value) else sympy.Float(value)
-    return sympy.Symbol("…")
-
-
-def _printed(node: Tensor, known: Mapping[str, Text], depth: int) -> Text:
-    """A recorded graph in notation; its inputs by name."""
-    if node.op is None or depth == 0:
-        return known.get(node.name or "", (Run("…"),))
-    if is_literal(node):
-        return _literal(node)
-    arguments = [_printed(x, known, depth - 1) for x in node.inputs]
-    if node.op.notation is None:
-        return (Run(node.op.name), *bracketed(arguments[0] if arguments else ()))
-    if node.op.indices == "permute":
-        arguments = [bracketed(a) if is_loose(a) or "\u2009" in plain(a) else a for a in arguments]
-    return notation_text(node.op.notation, arguments)
-
-
-def _cut(text: Text, limit: int = LONGEST) -> Text:
-    """A text cut at a number of characters, with an ellipsis."""
-    if len(plain(text)) <= limit:
-        return text
-    out: list[Run] = []
-    for run in text:
-        room = limit - 1 - sum(len(r.text) for r in out)
-        if room <= 0:
-            break
-        out.append(replace(run, text=run.text[:room]))
-    return (*out, Run("…"))
 
 
 def _with_rest(scene: Scene, reading: Reading) -> Scene:

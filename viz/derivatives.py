@@ -6,16 +6,21 @@ that couple elements run on abstract Tensors with the cotangent g, and the graph
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from symgrad.errors import SymgradError
-from symgrad.op import CONVERTERS, Op
+from symgrad.op import OPS, Op
+from symgrad.shapes import size_of
 from symgrad.tensor import Tensor, abstract
 
-__all__ = ["is_scalar", "local_number", "local_symbol", "recorded_rule"]
+__all__ = ["Path", "is_scalar", "local_number", "local_symbol", "recorded_rule", "symbol_of"]
+
+Path = tuple[tuple[Tensor, int], ...]
+"""From a card's op down: each Tensor with the position of the argument that is followed."""
 
 _FAILURES = (SymgradError, TypeError, ValueError, AttributeError, NotImplementedError, KeyError, IndexError)
 
@@ -34,70 +39,96 @@ def _pull(op: Op, position: int, g: Any, y: Any, inputs: tuple[Any, ...], params
     return None if rule is None else list(rule(g, y, inputs, params))[position]
 
 
-def local_number(node: Tensor, position: int) -> float | None:
-    """The local derivative by one argument, where both have one element."""
-    if node.op is None or node.op.outputs or not is_scalar(node) or not is_scalar(node.inputs[position]):
-        return None
-    values = tuple(x.value for x in node.inputs)
-    try:
-        with np.errstate(all="ignore"):
-            found = _pull(node.op, position, np.ones(node.shape, node.dtype), node.value, values, node.params)
-    except _FAILURES:
-        return None
-    return None if found is None else float(np.sum(found))
+def local_number(path: Path) -> float | None:
+    """The local derivative along a path, where everything on it has one element."""
+    product = 1.0
+    for node, position in path:
+        if node.op is None or node.op.outputs or not is_scalar(node) or not is_scalar(node.inputs[position]):
+            return None
+        values = tuple(x.value for x in node.inputs)
+        try:
+            with np.errstate(all="ignore"):
+                found = _pull(node.op, position, np.ones(node.shape, node.dtype), node.value, values, node.params)
+        except _FAILURES:
+            return None
+        if found is None:
+            return None
+        product *= float(np.sum(found))
+    return product
 
 
-def local_symbol(node: Tensor, position: int, own: Any, arguments: list[Any]) -> Any:
-    """The elementwise local derivative as a SymPy expression, or None.
+def local_symbol(path: Path, stand_in: Callable[[Tensor], Any]) -> Any:
+    """The elementwise local derivative along a path as a SymPy expression, or None.
 
-    ``own`` and ``arguments`` are what stands for the result and the inputs.
+    ``stand_in`` gives the SymPy expression of a Tensor on the path.
     """
     import sympy
 
-    op = node.op
-    if op is None or op.indices != "elementwise" or op.outputs:
-        return None
-    _register_sympy()
-    try:
-        found = _pull(op, position, sympy.Integer(1), own, tuple(arguments), node.params)
-        return None if found is None else sympy.sympify(found)
-    except _FAILURES:
-        return None
+    product: Any = sympy.Integer(1)
+    for node, position in path:
+        if node.op is None or node.op.indices != "elementwise" or node.op.outputs:
+            return None
+        try:
+            found = _derivative(node.op, position, len(node.inputs))
+            if found is None:
+                return None
+            values = [stand_in(node), *(stand_in(x) for x in node.inputs)]
+            names = [sympy.Symbol(name, real=True) for name in _names(len(node.inputs))]
+            product *= found.subs(list(zip(names, values, strict=True)), simultaneous=True)
+        except _FAILURES:
+            return None
+    return product
 
 
-def recorded_rule(node: Tensor, position: int, own: str, arguments: list[str]) -> Tensor | None:
-    """What the rule does to a cotangent named g, as a graph of abstract Tensors, or None."""
-    op = node.op
-    if op is None or op.outputs or node.dtype.kind != "f":
-        return None
-    try:
-        g = abstract(node.shape, node.dtype, name="g")
-        y = abstract(node.shape, node.dtype, name=own)
-        inputs = tuple(abstract(x.shape, x.dtype, name=n) for x, n in zip(node.inputs, arguments, strict=True))
-        found = _pull(op, position, g, y, inputs, node.params)
-    except _FAILURES:
-        return None
-    return found if isinstance(found, Tensor) else None
+def _names(count: int) -> tuple[str, ...]:
+    return ("own", *(f"argument{k}" for k in range(count)))
 
 
-def _register_sympy() -> None:
-    """Make ops accept SymPy scalars, unless `symgrad.symbolic` has done so."""
+@lru_cache(maxsize=512)
+def _derivative(op: Op, position: int, count: int) -> Any:
+    """The local derivative in placeholders for the result and the arguments."""
     import sympy
 
-    CONVERTERS.setdefault(sympy.Basic, _on_sympy)
-    if sympy.logic.boolalg.Boolean not in CONVERTERS:
-        CONVERTERS[sympy.logic.boolalg.Boolean] = CONVERTERS[sympy.Basic]
+    from symgrad.symbolic.scalars import local_derivative
+
+    found = local_derivative(op, position, _names(count))
+    return None if found is None else sympy.sympify(found)
 
 
-def _on_sympy(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-    """An elementwise op on SymPy scalars, by its declared symbol (text of the op's author, in x, y, z)."""
-    import sympy
+def symbol_of(op: Op, arguments: Iterable[Any]) -> Any:
+    """An elementwise op on SymPy scalars."""
+    from symgrad.symbolic.scalars import symbol_of as evaluate
 
-    if op.identity:
-        return inputs[0]
-    if op.symbol is None or params:
-        raise TypeError(f"{op.name}: has no scalar symbol")
-    exact = [sympy.nsimplify(x) if isinstance(x, (int, float)) else x for x in inputs]
-    if op.symbol.isidentifier() and op.symbol not in "xyz":
-        return getattr(sympy, op.symbol)(*exact)
-    return sympy.sympify(op.symbol, locals=dict(zip("xyz", exact, strict=False)))
+    return evaluate(op, tuple(arguments))
+
+
+def recorded_rule(path: Path) -> tuple[Tensor, dict[str, Tensor]] | None:
+    """What the rules along a path do to a cotangent named g, as a graph of abstract Tensors.
+
+    The dictionary says which Tensor each of its named inputs stands for.
+    """
+    top = path[0][0]
+    known: dict[str, Tensor] = {}
+
+    def stand_in(x: Tensor) -> Tensor:
+        known[f"t{x.serial}"] = x
+        return abstract(x.shape, x.dtype, name=f"t{x.serial}")
+
+    try:
+        g: Any = abstract(top.shape, top.dtype, name="g")
+        for node, position in path:
+            if node.op is None or node.op.outputs or node.dtype.kind != "f":
+                return None
+            g = _to_shape(g, node.shape)
+            g = _pull(node.op, position, g, stand_in(node), tuple(map(stand_in, node.inputs)), node.params)
+            g = _to_shape(g, node.inputs[position].shape)
+    except _FAILURES:
+        return None
+    return (g, known) if isinstance(g, Tensor) else None
+
+
+def _to_shape(g: Any, shape: Any) -> Any:
+    """A cotangent brought to a shape: summed where the value was repeated."""
+    if tuple(g.shape) == tuple(shape):
+        return g
+    return OPS["reshape"](g, tuple(shape)) if g.size == size_of(shape) else OPS["sum_to"](g, tuple(shape))

@@ -16,7 +16,7 @@ from viz.render import available
 __all__ = ["draw", "draw_backprop", "engines"]
 
 
-def draw_backprop(loss: Tensor, *, max_nodes: int = 200, theme: str = "light") -> Picture:
+def draw_backprop(loss: Tensor, *, max_nodes: int = 200, inline: bool | None = None, theme: str = "light") -> Picture:
     """Draw how the gradient of a scalar comes about: values forward, gradients backward, local derivatives between.
 
     Every card shows a tensor's value and the gradient of the loss by it; every edge the local derivative as a
@@ -28,6 +28,9 @@ def draw_backprop(loss: Tensor, *, max_nodes: int = 200, theme: str = "light") -
         One element, computed from leaves that require gradients.
     max_nodes : int
         Over it, the nodes nearest to the loss are drawn, and a card says how many are not.
+    inline : bool, optional
+        Whether short unnamed steps are written into the formula of what reads them, and get no card. By default,
+        where tensors have several elements.
     theme : {"light", "dark", "print"}
 
     Returns
@@ -58,13 +61,13 @@ def draw_backprop(loss: Tensor, *, max_nodes: int = 200, theme: str = "light") -
             "draw_backprop: no leaf below this Tensor requires a gradient; make one with "
             "sg.tensor(data, requires_grad=True), or use viz.draw"
         )
-    reading = read([loss], _limit(max_nodes))
+    reading = read([loss], _limit(max_nodes), inline)
     gradients = adjoints(loss)
     name = "L" if reading.root is None else reading.names.get(reading.nodes[reading.root].serial, ("L", None))[0]
     return Picture(build(reading, f"backprop of {name}", gradients), theme)
 
 
-def draw(x: Tensor | Graph, *, max_nodes: int = 200, theme: str = "light") -> Picture:
+def draw(x: Tensor | Graph, *, max_nodes: int = 200, inline: bool | None = None, theme: str = "light") -> Picture:
     """Draw a computation forward: what is computed from what, with values or shapes.
 
     Parameters
@@ -73,6 +76,9 @@ def draw(x: Tensor | Graph, *, max_nodes: int = 200, theme: str = "light") -> Pi
         A result, or what `symgrad.trace` returned.
     max_nodes : int
         Over it, the nodes nearest to the result are drawn, and a card says how many are not.
+    inline : bool, optional
+        Whether short unnamed steps are written into the formula of what reads them, and get no card. By default,
+        where tensors have several elements.
     theme : {"light", "dark", "print"}
 
     Returns
@@ -83,17 +89,17 @@ def draw(x: Tensor | Graph, *, max_nodes: int = 200, theme: str = "light") -> Pi
     --------
     >>> import symgrad as sg, viz
     >>> viz.draw(sg.trace(lambda x: sg.exp(x).sum(), sg.spec("B")))
-    Picture('computation', 3 cards, 2 edges)
+    Picture('computation', 2 cards, 1 edge)
     """
     if isinstance(x, Tensor):
-        return Picture(build(read([x], _limit(max_nodes)), "computation", None), theme)
+        return Picture(build(read([x], _limit(max_nodes), inline), "computation", None), theme)
     if not isinstance(x, Graph):
         raise SymgradError(f"draw: needs a Tensor or a Graph (see sg.trace), got {type(x).__name__}")
     kinds = {node.serial: "data" for node in x.inputs}
     kinds |= {node.node.serial: "data" for node in x.draws}
     kinds |= {stand_in.serial: "parameter" if leaf.requires_grad else "constant" for leaf, stand_in in x.leaves}
     roots: list[Any] = [*x.outputs, *(new for _, new in x.assigned)]
-    return Picture(build(read(roots, _limit(max_nodes)), "computation", None, kinds), theme)
+    return Picture(build(read(roots, _limit(max_nodes), inline), "computation", None, kinds), theme)
 
 
 def engines() -> dict[str, str | None]:

@@ -11,18 +11,28 @@ __all__ = ["clean", "dot_html", "dot_string", "json_script", "shorten", "xml_att
 LIMIT = 80
 FULL = 2000  # characters of a tooltip
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi), surrogates, private, unassigned
-_XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ATTR = {**_XML, '"': "&quot;", "'": "&#39;"}
-_DOT = {**_XML, '"': "&quot;", "\\": "&#92;"}  # a backslash would start an escape such as \N
-_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_XML: dict[str, str | int | None] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ATTR: dict[str, str | int | None] = {**_XML, '"': "&quot;", "'": "&#39;"}
+_DOT: dict[str, str | int | None] = {
+    **_XML,
+    '"': "&quot;",
+    "\\": "&#92;",
+}  # a backslash would start an escape such as \N
+_SCRIPT: dict[str, str | int | None] = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
 
 
 def clean(text: str) -> str:
-    """Text with every control, bidi and unassigned character shown as ``␣``.
+    r"""Text with every control, bidi and unassigned character shown as ``␣``.
 
     Examples
     --------
-    >>> clean("a\\nb\\u202e")
+    >>> clean("a\nb\u202e")
     'a␣b␣'
     """
     return "".join("␣" if unicodedata.category(c) in _INVISIBLE else c for c in str(text)[:FULL])
@@ -40,7 +50,7 @@ def shorten(text: str, limit: int = LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _replace(text: str, table: dict[str, str]) -> str:
+def _replace(text: str, table: dict[str, str | int | None]) -> str:
     return clean(text).translate(str.maketrans(table))
 
 

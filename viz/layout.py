@@ -54,7 +54,7 @@ def layout_source(scene: Scene) -> str:
              ' node [shape=box fixedsize=true label=""]; edge [dir=none];']  # fmt: skip
     for k, card in enumerate(scene.cards):
         lines.append(f" n{k} [{_inches(*card_size(card))}{' group=s' if k in spine else ''}];")
-    straight = {}
+    straight: dict[tuple[int, int], int] = {}
     for j, edge in enumerate(scene.edges):
         if pairs.get(edge.source) == edge.target and edge.strand != "constant":
             straight.setdefault((edge.source, edge.target), j)
@@ -99,19 +99,44 @@ def place(scene: Scene, run: Callable[[str], str]) -> Layout:
             numbers = [float(v) * 72 for v in word[4 : 4 + 2 * int(word[3])]]
             points = zip(numbers[::2], numbers[1::2], strict=True)
             halves[word[1], word[2]] = [(_round(x + _MARGIN), _round(height - y + _MARGIN)) for x, y in points]
-    cards = tuple(
-        Box(boxes[f"n{k}"].x, boxes[f"n{k}"].y, *card_size(card)) for k, card in enumerate(scene.cards)
-    )
+    cards = tuple(Box(boxes[f"n{k}"].x, boxes[f"n{k}"].y, *card_size(card)) for k, card in enumerate(scene.cards))
     labels = tuple(boxes[f"e{j}"] for j in range(len(scene.edges)))
-    curves = tuple(
-        _joined(halves[f"n{e.source}", f"e{j}"], labels[j], halves[f"e{j}", f"n{e.target}"])
-        for j, e in enumerate(scene.edges)
-    )
-    return Layout(_round(width + 2 * _MARGIN), _round(height + 2 * _MARGIN), cards, labels, curves)
+    curves = []
+    for j, edge in enumerate(scene.edges):
+        start, end = halves[f"n{edge.source}", f"e{j}"], halves[f"e{j}", f"n{edge.target}"]
+        others = [b for k, b in enumerate(cards) if k not in (edge.source, edge.target)]
+        others += [b for k, b in enumerate(labels) if k != j]
+        curves.append(_joined(_eased(start, labels[j], others), labels[j], _eased(end[::-1], labels[j], others)[::-1]))
+    return Layout(_round(width + 2 * _MARGIN), _round(height + 2 * _MARGIN), cards, labels, tuple(curves))
 
 
 def _round(value: float) -> float:
     return round(value, 1)
+
+
+def _eased(half: list[Point], label: Box, others: list[Box]) -> list[Point]:
+    """Half of an edge, from a card to its label, without the detour that dot makes around nothing."""
+    (x, y), (end, _) = half[0], half[-1]
+    level = label.y
+    if all(min(y, level) - 3 <= q <= max(y, level) + 3 for _, q in half):
+        return half
+    for lead in (0.2, 0.08, 0.0):
+        direct = [(x, y), (_round(x + lead * (end - x)), level), (_round(end - 0.6 * (end - x)), level), (end, level)]
+        if not any(_inside(_point(direct, t / 20), box) for t in range(1, 20) for box in others):
+            return direct
+    return half
+
+
+def _point(p: list[Point], t: float) -> Point:
+    """A point of one cubic Bezier segment."""
+    s = 1 - t
+    weights = (s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t)
+    x = sum(w * q[0] for w, q in zip(weights, p, strict=True))
+    return x, sum(w * q[1] for w, q in zip(weights, p, strict=True))
+
+
+def _inside(point: Point, box: Box) -> bool:
+    return abs(point[0] - box.x) < box.width / 2 + 1 and abs(point[1] - box.y) < box.height / 2 + 1
 
 
 def _joined(start: list[Point], label: Box, end: list[Point]) -> tuple[Point, ...]:

@@ -14,11 +14,13 @@ from dataclasses import replace
 from viz.escape import LIMIT, clean
 from viz.scene import Run, Text, plain
 
-__all__ = ["bracketed", "is_loose", "latex_text", "literal", "name_text", "notation_text"]
+__all__ = ["bracketed", "cut", "is_loose", "latex_text", "literal", "name_text", "notation_text", "raised"]
 
 _LETTERS = "αβγδεζηθικλμνξοπρςστυφχψω"
-_WORDS = ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho final sigma tau "
-          "upsilon phi chi psi omega").split()  # fmt: skip
+_WORDS = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu"),
+    *("xi", "omicron", "pi", "rho", "final", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
 GREEK = dict(zip(_WORDS, _LETTERS, strict=True)) | {"eps": "ε", "varepsilon": "ε", "lam": "λ", "varphi": "φ"}
 GREEK |= {w.capitalize(): c.upper() for w, c in zip(_WORDS, _LETTERS, strict=True) if w != "final"}
 _ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
@@ -39,21 +41,21 @@ _OPEN, _CLOSE = {None, "(", "|", "[", ",", "{", "+"}, {None, ")", "|", "]", ",",
 def literal(text: str, **style: bool) -> Text:
     """User text as it is, cleaned and cut."""
     text = clean(text)
-    return (Run(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…", **style),)  # type: ignore[arg-type]
+    return (Run(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…", **style),)
 
 
 def name_text(name: str, latex: str | None = None) -> Text:
-    """A name as people write it: ``sigma2`` is σ², ``z_hat`` is ẑ, ``W1`` is W₁.
+    r"""A name as people write it: ``sigma2`` is σ², ``z_hat`` is ẑ, ``W1`` is W₁.
 
     Examples
     --------
-    >>> plain(name_text("z_hat")), plain(name_text("mu")), plain(name_text("any", r"\\\\sigma_B^2"))
+    >>> plain(name_text("z_hat")), plain(name_text("mu")), plain(name_text("any", r"\sigma_B^2"))
     ('ẑ', 'μ', 'σB2')
     """
     if latex:
         found = latex_text(latex)
         if plain(found).strip():
-            return found
+            return cut(found, LIMIT)
     match = re.fullmatch(r"([A-Za-z]{1,20}?)(?:_?(hat|bar|tilde))?(?:_?([0-9]{1,4})|_([A-Za-z0-9]{1,12}))?", name)
     if not match or "__" in name:
         return literal(name, italic=True)
@@ -96,15 +98,34 @@ def notation_text(notation: str, arguments: Sequence[Text]) -> Text:
     return _Reader(source, tuple(arguments)).read()
 
 
+def _outside(text: Text) -> str:
+    """The characters outside of parentheses and scripts."""
+    out, depth = [], 0
+    for c in "".join(run.text for run in text if not run.script):
+        depth -= c in ")]}⌋"
+        if depth <= 0:
+            out.append(c)
+        depth += c in "([{⌊"
+    return "".join(out)
+
+
 def is_loose(text: Text) -> bool:
     """Whether a text is a sum, or starts with a minus, outside of parentheses."""
-    flat = "".join(run.text for run in text if not run.script)
-    depth = 0
-    for k, c in enumerate(flat):
-        depth += (c in "([{⌊") - (c in ")]}⌋")
-        if depth == 0 and (c in "+=<>≤≥≠∧∨" or (c == "−" and (k == 0 or flat[k - 1] == " "))):
-            return True
-    return " if " in flat
+    flat = _outside(text)
+    return flat.startswith("−") or " − " in flat or " if " in flat or any(c in flat for c in "+=<>≤≥≠∧∨")
+
+
+def cut(text: Text, limit: int) -> Text:
+    """A text cut at a number of characters, with an ellipsis."""
+    if len(plain(text)) <= limit:
+        return text
+    out: list[Run] = []
+    for run in text:
+        room = limit - 1 - sum(len(r.text) for r in out)
+        if room <= 0:
+            break
+        out.append(replace(run, text=run.text[:room]))
+    return (*out, Run("…"))
 
 
 def bracketed(text: Text) -> Text:
@@ -113,8 +134,7 @@ def bracketed(text: Text) -> Text:
 
 
 def _is_atom(text: Text) -> bool:
-    flat = plain(text)
-    return not is_loose(text) and not any(c in flat for c in " \u2009/·") or (flat[:1] == "(" and flat[-1:] == ")")
+    return not is_loose(text) and not any(c in _outside(text) for c in " \u2009/·")
 
 
 class _Reader:
@@ -172,6 +192,8 @@ class _Reader:
         before, after = self._peek(-2), self._peek(0)
         if is_loose(text) and (before not in _OPEN or after not in _CLOSE):
             return list(bracketed(text))
+        if after is not None and after not in _CLOSE and "/" in _outside(text):
+            return list(bracketed(text))
         return list(bracketed(text) if after == "^" and not _is_atom(text) else text)
 
     def _next(self) -> list[Run]:
@@ -181,9 +203,7 @@ class _Reader:
 
     def _script(self, script: int) -> list[Run]:
         runs = self._next()
-        if any(run.script for run in runs):
-            return [Run("^(" if script > 0 else "_("), *runs, Run(")")]
-        return [replace(run, text=run.text.replace(" ", ""), script=script) for run in runs]
+        return raised(runs, script)
 
     def _command(self, word: str) -> list[Run]:
         if word in GREEK:
@@ -207,13 +227,30 @@ class _Reader:
         return [Run(word + ("" if self._peek(0) in ("(", "{", "^", None) else "\u2009"))]
 
     def _upright(self) -> list[Run]:
-        """The text of ``\\text{...}``, spaces kept."""
+        r"""The text of ``\text{...}``, spaces kept."""
         if self.at < len(self.tokens) and self.tokens[self.at] == "{" and "}" in self.tokens[self.at :]:
             end = self.tokens.index("}", self.at)
             body = "".join(t for t in self.tokens[self.at + 1 : end] if t != "{")
             self.at = end + 1
             return [Run(body)] if body else []
         return [replace(run, italic=False) for run in self._next()]
+
+
+_SMALL = {-1: str.maketrans("0123456789+−", "₀₁₂₃₄₅₆₇₈₉₊₋"), 1: str.maketrans("0123456789+−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")}
+
+
+def raised(runs: Sequence[Run], script: int) -> list[Run]:
+    """Runs as a superscript or subscript; scripts inside them become small digits, or all goes in parentheses."""
+    out = []
+    for run in runs:
+        text = run.text.replace(" ", "")
+        if run.script:
+            small = text.translate(_SMALL[run.script])
+            if any(c == d for c, d in zip(text, small, strict=True)):
+                return [Run("^(" if script > 0 else "_("), *runs, Run(")")]
+            text = small
+        out.append(replace(run, text=text, script=script))
+    return out
 
 
 def _accented(runs: list[Run], accent: str) -> list[Run]:
@@ -223,7 +260,10 @@ def _accented(runs: list[Run], accent: str) -> list[Run]:
 
 
 def _fraction(top: Text, bottom: Text) -> list[Run]:
-    top = bracketed(top) if is_loose(top) else top
+    if is_loose(top) and not (
+        plain(top).startswith("−") and not is_loose((replace(top[0], text=top[0].text[1:]), *top[1:]))
+    ):
+        top = bracketed(top)
     return [*top, Run("/"), *(bottom if _is_atom(bottom) else bracketed(bottom))]
 
 

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from viz.layout import Box, Layout, Point
-from viz.measure import (FORMULA, HEADER, LABEL, PAD, ROW, TITLE, WORD, fraction_width, row_height,
-                         text_width)  # fmt: skip
+from viz.measure import (
+    HEADER,
+    LABEL,
+    PAD,
+    ROW,
+    TITLE,
+    WORD,
+    fraction_width,
+    row_height,
+    text_width,  # fmt: skip
+)
 from viz.scene import Card, Edge, Label, Row, Run, Scene, Text, plain
 from viz.theme import Theme
 
@@ -181,6 +190,3 @@ def _label(label: Label, box: Box, theme: Theme) -> Iterator[Shape]:
     yield Words(left + rule / 2, middle - 3.6, label.top, anchor="middle", **style)  # type: ignore[arg-type]
     yield Words(left + rule / 2, middle + 11.2, label.bottom, anchor="middle", **style)  # type: ignore[arg-type]
     yield Words(left + rule, middle + 4.0, label.tail, **style)  # type: ignore[arg-type]
-
-
-_ = FORMULA

@@ -105,7 +105,9 @@ class Picture:
         target = Path(path)
         make = _FORMATS.get(target.suffix.lower())
         if make is None:
-            raise SymgradError(f"save: {target.suffix or 'no suffix'} is not supported; use one of {', '.join(_FORMATS)}")
+            raise SymgradError(
+                f"save: {target.suffix or 'no suffix'} is not supported; use one of {', '.join(_FORMATS)}"
+            )
         content = make(self)
         write_atomically(target, content.encode() if isinstance(content, str) else content)
         return target
@@ -128,10 +130,12 @@ def _zoom(layout: Layout) -> float:
 
 
 def _as_text(scene: Scene) -> str:
-    return "\n".join(
-        f"{plain(c.name)}{' = ' + plain(c.formula) if c.formula else ''}: {', '.join(f'{r.word} {r.text}' for r in c.rows)}"
-        for c in scene.cards
-    )
+    lines = []
+    for card in scene.cards:
+        formula = f" = {plain(card.formula)}" if card.formula else ""
+        rows = ", ".join(f"{row.word} {row.text}".strip() for row in card.rows)
+        lines.append(f"{plain(card.name)}{formula}: {rows}")
+    return "\n".join(lines)
 
 
 _FORMATS: dict[str, Any] = {

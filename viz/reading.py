@@ -6,21 +6,29 @@ to what they name. Literals stand in the formulas. All walks are loops, so long 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from symgrad.tensor import Tensor, check_fresh, reachable
 
-__all__ = ["Link", "Reading", "is_literal", "read"]
+__all__ = ["Link", "Reading", "arguments", "is_literal", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One argument of a node: the card it comes from, and whether gradients flow back along it."""
+    """One argument of a card: where it comes from, and whether gradients flow back along it.
+
+    ``path`` leads from the card's own op down through the ops written into its formula: each Tensor
+    with the position of the argument that is followed.
+    """
 
     source: int
     target: int
     position: int
+    path: tuple[tuple[Tensor, int], ...]
     flows: bool
 
 
@@ -31,6 +39,8 @@ class Reading:
     nodes: list[Tensor] = field(default_factory=list)
     names: dict[int, tuple[str, str | None]] = field(default_factory=dict)  # by serial: name and LaTeX
     base: dict[int, int] = field(default_factory=dict)  # serial -> serial of the card's Tensor
+    by_serial: dict[int, Tensor] = field(default_factory=dict)
+    inlined: dict[int, int] = field(default_factory=dict)  # serials written into formulas, with their numbers of ops
     links: list[Link] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)  # cards with inputs that are left out
     root: int | None = None
@@ -72,46 +82,104 @@ def _collect(order: list[Tensor], reading: Reading) -> None:
         base[node.serial] = base[base[node.serial]]
 
 
-def read(roots: Iterable[Tensor], limit: int) -> Reading:
-    """The cards below the roots; over the limit, those nearest to the roots."""
+def read(roots: Iterable[Tensor], limit: int, inline: bool | None = None) -> Reading:
+    """The cards below the roots; over the limit, those nearest to the roots.
+
+    ``inline`` writes short unnamed steps into the formula of what reads them; by default where
+    tensors have several elements.
+    """
     roots = list(roots)
     order = reachable(roots)
-    reading = Reading()
+    reading = Reading(by_serial={node.serial: node for node in order})
     _collect(order, reading)
-    by_serial = {node.serial: node for node in order}
     bases = list(dict.fromkeys(reading.base[root.serial] for root in roots))
-    cards = [s for s, b in reading.base.items() if s == b and (s in bases or not is_literal(by_serial[s]))]
-    kept = _nearest(bases, by_serial, reading, limit) if len(cards) > limit else set(cards)
+    if inline if inline is not None else any(_is_large(node) for node in order):
+        _inline(order, reading, set(bases))
+    cards = [s for s, b in reading.base.items() if s == b and s not in reading.inlined]
+    cards = [s for s in cards if s in bases or not is_literal(reading.by_serial[s])]
+    kept = _nearest(bases, reading, limit) if len(cards) > limit else set(cards)
     reading.left_out = len(cards) - len(kept)
-    reading.nodes = [by_serial[s] for s in cards if s in kept]
+    reading.nodes = [reading.by_serial[s] for s in cards if s in kept]
     place = {node.serial: k for k, node in enumerate(reading.nodes)}
     reading.root = place[bases[0]] if len(bases) == 1 else None
-    for node in reading.nodes:
-        for position, x in enumerate(node.inputs):
-            source = place.get(reading.base[x.serial])
-            if source is not None:
-                reading.links.append(Link(source, place[node.serial], position, _flows(node, x, position)))
-            elif not is_literal(by_serial[reading.base[x.serial]]):
-                reading.cut.append(place[node.serial])
+    for target, node in enumerate(reading.nodes):
+        for position, (below, path) in enumerate(arguments(node, reading)):
+            if below in place:
+                flows = all(_flows(step, k) for step, k in path)
+                reading.links.append(Link(place[below], target, position, path, flows))
+            else:
+                reading.cut.append(target)
     return reading
 
 
-def _flows(node: Tensor, x: Tensor, position: int) -> bool:
+def arguments(node: Tensor, reading: Reading) -> Iterator[tuple[int, tuple[tuple[Tensor, int], ...]]]:
+    """The cards that a card reads, in the order of its formula, each with the path to it."""
+    stack: list[tuple[Tensor, tuple[tuple[Tensor, int], ...]]] = [(node, ())]
+    while stack:
+        at, path = stack.pop()
+        if path:
+            below = reading.base[at.serial]
+            if below not in reading.inlined:
+                if not is_literal(reading.by_serial[below]):
+                    yield below, path
+                continue
+            at = reading.by_serial[below]
+        stack += [(x, (*path, (at, k))) for k, x in reversed(list(enumerate(at.inputs)))]
+
+
+def _is_large(node: Tensor) -> bool:
+    return node.value is None or (isinstance(node.value, np.ndarray) and node.value.size > 1 and not is_literal(node))
+
+
+def _inline(order: list[Tensor], reading: Reading, bases: set[int]) -> None:
+    """Choose the nodes that are written into the formula of their only reader."""
+    readers: dict[int, list[Tensor]] = {}
+    for node in order:
+        if reading.base[node.serial] == node.serial:
+            for x in node.inputs:
+                readers.setdefault(reading.base[x.serial], []).append(node)
+    for node in order:
+        serial = node.serial
+        if serial in bases or reading.base[serial] != serial or serial in reading.names:
+            continue
+        if len(readers.get(serial, ())) == 1 and _is_short(node) and _takes(readers[serial][0]):
+            below = [reading.inlined.get(reading.base[x.serial], 0) for x in node.inputs]
+            reduces = node.op is not None and node.op.indices in _REDUCTIONS
+            if sum(below) < _OPS and not (reduces and any(below)):
+                reading.inlined[serial] = 1 + sum(below)
+
+
+_OPS = 3  # ops that one argument of a formula may hold
+_REDUCTIONS: tuple[Any, ...] = ("sum", "mean")
+
+
+def _is_short(node: Tensor) -> bool:
+    """Whether an op reads well inside another formula."""
+    op = node.op
+    if op is None or op.notation is None or op.outputs or op.pullback == () or is_literal(node):
+        return False
+    return op.indices == "elementwise" or op.indices in _REDUCTIONS or callable(op.indices)
+
+
+def _takes(node: Tensor) -> bool:
+    return node.op is not None and node.op.notation is not None and node.op.arity is not None and not node.op.outputs
+
+
+def _flows(node: Tensor, position: int) -> bool:
     """Whether the node's rule sends a gradient to this argument."""
     rule = node.op.pullback if node.op is not None else ()
-    if rule is None or rule == () or not x.requires_grad:
+    if rule is None or rule == () or not node.inputs[position].requires_grad:
         return False
     return not isinstance(rule, tuple) or (position < len(rule) and rule[position] is not None)
 
 
-def _nearest(bases: list[int], by_serial: dict[int, Tensor], reading: Reading, limit: int) -> set[int]:
+def _nearest(bases: list[int], reading: Reading, limit: int) -> set[int]:
     """The cards fewest steps below the roots, breadth first."""
     kept = dict.fromkeys(bases)
     queue = list(kept)
     for serial in queue:
-        for x in by_serial[serial].inputs:
-            below = reading.base[x.serial]
-            if below not in kept and not is_literal(by_serial[below]) and len(kept) < limit - 1:
+        for below, _ in arguments(reading.by_serial[serial], reading):
+            if below not in kept and len(kept) < limit - 1:
                 kept[below] = None
                 queue.append(below)
     return set(kept)

@@ -10,9 +10,9 @@ from viz.paint import Curve, Group, Panel, Polygon, Shape, Words
 from viz.scene import Run
 from viz.theme import Theme
 
-__all__ = ["svg_source"]
+__all__ = ["RISE", "svg_source"]
 
-_RISE = {1: 0.36, -1: -0.2}  # of the font size
+RISE = {1: 0.36, -1: -0.2}  # of the font size
 
 
 def svg_source(groups: Iterable[Group], width: float, height: float, title: str, theme: Theme) -> str:
@@ -27,7 +27,8 @@ def svg_source(groups: Iterable[Group], width: float, height: float, title: str,
 
 
 def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    """A coordinate, to a tenth of a point."""
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
 
 
 def _group(group: Group) -> str:
@@ -69,7 +70,7 @@ def _words(w: Words) -> str:
     anchor = f' text-anchor="{w.anchor}"' if w.anchor != "start" else ""
     out, risen = [], 0.0
     for run in w.text:
-        rise = _RISE.get(run.script, 0.0) * w.size
+        rise = RISE.get(run.script, 0.0) * w.size
         out.append(_span(run, w, rise - risen))
         risen = rise
     return (f'<text x="{_n(w.x)}" y="{_n(w.y)}" font-size="{_n(w.size)}" fill="{w.colour}" xml:space="preserve"'

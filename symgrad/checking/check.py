@@ -18,8 +18,10 @@ from symgrad.errors import GradientError
 
 __all__ = ["gradcheck"]
 
+_EPS = float(np.finfo(np.float64).eps)
 _SAFETY = 8.0  # error bars are estimates
-_NEARBY = 3  # points with other last bits, whose derivatives show the rounding error
+_NEARBY = 8  # points with other last bits, whose derivatives show the rounding error
+_SECOND = 0.0591  # of the step where the first estimate was found
 _SMALL = 1e-6  # of the largest element: a step for smaller ones would drown in rounding
 
 
@@ -109,9 +111,10 @@ def gradcheck(
     for name, number, least in (("order", order, 1), ("entries", entries, 1), ("directions", directions, 1)):
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise GradientError(f"gradcheck: {name} must be an integer of at least {least}, got {number!r}")
-    subject = subject_of(f, backward, arguments_of(f, inputs, argnums))
+    given = arguments_of(f, inputs, argnums)
     found: list[Entry] = []
     with np.errstate(all="ignore"):
+        subject = subject_of(f, backward, given)
         for k in range(1, order + 1):
             stage = _Stage(subject, k, seed)
             if k < order:
@@ -147,24 +150,24 @@ class _Stage:
             return
         self.points = [x.astype(np.float64) for x in points]
         self.weights = _flat(self.cotangents)
+        self.coarseness = max(float(np.finfo(x.dtype).eps) for x in points) / _EPS
         nearby = [self._nearby(k) for k in range(_NEARBY)]
         self.wobble = [[g - h for g, h in zip(subject.pull(x, v), self.gradients, strict=True)] for x, v in nearby]
-        self.nearby = [[_shaken(x, self._random("double", j, k)) for j, x in enumerate(self.points)] for k in (0, 1)]
+        self.nearby = [_scaled(self.points, k) for k in (1, -1)]
         if subject.core is not None:
             self.run = self._program()
-        tracks = ([s * np.abs(x) * _signs(self._random("noise", k), x) for k, x in enumerate(self.points)] for s in (1, -1))
-        self.noise = rounding_noise(self._outputs, self.points, tracks)
+        track = [np.abs(x) * _signs(self._random("track", k), x) for k, x in enumerate(self.points)]
+        tracks = [track, [-d for d in track]]
+        self.size = float(np.sum(np.abs(self._outputs(self.points))))
+        self.noise = rounding_noise(self._outputs, self.points, tracks, self._random("noise"))
 
     def _random(self, purpose: str, *key: int) -> np.random.Generator:
         return generator((self.seed, self.order, *purpose.encode(), *key))
 
     def _nearby(self, k: int) -> tuple[Arrays, Arrays]:
         """The point and the cotangent with other last bits."""
-        x, v = self.subject.points, self.cotangents
-        return (
-            [_shaken(a, self._random("point", j, k)) for j, a in enumerate(x)],
-            [_shaken(a, self._random("bits", j, k)) for j, a in enumerate(v)],
-        )
+        shaken = [_shaken(v, self._random("bits", j, k)) for j, v in enumerate(self.cotangents)]
+        return _scaled(self.subject.points, k + 1), shaken
 
     def _outputs(self, points: Arrays) -> NDArray[Any]:
         return self.weights * _flat(self.subject.value(points))
@@ -241,46 +244,50 @@ class _Stage:
         self, place: int, index: tuple[int, ...] | str, direction: NDArray[Any], scale: float, starts: tuple[float, ...]
     ) -> Entry:
         """Compare along one direction; values are given per unit of the input."""
-        gradient = self.gradients[place]
-        analytic = float(np.sum(gradient * direction))
-        moves = [abs(float(np.sum(w[place] * direction))) for w in self.wobble]
-        own = max((m for m in moves if np.isfinite(m)), default=0.0)
-        own += 2 * float(np.finfo(self.subject.points[place].dtype).eps) * abs(analytic)
-        status, numeric, method, note = self._verdict(place, direction, starts, analytic, own)
-        bar = _SAFETY * (numeric.error + own)
-        name = self.subject.names[place]
-        return Entry(name, index, self.order, analytic / scale, numeric.value / scale, bar / scale, status, method, note)
+        along = direction != 0
+
+        def project(gradient: NDArray[Any]) -> float:
+            return float(np.sum(gradient[along] * direction[along]))
+
+        analytic = project(self.gradients[place])
+        moves = [abs(project(w[place])) for w in self.wobble]
+        own = max((m for m in moves if np.isfinite(m)), default=0.0) + 2 * _EPS * self.coarseness * abs(analytic)
+        status, numeric, bar, method, note = self._verdict(place, direction, starts, analytic, own)
+        place_name = self.subject.names[place]
+        return Entry(place_name, index, self.order, analytic / scale, numeric / scale, bar / scale, status, method, note)
 
     def _verdict(
         self, place: int, direction: NDArray[Any], starts: tuple[float, ...], analytic: float, own: float
-    ) -> tuple[str, Estimate, str, str]:
-        """Status, numeric value, method and note."""
+    ) -> tuple[str, float, float, str, str]:
+        """Status, numeric value, error bar, method and note."""
+
+        def judge(found: Estimate) -> tuple[bool, float]:
+            bar = _SAFETY * (found.error + own + 4 * self.coarseness * found.noise)
+            return abs(analytic - found.value) <= bar, bar
+
         if self.run is not None:
-            exact = complex_step(self.run, self.weights, self.points, self.nearby, place, direction)
+            exact = complex_step(self.run, self.weights, self.points, self.nearby, place, direction, self.noise)
             if exact is not None:
-                right = abs(analytic - exact.value) <= _SAFETY * (exact.error + own)
-                return "right" if right else "wrong", exact, "complex step", ""
+                right, bar = judge(exact)
+                return "right" if right else "wrong", exact.value, bar, "complex step", ""
         line = Line(self._outputs, self.points, place, direction, self.noise)
         found = derivative(line, starts)
-        right = abs(analytic - found.value) <= _SAFETY * (found.error + own)
-        blurred = not found.error <= 1e-3 * abs(found.value) + 1e-9 * float(np.sum(np.abs(line.base)[line.moved]))
+        right, bar = judge(found)
+        blurred = not found.error <= 1e-3 * abs(found.value) + 1e-9 * self.size
         if not right or blurred or bends(line, found.step):
             singular = singularity(line, found.step)
             if singular is not None:
-                status = "domain edge" if singular.kind in ("domain edge", "infinite slope") else "kink"
-                status = status if singular.admits(analytic, _SAFETY * own + 1e-6 * abs(analytic)) else "wrong"
-                middle = Estimate((singular.left + singular.right) / 2, singular.spread / 2, found.step)
-                return status, middle, "Ridders", str(singular)
-        if not right:  # a second opinion, from steps that share nothing with the first
-            other = derivative(line, (0.0137 * found.step / 0.2318,))
+                admitted = singular.admits(analytic, bar=_SAFETY * own)
+                status = singular.status if admitted else "wrong"
+                return status, singular.middle, singular.width / 2, "Ridders", str(singular)
+        if not right:  # a second opinion, from steps that share none with the first
+            other = derivative(line, (_SECOND * found.step,))
             if not abs(other.value - found.value) <= other.error + found.error:
                 found = other
-                right = abs(analytic - found.value) <= _SAFETY * (found.error + own)
-        size = max(abs(analytic), abs(found.value))
-        bar = _SAFETY * (found.error + own)
-        if right and not bar <= max(1e-2 * size, 1e-4 * float(np.sum(np.abs(line.base)[line.moved]))):
-            return "unsure", found, "Ridders", "the error bar is too wide to tell"
-        return "right" if right else "wrong", found, "Ridders", ""
+                right, bar = judge(found)
+        if right and not _SAFETY * found.error <= max(1e-2 * abs(analytic), 1e-2 * abs(found.value), 1e-4 * self.size):
+            return "unsure", found.value, bar, "Ridders", "the error bar is too wide to tell"
+        return "right" if right else "wrong", found.value, bar, "Ridders", ""
 
 
 def _flat(arrays: Arrays) -> NDArray[Any]:
@@ -296,6 +303,11 @@ def _signs(random: np.random.Generator, like: NDArray[Any]) -> NDArray[Any]:
 def _shaken(x: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
     """An array with other last bits."""
     return (x * (1 + np.finfo(x.dtype).eps * random.choice((-1.0, 1.0), x.shape))).astype(x.dtype)
+
+
+def _scaled(arrays: Arrays, k: int) -> Arrays:
+    """Arrays with other last bits, all by one factor, so that equal elements stay equal: ties are kept."""
+    return [(x * (1 + k * np.finfo(x.dtype).eps)).astype(x.dtype) for x in arrays]
 
 
 def _scale(x: NDArray[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.checking.numeric import Arrays, Estimate
+from symgrad.checking.numeric import Arrays, Estimate, together
 from symgrad.op import OPS
 from symgrad.tensor import Tensor, abstract, as_tensor, reachable
 
@@ -122,7 +122,13 @@ def _analytic(node: Tensor) -> bool:
 
 
 def complex_step(
-    run: Program, weights: NDArray[Any], points: Arrays, nearby: list[Arrays], place: int, direction: NDArray[Any]
+    run: Program,
+    weights: NDArray[Any],
+    points: Arrays,
+    nearby: list[Arrays],
+    place: int,
+    direction: NDArray[Any],
+    noise: NDArray[Any],
 ) -> Estimate | None:
     r"""The derivative of :math:`\langle v, f \rangle` along a direction, or None at a singular point.
 
@@ -138,6 +144,8 @@ def complex_step(
         Which input moves.
     direction : ndarray
         How it moves.
+    noise : ndarray
+        Rounding noise of the weighted outputs.
 
     References
     ----------
@@ -155,9 +163,9 @@ def complex_step(
         others = [float(np.sum(slopes(at, _STEP))) for at in nearby]
     except _NotAnalytic:
         return None
-    value, size = float(np.sum(first)), float(np.sum(np.abs(first)))
+    value, terms = float(np.sum(first)), float(np.sum(np.abs(first)))
     error = abs(value - float(np.sum(second)))
-    if not math.isfinite(value) or not error <= 1e-9 * size:
+    if not math.isfinite(value) or not error <= 1e-9 * terms:
         return None
     spread = max((abs(o - value) for o in others if math.isfinite(o)), default=0.0)
-    return Estimate(value, error + spread + 4 * _EPS * size, _STEP)
+    return Estimate(value, error + spread + 4 * _EPS * terms, _STEP, together(noise[first != 0]))

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arrays", "Estimate", "Line", "Singularity", "derivative", "rounding_noise", "singularity"]
+__all__ = ["Arrays", "Estimate", "Line", "Singularity", "bends", "derivative", "rounding_noise", "singularity",
+           "together"]  # fmt: skip
 
 Arrays = list[NDArray[Any]]
 Slope = Callable[[float], tuple[float, float]]
 
 _EPS = float(np.finfo(np.float64).eps)
-_START = 0.2318  # of the scale of the input; no simple fraction, so that no period of f is hit
-_LEVELS, _DEPTH, _ENOUGH = 44, 8, 4
+_START = 0.2318  # of the scale of the input
+_RATIO = 1.83  # with a whole number, steps that are periods of f would stay periods
+_LEVELS, _DEPTH, _ENOUGH = 48, 8, 4
+_SAMPLES, _DEGREE, _WIDTHS = 14, 5, (1e-6, 1e-3)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A numeric derivative, its error bar, and the step where it was found."""
+    """A numeric derivative, its error bar, the step where it was found, and the noise of the outputs reached."""
 
     value: float
     error: float
     step: float
+    noise: float = 0.0
 
 
 class Line:
@@ -56,7 +60,16 @@ class Line:
         """The outputs at t and -t, and the rounding noise of their difference."""
         up, down = self(t), self(-t)
         self.moved |= up != down
-        return up, down, float(np.sum(np.maximum(self.noise, _EPS * np.abs(up))[self.moved]))
+        return up, down, together(np.maximum(self.noise, _EPS * np.abs(up))[self.moved])
+
+    def reached(self) -> NDArray[np.bool_]:
+        """The outputs that NaN in the moving elements spoils, though they may move by less than their last bit."""
+        points = list(self.points)
+        points[self.place] = np.where(self.direction != 0, np.nan, points[self.place])
+        try:
+            return np.isnan(self.f(points))
+        except (ArithmeticError, ValueError):
+            return np.ones(self.base.shape, np.bool_)
 
     def central(self, h: float) -> tuple[float, float]:
         """The central difference quotient and its noise."""
@@ -69,35 +82,57 @@ class Line:
         return side * float(np.sum(self(2 * side * h) - self(side * h))) / h, 2 * noise / h
 
 
-def rounding_noise(f: Callable[[Arrays], NDArray[Any]], points: Arrays, directions: Iterable[Arrays]) -> NDArray[Any]:
-    r"""Rounding noise of every output, from a table of differences of almost equal points.
+def together(noise: NDArray[Any]) -> float:
+    """The noise of a sum of independent terms: the root of the sum of squares, without underflow."""
+    largest = float(noise.max(initial=0))
+    return largest * float(np.linalg.norm(noise / largest)) if largest > 0 else 0.0
 
-    Sixth differences remove whatever is smooth; of independent noise :math:`\sigma` they keep
-    :math:`\sigma \sqrt{\tbinom{12}{6}}`.
+
+def rounding_noise(
+    f: Callable[[Arrays], NDArray[Any]], points: Arrays, directions: list[Arrays], random: np.random.Generator
+) -> NDArray[Any]:
+    """Rounding noise of every output: what a polynomial of degree 5 leaves over at random points close by.
+
+    The points lie so close that whatever is smooth is such a polynomial. Outputs that do not change at
+    all there (they are rounded to float32, say) are looked at again from further away.
 
     References
     ----------
-    J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292-1314.
+    J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292-1314,
+    with equidistant points, where rounding to a grid may go unseen.
     """
-    noise = _EPS * np.abs(f(points))
-    for direction in directions:
-        line = [[x + k * 1.3e-7 * d for x, d in zip(points, direction, strict=True)] for k in range(10)]
-        try:
-            table = np.stack([f(p) for p in line])
-        except (ArithmeticError, ValueError):
-            continue
-        if np.isfinite(table).all():
-            return np.maximum(noise, np.abs(np.diff(table, 6, axis=0)).max(axis=0, initial=0) / math.sqrt(924))
-    return 16 * noise
+    base = f(points)
+    noise = np.zeros(base.shape)
+    for width in _WIDTHS:
+        still = noise == 0
+        for direction in directions:
+            t = random.random(_SAMPLES)
+            try:
+                table = np.stack([f(_moved(points, direction, width * s)) for s in t]) - base
+            except (ArithmeticError, ValueError):
+                continue
+            if np.isfinite(table).all():
+                basis = np.linalg.qr(np.vander(t, _DEGREE + 1))[0]
+                left = np.abs(table - basis @ (basis.T @ table)).max(axis=0, initial=0)
+                changed = (table != 0).any(axis=0)
+                noise = np.where(still & changed, np.maximum(left, _EPS * np.abs(base)), noise)
+                break
+        if (noise != 0).all():
+            break
+    return np.maximum(noise, _EPS * np.abs(base))
+
+
+def _moved(points: Arrays, direction: Arrays, t: float) -> Arrays:
+    return [x + t * d for x, d in zip(points, direction, strict=True)]
 
 
 def extrapolate(slope: Slope, start: float, power: int) -> Estimate:
     r"""The limit of a difference quotient for :math:`h \to 0`, with the least error on a ladder of steps.
 
-    The quotient is :math:`D(h) = f' + c_1 h^p + c_2 h^{2p} + \dots`; from steps that shrink by 2,
+    The quotient is :math:`D(h) = f' + c_1 h^p + c_2 h^{2p} + \dots`; from steps that shrink by r,
     Neville's rule removes one term per column,
 
-    .. math:: D_{k+1}(h) = D_k(h) + \frac{D_k(h) - D_k(2h)}{2^{p(k+1)} - 1},
+    .. math:: D_{k+1}(h) = D_k(h) + \frac{D_k(h) - D_k(rh)}{r^{p(k+1)} - 1},
 
     and the error of a value is its distance from its two parents plus the rounding noise. The ladder
     ends where noise alone exceeds the best error.
@@ -118,7 +153,7 @@ def extrapolate(slope: Slope, start: float, power: int) -> Estimate:
     best = Estimate(math.nan, math.inf, start)
     row: list[float] = []
     for k in range(_LEVELS):
-        h = start / 2**k
+        h = start / _RATIO**k
         value, noise = slope(h)
         if not math.isfinite(value):
             row = []
@@ -126,12 +161,12 @@ def extrapolate(slope: Slope, start: float, power: int) -> Estimate:
         column = [value]
         for j, coarser in enumerate(row[:_DEPTH]):
             finer = column[j]
-            column.append(finer + (finer - coarser) / (2 ** (power * (j + 1)) - 1))
+            column.append(finer + (finer - coarser) / (_RATIO ** (power * (j + 1)) - 1))
             error = max(abs(column[-1] - finer), abs(column[-1] - coarser)) + noise
             if error < best.error:
                 best = Estimate(column[-1], error, h)
         row = column
-        if len(row) >= _ENOUGH and 2 * noise >= best.error:
+        if len(row) >= _ENOUGH and _RATIO * noise >= best.error:
             break
     return best
 
@@ -145,7 +180,7 @@ def derivative(line: Line, starts: Iterable[float] = (1.0,)) -> Estimate:
             best = found
         if best.error < 1e-8 * abs(best.value):
             break
-    return best
+    return replace(best, noise=together(line.noise[line.moved | line.reached()]))
 
 
 # Where f is not smooth
@@ -153,25 +188,50 @@ def derivative(line: Line, starts: Iterable[float] = (1.0,)) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Singularity:
-    """A point where f is not smooth along the line: what it is, and the derivatives from both sides."""
+    """A point where f is not smooth along the line: what it is, and the derivatives from both sides.
+
+    Attributes
+    ----------
+    kind : str
+        ``kink``, ``jump``, ``infinite slope`` or ``domain edge``.
+    left, right : float
+        One-sided derivatives: infinite where they grow without bound, NaN where f is not defined.
+    width : float
+        How far they are apart, summed over the outputs.
+    error : float
+        The error bar of the two.
+    """
 
     kind: str
     left: float
     right: float
-    spread: float
+    width: float
     error: float
 
-    def admits(self, value: float, tolerance: float) -> bool:
-        """Whether a value lies between the one-sided derivatives, output by output."""
-        sides = [s for s in (self.left, self.right) if not math.isnan(s)]
-        if not sides or math.isnan(value):
+    @property
+    def status(self) -> str:
+        """What an entry with an admitted value is called."""
+        return "kink" if self.kind in ("kink", "jump") else "domain edge"
+
+    @property
+    def sides(self) -> list[float]:
+        """The one-sided derivatives that exist."""
+        return [s for s in (self.left, self.right) if not math.isnan(s)]
+
+    @property
+    def middle(self) -> float:
+        """Their mean."""
+        return sum(self.sides) / len(self.sides) if self.sides else math.nan
+
+    def admits(self, value: float, bar: float) -> bool:
+        """Whether a value lies between the one-sided derivatives, output by output, up to an error bar."""
+        if not self.sides or math.isnan(value):
             return False
-        low, high = min(sides), max(sides)
-        slack = tolerance + self.error
+        low, high = min(self.sides), max(self.sides)
         if math.isinf(low) or math.isinf(high):
-            return low - slack <= value <= high + slack
-        half = max(high - low, self.spread) / 2
-        return abs(value - (low + high) / 2) <= half + slack
+            return low <= value <= high
+        half = max(high - low, self.width) / 2
+        return abs(value - self.middle) <= half + bar + 8 * self.error + 1e-6 * max(abs(low), abs(high))
 
     def __str__(self) -> str:
         return f"{self.kind}, derivative {_side(self.left)} from the left, {_side(self.right)} from the right"
@@ -222,10 +282,10 @@ def _sides(line: Line, step: float, kind: str) -> Singularity:
     (left, e_left), (right, e_right) = (_one_sided(line, step, side) for side in (-1, 1))
     h = step * 1e-6
     ahead, behind = (line(2 * h) - line(h)) / h, (line(-h) - line(-2 * h)) / h
-    spread = float(np.sum(np.abs(ahead - behind)))
+    width = float(np.sum(np.abs(ahead - behind)))
     if kind == "jump or infinite slope":
         kind = "infinite slope" if math.isinf(left) or math.isinf(right) else "jump"
-    return Singularity(kind, left, right, spread if math.isfinite(spread) else 0.0, e_left + e_right)
+    return Singularity(kind, left, right, width if math.isfinite(width) else 0.0, e_left + e_right)
 
 
 def _one_sided(line: Line, step: float, side: int) -> tuple[float, float]:

@@ -62,7 +62,7 @@ class Entry:
     def excess(self) -> float:
         """The difference in units of the error bar."""
         gap = abs(self.analytic - self.numeric)
-        if self.analytic == self.numeric:
+        if self.analytic == self.numeric or self.status in ("kink", "domain edge"):
             return 0.0
         return gap / self.error if self.error > 0 and math.isfinite(gap) else math.inf
 

@@ -94,7 +94,7 @@ def _check_labels(logits: Any, target: Any) -> None:
         raise DTypeError(f"cross_entropy: labels must be integers, got {target.dtype}; convert with .astype(int)")
     value = target.value if isinstance(target, Tensor) else target
     classes = logits.shape[1]
-    if value is not None and isinstance(classes, int) and value.size and not (0 <= value.min() and value.max() < classes):
+    if value is not None and isinstance(classes, int) and value.size and not (value.min() >= 0 and value.max() < classes):
         bad = int(np.argmax((value < 0) | (value >= classes)))
         raise DataError(f"cross_entropy: label {value[bad]} at row {bad} is outside of 0..{classes - 1}")
 

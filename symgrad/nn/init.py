@@ -82,7 +82,8 @@ def variance_scaling(
     fans = {"in": into, "out": out, "avg": (into + out) / 2}
     if fan not in fans or distribution not in ("uniform", "normal"):
         raise SymgradError(
-            f"variance_scaling: fan={fan!r} is one of {list(fans)}, distribution={distribution!r} is 'uniform' or 'normal'"
+            f"variance_scaling: fan={fan!r} must be 'in', 'out' or 'avg', "
+            f"distribution={distribution!r} 'uniform' or 'normal'"
         )
     std = (scale / fans[fan]) ** 0.5
     return normal(random, shape, std) if distribution == "normal" else random.uniform(-std, std, shape) * 3**0.5

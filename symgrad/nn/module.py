@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from symgrad.context import RUN, Run, no_grad, run, scope
 from symgrad.errors import SymgradError
 from symgrad.nn.parameter import Slot, State
-from symgrad.tensor import Tensor, tensor
+from symgrad.tensor import Meta, Tensor, tensor
 
 __all__ = ["Module"]
 
@@ -143,17 +143,19 @@ class Module:
                 continue
             seen.add(id(module))
             yield path, module
-            below = [found for name, value in module.__dict__.items() for found in _modules_in(value, name)]
-            stack += [(_join(path, name), child) for name, child in reversed(below)]
+            stack += [(_join(path, name), child) for name, child in reversed(module._children())]
+
+    def _children(self) -> list[tuple[str, Module]]:
+        attributes = [(name, value) for name, value in self.__dict__.items() if name != "_slots"]
+        return [found for name, value in attributes for found in _modules_in(value, name)]
 
     def modules(self) -> list[Module]:
-        """This module and all below it."""
+        """All modules, the first of which is this one."""
         return [module for _, module in self.named_modules()]
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Path and leaf of every parameter; one that is shared comes once."""
-        if not self._ready:
-            self._draw()
+        self._draw()
         found: dict[int, tuple[str, Tensor]] = {}
         for path, module in self.named_modules():
             for name, slot in module._slots.items():
@@ -240,7 +242,7 @@ class Module:
 
     def cast(self, X: Any) -> NDArray[Any]:
         """X as an array; floats in the dtype of the parameters."""
-        X = np.asarray(X)
+        X = np.asarray(X)  # type: ignore[no-redef]
         wanted = next((leaf.dtype for leaf in self.parameters()), X.dtype)
         return X.astype(wanted, copy=False) if X.dtype.kind == "f" else X
 
@@ -249,7 +251,7 @@ class Module:
     def summary(self) -> str:
         """A table of all modules with the shapes and numbers of their own parameters."""
         rows = [("path", "module", "parameters", "count")]
-        self.parameters()
+        self._draw()
         for path, module in self.named_modules():
             leaves = {name: module._leaf(name, slot) for name, slot in module._slots.items()}
             shapes = ", ".join(f"{name} {leaf.shape}" for name, leaf in leaves.items())
@@ -263,7 +265,7 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        below = [found for name, value in self.__dict__.items() for found in _modules_in(value, name)]
+        below = self._children()
         if not below:
             return f"{type(self).__name__}({self.extra()})"
         lines = [f"  {name}: " + repr(child).replace("\n", "\n  ") for name, child in below]
@@ -288,8 +290,6 @@ def _join(path: str, name: str) -> str:
 
 def _name(leaf: Tensor, path: str) -> Tensor:
     """The leaf, called after its path for errors and pictures; its identity is kept."""
-    from symgrad.tensor import Meta
-
     leaf.meta = leaf.meta or Meta()
     leaf.meta.name = path
     return leaf

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.op import FUNCTIONS, OPS, builtin
+from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import expand_dims, swapaxes
 from symgrad.ops.product import matmul
@@ -37,7 +37,7 @@ def _eigh_rule(g: Any, y: Any, inputs: Any, params: Any) -> Any:
     return [(full + swapaxes(full, -1, -2)) / 2]
 
 
-_eigh = builtin("eigh", lambda a: tuple(np.linalg.eigh(a)), pullback=_eigh_rule, arity=1, indices="opaque",
+_eigh: Op = builtin("eigh", lambda a: tuple(np.linalg.eigh(a)), pullback=_eigh_rule, arity=1, indices="opaque",
                 outputs=("w", "v"), notation=r"\operatorname{{eigh}}({0})",
                 shape=lambda a: (a[:-1], a), dtype=lambda a: (a, a))  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.op import FUNCTIONS, builtin
+from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import div0, mul0
 
 __all__ = ["cosh", "difference0", "erf", "exp", "expm1", "gauss", "log", "log1p", "logaddexp", "power", "sigmoid",
@@ -31,7 +31,7 @@ def _difference0(a: Any, b: Any) -> Any:
     return np.where(np.isnan(d) & np.equal(a, b), np.zeros((), d.dtype), d)
 
 
-power = builtin(
+power: Op = builtin(
     "power",
     np.power,
     pullback=(
@@ -43,34 +43,34 @@ power = builtin(
     domain=((0.3, 2), (-2, 2)),
 )
 
-exp = builtin("exp", np.exp, pullback=(lambda g, y, x: mul0(g, y),),
+exp: Op = builtin("exp", np.exp, pullback=(lambda g, y, x: mul0(g, y),),
               symbol="exp", notation="e^{{{0}}}", domain=(-20, 20))  # fmt: skip
 
-expm1 = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, exp(x)),),
+expm1: Op = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, exp(x)),),
                 symbol="exp(x) - 1", notation="e^{{{0}}} - 1", domain=(-20, 20))  # fmt: skip
 
-log = builtin("log", np.log, pullback=(lambda g, y, x: div0(g, x),),
+log: Op = builtin("log", np.log, pullback=(lambda g, y, x: div0(g, x),),
               symbol="log", notation=r"\ln {0}", domain=(0.2, 4))  # fmt: skip
 
-log1p = builtin("log1p", np.log1p, pullback=(lambda g, y, x: div0(g, 1 + x),),
+log1p: Op = builtin("log1p", np.log1p, pullback=(lambda g, y, x: div0(g, 1 + x),),
                 symbol="log(1 + x)", notation=r"\ln(1 + {0})", domain=(-0.8, 4))  # fmt: skip
 
-tanh = builtin("tanh", np.tanh, pullback=(lambda g, y, x: g * (1 - y * y),),
+tanh: Op = builtin("tanh", np.tanh, pullback=(lambda g, y, x: g * (1 - y * y),),
                symbol="tanh", notation=r"\tanh({0})", domain=(-8, 8))  # fmt: skip
 
-sinh = builtin("sinh", np.sinh, pullback=(lambda g, y, x: mul0(g, cosh(x)),),
+sinh: Op = builtin("sinh", np.sinh, pullback=(lambda g, y, x: mul0(g, cosh(x)),),
                symbol="sinh", notation=r"\sinh({0})", domain=(-8, 8))  # fmt: skip
 
-cosh = builtin("cosh", np.cosh, pullback=(lambda g, y, x: mul0(g, sinh(x)),),
+cosh: Op = builtin("cosh", np.cosh, pullback=(lambda g, y, x: mul0(g, sinh(x)),),
                symbol="cosh", notation=r"\cosh({0})", domain=(-8, 8))  # fmt: skip
 
-sigmoid = builtin("sigmoid", _sigmoid, pullback=(lambda g, y, x: g * (y * (1 - y)),),
+sigmoid: Op = builtin("sigmoid", _sigmoid, pullback=(lambda g, y, x: g * (y * (1 - y)),),
                   symbol="1/(1 + exp(-x))", notation=r"\sigma({0})", domain=(-20, 20))  # fmt: skip
 
-difference0 = builtin("difference0", _difference0, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+difference0: Op = builtin("difference0", _difference0, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
                       symbol="x - y", notation="{0} - {1}")  # fmt: skip
 
-logaddexp = builtin(
+logaddexp: Op = builtin(
     "logaddexp",
     np.logaddexp,
     pullback=(
@@ -82,11 +82,11 @@ logaddexp = builtin(
     domain=((-8, 8), (-8, 8)),
 )
 
-gauss = builtin("gauss", lambda x: (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)),
+gauss: Op = builtin("gauss", lambda x: (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)),
                 pullback=(lambda g, y, x: g * (-2 * (x * y)),), symbol="2*exp(-x**2)/sqrt(pi)",
                 notation=r"\tfrac{{2}}{{\sqrt\pi}} e^{{-{0}^2}}")  # fmt: skip
 
-erf = builtin("erf", _erf, pullback=(lambda g, y, x: g * gauss(x),), symbol="erf",
+erf: Op = builtin("erf", _erf, pullback=(lambda g, y, x: g * gauss(x),), symbol="erf",
               notation=r"\operatorname{{erf}}({0})", domain=(-4, 4))  # fmt: skip
 
 FUNCTIONS["pow"] = FUNCTIONS["float_power"] = power

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError, ShapeError, TracingError
-from symgrad.op import FUNCTIONS, builtin
+from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.shapes import Dim, broadcast, concrete, normalize_axis, same_size
 from symgrad.tensor import Tensor, as_tensor
 
@@ -54,7 +54,7 @@ def _scatter(inputs: Any, key: Key, shape: Any) -> Any:
 def _sliced(n: Any, part: Any) -> Any:
     """Number of elements that a slice takes of an axis; symbolic for plain steps."""
     _, start, stop, step = part
-    if concrete([n, start, stop]):  # type: ignore[list-item]
+    if concrete([n, start, stop]):
         return len(range(*slice(start, stop, step).indices(n)))
     if step not in (None, 1):
         raise TracingError(f"getitem: a step of {step} over the symbolic size {n} is not known while tracing")
@@ -98,7 +98,7 @@ def _check_range(k: int, n: Any, axis: int) -> None:
         raise ShapeError(f"getitem: index {k} is out of range for axis {axis} of size {n}")
 
 
-_getitem = builtin(
+_getitem: Op = builtin(
     "getitem",
     _get,
     arity=None,
@@ -112,7 +112,7 @@ _getitem = builtin(
     dtype=lambda own, *rest: own,
 )
 
-_add_at = builtin(
+_add_at: Op = builtin(
     "scatter",
     _scatter,
     arity=None,

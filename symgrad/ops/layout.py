@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.op import FUNCTIONS, OPS, builtin
+from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.shapes import Dim, normalize_axes, normalize_axis, quotient, same_size, size_of
 
 __all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "permute", "ravel", "reshape", "squeeze",
@@ -19,18 +19,18 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(k) for k in np.argsort(axes))
 
 
-_reshape = builtin("reshape", np.reshape, pullback=(lambda g, y, x, shape: _reshape(g, x.shape),), params=("shape",),
+_reshape: Op = builtin("reshape", np.reshape, pullback=(lambda g, y, x, shape: _reshape(g, x.shape),), params=("shape",),
                    indices="reshape", notation="{0}", view=True, shape=lambda own, shape: shape)  # fmt: skip
 
-permute = builtin("permute", np.transpose, pullback=(lambda g, y, x, axes: permute(g, _inverse(axes)),),
+permute: Op = builtin("permute", np.transpose, pullback=(lambda g, y, x, axes: permute(g, _inverse(axes)),),
                   params=("axes",), indices="permute", notation=r"{0}^{{\mathsf T}}", view=True,
                   shape=lambda own, axes: tuple(own[k] for k in axes))  # fmt: skip
 
-_unsqueeze = builtin("unsqueeze", np.expand_dims, pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
+_unsqueeze: Op = builtin("unsqueeze", np.expand_dims, pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
                      indices="unsqueeze", notation="{0}", view=True,
                      shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
 
-_squeeze = builtin("squeeze", np.squeeze, pullback=(lambda g, y, x, axis: _unsqueeze(g, axis),), params=("axis",),
+_squeeze: Op = builtin("squeeze", np.squeeze, pullback=(lambda g, y, x, axis: _unsqueeze(g, axis),), params=("axis",),
                    indices="squeeze", notation="{0}", view=True,
                    shape=lambda own, axis: tuple(n for k, n in enumerate(own) if k not in axis))  # fmt: skip
 
@@ -183,7 +183,7 @@ def _parts(g: Any, y: Any, inputs: Any, params: Any) -> Any:
     return parts
 
 
-_concatenate = builtin("concatenate", np.concatenate, pullback=_parts, arity=None, params=("axis",), indices="opaque",
+_concatenate: Op = builtin("concatenate", np.concatenate, pullback=_parts, arity=None, params=("axis",), indices="opaque",
                        notation=r"[{0}, \ldots]", shape=_joined)  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError
-from symgrad.op import FUNCTIONS, builtin
+from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.tensor import Meta, Tensor
 
 __all__ = ["alias", "astype", "const", "item", "named", "size", "stop_gradient"]
@@ -17,26 +17,26 @@ def _same(x: Any, *params: Any) -> Any:
     return x
 
 
-const = builtin("const", lambda literal: np.asarray(literal), pullback=(), params=("literal",), indices="const",
+const: Op = builtin("const", lambda literal: np.asarray(literal), pullback=(), params=("literal",), indices="const",
                 shape=lambda literal: ())  # fmt: skip
 
-size = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), params=("dim",), indices="size",
+size: Op = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), params=("dim",), indices="size",
                shape=lambda dim: ())  # fmt: skip
 
-_named = builtin("named", _same, pullback=(lambda g, y, x, name, latex: g,), params=("name", "latex"),
+_named: Op = builtin("named", _same, pullback=(lambda g, y, x, name, latex: g,), params=("name", "latex"),
                  defaults=(None, None), notation="{0}", indices="identity", identity=True)  # fmt: skip
 
-alias = builtin("alias", _same, pullback=(lambda g, y, x: g,), symbol="x", notation="{0}",
+alias: Op = builtin("alias", _same, pullback=(lambda g, y, x: g,), symbol="x", notation="{0}",
                 indices="identity", identity=True)  # fmt: skip
 
-stop_gradient = builtin("stop_gradient", _same, pullback=(None,), symbol="x", notation="{0}",
+stop_gradient: Op = builtin("stop_gradient", _same, pullback=(None,), symbol="x", notation="{0}",
                         indices="identity", identity=True)  # fmt: skip
 
-item = builtin("item", lambda bundle, k: bundle[k], arity=1, params=("k",), promotes=(),
+item: Op = builtin("item", lambda bundle, k: bundle[k], arity=1, params=("k",), promotes=(),
                indices="opaque",
                shape=lambda shapes, k: shapes[k], dtype=lambda dtypes, k: dtypes[k])  # fmt: skip
 
-_astype = builtin(
+_astype: Op = builtin(
     "astype",
     lambda x, dtype: x.astype(dtype),
     pullback=(lambda g, y, x, dtype: _astype(g, x.dtype.name),),

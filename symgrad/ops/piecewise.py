@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.op import FUNCTIONS, builtin
+from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import mul0
 
 __all__ = ["abs", "clip", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite", "less",
@@ -30,24 +30,24 @@ greater = _compare("greater", np.greater, "x > y", "{0} > {1}")
 greater_equal = _compare("greater_equal", np.greater_equal, "x >= y", r"{0} \ge {1}")
 logical_and = _compare("logical_and", np.logical_and, "And(x, y)", r"{0} \wedge {1}")
 logical_or = _compare("logical_or", np.logical_or, "Or(x, y)", r"{0} \vee {1}")
-logical_not = builtin("logical_not", np.logical_not, pullback=(None,), symbol="Not(x)", notation=r"\neg {0}",
+logical_not: Op = builtin("logical_not", np.logical_not, pullback=(None,), symbol="Not(x)", notation=r"\neg {0}",
                       dtype=np.bool_)  # fmt: skip
-isfinite = builtin("isfinite", np.isfinite, pullback=(None,), notation=r"{0} \in \mathbb{{R}}", dtype=np.bool_)
+isfinite: Op = builtin("isfinite", np.isfinite, pullback=(None,), notation=r"{0} \in \mathbb{{R}}", dtype=np.bool_)
 
-sign = builtin("sign", np.sign, pullback=(None,), symbol="sign", notation=r"\operatorname{{sign}}({0})",
+sign: Op = builtin("sign", np.sign, pullback=(None,), symbol="sign", notation=r"\operatorname{{sign}}({0})",
                pieces=("x > 0", "x < 0"))  # fmt: skip
 
-floor = builtin("floor", np.floor, pullback=(None,), symbol="floor", notation=r"\lfloor {0} \rfloor",
+floor: Op = builtin("floor", np.floor, pullback=(None,), symbol="floor", notation=r"\lfloor {0} \rfloor",
                 pieces=("x > 0",))  # fmt: skip
 
-floor_divide = builtin("floor_divide", np.floor_divide, pullback=(None, None), symbol="floor(x/y)",
+floor_divide: Op = builtin("floor_divide", np.floor_divide, pullback=(None, None), symbol="floor(x/y)",
                        notation=r"\lfloor {0} / {1} \rfloor", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
-remainder = builtin("remainder", np.remainder,
+remainder: Op = builtin("remainder", np.remainder,
                     pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -mul0(g, floor_divide(a, b))),
                     symbol="x - y*floor(x/y)", notation=r"{0} \bmod {1}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
-where = builtin(
+where: Op = builtin(
     "where",
     np.where,
     arity=3,
@@ -58,14 +58,14 @@ where = builtin(
     dtype=lambda c, a, b: np.result_type(a, b),
 )
 
-abs = builtin("abs", np.abs, pullback=(lambda g, y, x: g * sign(x),), symbol="Abs", notation=r"|{0}|",
+abs: Op = builtin("abs", np.abs, pullback=(lambda g, y, x: g * sign(x),), symbol="Abs", notation=r"|{0}|",
               pieces=("x > 0", "x < 0"))  # fmt: skip
 
-relu = builtin("relu", lambda x: np.maximum(x, np.zeros((), x.dtype) if isinstance(x, np.ndarray) else 0),
+relu: Op = builtin("relu", lambda x: np.maximum(x, np.zeros((), x.dtype) if isinstance(x, np.ndarray) else 0),
                pullback=(lambda g, y, x: where(x > 0, g, 0.0),), symbol="Max(x, 0)",
                notation=r"\operatorname{{relu}}({0})", pieces=("x > 0", "x < 0"))  # fmt: skip
 
-maximum = builtin(
+maximum: Op = builtin(
     "maximum",
     np.maximum,
     pullback=(
@@ -77,7 +77,7 @@ maximum = builtin(
     pieces=("x > y", "x < y"),
 )
 
-minimum = builtin(
+minimum: Op = builtin(
     "minimum",
     np.minimum,
     pullback=(
@@ -89,7 +89,7 @@ minimum = builtin(
     pieces=("x > y", "x < y"),
 )
 
-_clip = builtin(
+_clip: Op = builtin(
     "clip",
     lambda x, low, high: np.minimum(np.maximum(x, low), high),
     pullback=(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.op import FUNCTIONS, OPS, builtin
+from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.ops.layout import expand_dims, squeeze, swapaxes
 from symgrad.shapes import broadcast, same_size
 
@@ -28,7 +28,7 @@ def _matmul_indices(a: Any, b: Any) -> str:
     return f"{lead[len(lead) - (a - 2) :]}ab,{lead[len(lead) - (b - 2) :]}bc->{lead}ac"
 
 
-_matmul = builtin(
+_matmul: Op = builtin(
     "matmul",
     np.matmul,
     arity=2,
@@ -120,7 +120,7 @@ def _einsum_shape(shapes: Any, subscripts: str) -> Any:
     return tuple(sizes[c] for c in target)
 
 
-_einsum = builtin(
+_einsum: Op = builtin(
     "einsum",
     lambda operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 2),
     arity=None,

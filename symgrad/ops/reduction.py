@@ -31,11 +31,11 @@ def _sum_to(g: Any, shape: Any) -> Any:
     return g.sum(axis=axes).reshape(shape) if axes else g
 
 
-expand = builtin("expand", np.broadcast_to, pullback=(lambda g, y, x, shape: sum_to(g, x.shape),), params=("shape",),
+expand: Op = builtin("expand", np.broadcast_to, pullback=(lambda g, y, x, shape: sum_to(g, x.shape),), params=("shape",),
                  indices="expand", notation=r"{0}", view=True,
                  shape=lambda own, shape: _expanded(own, shape))  # fmt: skip
 
-sum_to = builtin("sum_to", _sum_to, pullback=(lambda g, y, x, shape: expand(g, x.shape),), params=("shape",),
+sum_to: Op = builtin("sum_to", _sum_to, pullback=(lambda g, y, x, shape: expand(g, x.shape),), params=("shape",),
                  indices="sum_to", notation=r"\textstyle\sum {0}", shape=lambda own, shape: shape)  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def _expanded(own: Any, shape: Any) -> Any:
     return shape
 
 
-_sum = builtin(
+_sum: Op = builtin(
     "sum",
     lambda x, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
     pullback=(lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims),),
@@ -56,7 +56,7 @@ _sum = builtin(
     dtype=lambda own, axis, keepdims: np.add.reduce(np.zeros(1, own)).dtype,
 )
 
-_mean = builtin(
+_mean: Op = builtin(
     "mean",
     lambda x, axis, keepdims: np.mean(x, axis=axis, keepdims=keepdims),
     pullback=(lambda g, y, x, axis, keepdims: spread(g / size_of(x.shape, axis), x, axis, keepdims),),
@@ -74,10 +74,10 @@ def _max_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     return FUNCTIONS["where"](ties, spread(g / count, x, axis, keepdims), 0.0)
 
 
-_max = builtin("max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
+_max: Op = builtin("max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
                params=("axis", "keepdims"), indices="opaque", notation=r"\max({0})", shape=_reduced)  # fmt: skip
 
-_min = builtin("min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
+_min: Op = builtin("min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
                params=("axis", "keepdims"), indices="opaque", notation=r"\min({0})", shape=_reduced)  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _norm2(x: Any, axis: Any, keepdims: Any) -> Any:
     return y if keepdims else y.reshape(reduced(x.shape, axis, False))
 
 
-_norm2_op = builtin(
+_norm2_op: Op = builtin(
     "norm2",
     _norm2,
     pullback=(lambda g, y, x, axis, keepdims: spread(g, x, axis, keepdims) * div0(x, spread(y, x, axis, keepdims)),),

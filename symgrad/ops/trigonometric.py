@@ -6,25 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.op import FUNCTIONS, builtin
+from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import div0, hypot, mul0, sqrt
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "tan"]
 
-sin = builtin("sin", np.sin, pullback=(lambda g, y, x: g * cos(x),), symbol="sin", notation=r"\sin({0})")
+sin: Op = builtin("sin", np.sin, pullback=(lambda g, y, x: g * cos(x),), symbol="sin", notation=r"\sin({0})")
 
-cos = builtin("cos", np.cos, pullback=(lambda g, y, x: -(g * sin(x)),), symbol="cos", notation=r"\cos({0})")
+cos: Op = builtin("cos", np.cos, pullback=(lambda g, y, x: -(g * sin(x)),), symbol="cos", notation=r"\cos({0})")
 
-tan = builtin("tan", np.tan, pullback=(lambda g, y, x: mul0(g, 1 + y * y),), symbol="tan",
+tan: Op = builtin("tan", np.tan, pullback=(lambda g, y, x: mul0(g, 1 + y * y),), symbol="tan",
               notation=r"\tan({0})", domain=(-1.4, 1.4))  # fmt: skip
 
-arcsin = builtin("arcsin", np.arcsin, pullback=(lambda g, y, x: div0(g, sqrt(1 - x * x)),), symbol="asin",
+arcsin: Op = builtin("arcsin", np.arcsin, pullback=(lambda g, y, x: div0(g, sqrt(1 - x * x)),), symbol="asin",
                  notation=r"\arcsin({0})", domain=(-0.95, 0.95))  # fmt: skip
 
-arccos = builtin("arccos", np.arccos, pullback=(lambda g, y, x: -div0(g, sqrt(1 - x * x)),), symbol="acos",
+arccos: Op = builtin("arccos", np.arccos, pullback=(lambda g, y, x: -div0(g, sqrt(1 - x * x)),), symbol="acos",
                  notation=r"\arccos({0})", domain=(-0.95, 0.95))  # fmt: skip
 
-arctan = builtin("arctan", np.arctan, pullback=(lambda g, y, x: g / (1 + x * x),), symbol="atan",
+arctan: Op = builtin("arctan", np.arctan, pullback=(lambda g, y, x: g / (1 + x * x),), symbol="atan",
                  notation=r"\arctan({0})")  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def _quotients(g: Any, a: Any, r: Any) -> Any:
     return mul0(g, div0(div0(a, r), r))
 
 
-arctan2 = builtin(
+arctan2: Op = builtin(
     "arctan2",
     np.arctan2,
     pullback=(

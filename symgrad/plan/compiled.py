@@ -41,6 +41,7 @@ class Compiled:
         self._fallbacks = 0
 
     def __call__(self, *args: Any) -> Any:
+        """Run the plan for these arguments, making it at their first call."""
         if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
             try:
                 run = RUN.get()

@@ -75,6 +75,14 @@ class Writer:
             self._views[key] = self.bind(f"{wanted}_", value)
         return self._views[key]
 
+    def scratch(self, shape: Any, dtype: Any) -> str:
+        """The name of a buffer that is free again after the node that asks for it."""
+        array = self.storage.borrow(tuple(shape), np.dtype(dtype))
+        key = ("scratch", id(array))
+        if key not in self._views:
+            self._views[key] = self.bind("scratch", array)
+        return self._views[key]
+
     def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
         """The name of a slice of a fixed buffer."""
         key = (name, axis, start, stop)
@@ -107,8 +115,8 @@ class Writer:
         storage = {id(leaf): array for leaf, array in self.storage.owned}
         for leaf, new in self.graph.assigned:
             target = storage[id(leaf)]
-            array = self.storage.arrays.get(new.serial)
-            if array is None or array.__array_interface__ != target.__array_interface__:
+            made = self.storage.arrays.get(new.serial)
+            if made is None or made.__array_interface__ != target.__array_interface__:
                 stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
                 self.line(f"copyto({self.name_of[stand_in.serial]}, {self.name_of[new.serial]})")
 
@@ -209,7 +217,7 @@ class Plan:
         namespace.update({n: getattr(np, n) for n in CALLED})
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
-        exec(compile(self.source, f"<plan of {name}>", "exec"), namespace)  # noqa: S102  (our own text)
+        exec(compile(self.source, f"<plan of {name}>", "exec"), namespace)
         self._step = namespace[name]
 
     def run(self, arrays: Sequence[Any], publish: bool = True) -> tuple[Any, ...]:

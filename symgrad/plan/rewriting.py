@@ -90,7 +90,7 @@ def collect_factors(graph: Graph) -> Graph:
 
 
 def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
-    """factor * x in the place of the node, with a constant factor of x taken in."""
+    """Factor * x in the place of the node, with a constant factor of x taken in."""
     if x.op is OPS["multiply"]:
         for c, rest in (x.inputs, x.inputs[::-1]):
             if _is_const(c) and same_shape(rest.shape, node.shape):
@@ -107,7 +107,9 @@ def drop_expansions(graph: Graph) -> Graph:
             return None
         small = list(inputs)
         for k, x in enumerate(inputs):
-            if x.op is OPS["expand"] or (x.op is not None and x.op.name in ("unsqueeze", "reshape") and not x.inputs[0].shape):
+            if x.op is OPS["expand"] or (
+                x.op is not None and x.op.name in ("unsqueeze", "reshape") and not x.inputs[0].shape
+            ):
                 tried = [*small[:k], x.inputs[0], *small[k + 1 :]]
                 if same_shape(broadcast(*[t.shape for t in tried]), node.shape):
                     small = tried
@@ -160,7 +162,7 @@ def _bounded(x: Tensor, signs: dict[int, int]) -> bool:
 
 
 def _shifted(x: Tensor) -> bool:
-    """x - max(x), the shift of every softmax (where the largest element is finite)."""
+    """X - max(x), the shift of every softmax (where the largest element is finite)."""
     if x.op is not OPS["subtract"]:
         return False
     shift = x.inputs[1]

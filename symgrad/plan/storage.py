@@ -168,6 +168,13 @@ class Storage:
         self.arrays[node.serial] = array
         return array
 
+    def borrow(self, shape: Any, dtype: Any) -> Array:
+        """A buffer from the pool that stays in the pool: for use within one node."""
+        free = self.pool.setdefault((shape, dtype), [])
+        if not free:
+            free.append(self.new(shape, dtype))
+        return free[-1]
+
     def release(self, node: Tensor) -> None:
         """Give back the buffers that this node is the last to read."""
         k = self.place[node.serial]

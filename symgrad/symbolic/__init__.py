@@ -1,6 +1,7 @@
 """Closed-form gradients for symbolic sizes: derive, prove, print, emit. It needs SymPy: imported on first use."""
 
 from symgrad.symbolic.derivation import Derivation, derive
+from symgrad.symbolic.diagnosis import Diagnosis, diagnose
 from symgrad.symbolic.entries import catalogue
 from symgrad.symbolic.equality import prove
 from symgrad.symbolic.proof import Certificate
@@ -11,9 +12,11 @@ from symgrad.symbolic.text import parse
 __all__ = [
     "Certificate",
     "Derivation",
+    "Diagnosis",
     "Step",
     "catalogue",
     "derive",
+    "diagnose",
     "local_derivative",
     "parse",
     "prove",

@@ -13,7 +13,7 @@ from symgrad.shapes import bind
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["Check", "check"]
+__all__ = ["Check", "check", "random_arrays"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,22 @@ class Check:
 
 def check(d: Derivation, seed: int = 0) -> Check:
     """Compare at random arrays; a cotangent that is not constant, so that nothing cancels by symmetry."""
-    rng = np.random.default_rng(seed)
-    sizes = {name: 4 + k for k, name in enumerate(sorted(d.sizes))}
-    arrays = {n: _random(rng, bind(tuple(x.shape), sizes), x.meta.positive) for n, x in d.record.arguments.items()}
-    g = rng.standard_normal(bind(tuple(d.record.output.shape), sizes))
-    derived = d.backward(**arrays, **{d.record.cotangent.name: g})
+    arrays = random_arrays(d, seed)
+    derived = d.backward(**arrays)
+    g = arrays.pop(d.record.cotangent.name)
     names = list(arrays)
     _, pull = vjp(lambda *xs: d.function(**dict(zip(names, xs, strict=True))), *arrays.values())
     numeric = dict(zip(names, pull(g), strict=True))
     return max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
+
+
+def random_arrays(d: Derivation, seed: int) -> dict[str, Any]:
+    """Random arguments and cotangent; the sizes differ from each other."""
+    rng = np.random.default_rng(seed)
+    sizes = {name: 4 + k for k, name in enumerate(sorted(d.sizes))}
+    arrays = {n: _random(rng, bind(tuple(x.shape), sizes), x.meta.positive) for n, x in d.record.arguments.items()}
+    arrays[d.record.cotangent.name] = rng.standard_normal(bind(tuple(d.record.output.shape), sizes))
+    return arrays
 
 
 def _random(rng: Any, shape: tuple[int, ...], positive: bool) -> Any:

@@ -204,6 +204,10 @@ class Derivation:
         """The whole derivation as Markdown with LaTeX."""
         return steps.markdown(self)
 
+    def html(self) -> str:
+        """The whole derivation as an HTML page with MathML, without scripts."""
+        return steps.html(self)
+
     @cached_property
     def numpy_source(self) -> str:
         """A plain NumPy file with ``forward`` and ``backward``."""

@@ -13,7 +13,7 @@ from collections.abc import Container, Sequence
 from fractions import Fraction
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, refs, rename_tree
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, refs, rename_tree
 from symgrad.symbolic.normal import Extent, Index, Number, Var
 
 __all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "unused"]
@@ -55,8 +55,18 @@ class Emitter:
 
     def assign(self, name: str, tree: Expr, layout: Layout) -> None:
         """Add the line ``name = tree``."""
-        self.lines.append(f"{identifier(name)} = {self(canonical(tree), layout)}")
+        self.line(identifier(name), tree, layout)
         self.stored[name] = layout
+
+    def line(self, target: str, tree: Expr, layout: Layout) -> None:
+        """Add the line ``target = tree``; a sum computed here is known by that name from now on."""
+        tree = canonical(tree)
+        own = self._own_layout(tree, layout)
+        if isinstance(tree, Total) and (tree, own) not in self.known:
+            self.known[tree, own] = target
+            self.lines.append(f"{target} = {self._sum(tree.bound, tree.body, own)}")
+        else:
+            self.lines.append(f"{target} = {self(tree, layout)}")
 
     def __call__(self, tree: Expr, layout: Layout, level: int = SUM) -> str:
         """The source of a tree, as an array that broadcasts to ``layout``."""
@@ -169,21 +179,29 @@ class Emitter:
 
     def _once(self, tree: Expr, layout: Layout, bound: tuple[Index, ...], body: Expr) -> str:
         """A sum, computed on a line of its own the first time it is needed."""
-        present = {i for v in refs(tree) for i in v.indices}
-        own = tuple([i if i in present else None for i in layout])
-        while own and own[0] is None:
-            own = own[1:]
+        own = self._own_layout(tree, layout)
         if (tree, own) not in self.known:
             text = self._sum(bound, body, own)
             self.known[tree, own] = unused(f"{self.temporary}{len(self.known) + 1}", self.taken)
             self.lines.append(f"{self.known[tree, own]} = {text}")
         return self.known[tree, own]
 
+    def _own_layout(self, tree: Expr, layout: Layout) -> Layout:
+        """The part of a layout that a tree really spans."""
+        present = {i for v in refs(tree) for i in v.indices}
+        own = tuple([i if i in present else None for i in layout])
+        while own and own[0] is None:
+            own = own[1:]
+        return own
+
     def _sum(self, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
         factors = list(body.factors) if isinstance(body, Mul) else [body]
         variables = [v for f in factors for v in _plain(f)]
         if len(variables) > 1 and all(_plain(f) for f in factors):
             return self._einsum(variables, bound, layout)
+        parts = _distributed(factors, bound)
+        if parts:  # otherwise an array with all the axes would be made
+            return self(parts, layout)
         shapes = [self.axes(v) for v in refs(body)]
         wide = max(shapes, key=lambda axes: (len(set(axes) & set(bound)), len(axes)), default=())
         axes = tuple([k for k, i in enumerate(wide) if i in bound])
@@ -267,6 +285,24 @@ def _plain(f: Expr) -> list[Var]:
     if isinstance(f, Pow) and isinstance(f.base, Ref) and f.exponent == Num(2):
         return [f.base.var, f.base.var]
     return []
+
+
+def _distributed(factors: Sequence[Expr], bound: tuple[Index, ...]) -> Expr | None:
+    """A sum over a product with more axes than any of its variables, as sums over products of variables."""
+    indices = [set(v.indices) for f in factors for v in refs(f)]
+    inner = next((f for f in factors if isinstance(f, Add)), None)
+    if inner is None or any(i >= set().union(*indices) for i in indices):
+        return None
+    rest = [f for f in factors if f is not inner]
+    sums = []
+    for term in inner.terms:
+        product = mul(*rest, term)
+        if not set(bound) <= {i for v in refs(product) for i in v.indices}:
+            return None
+        front = product.factors[:1] if isinstance(product, Mul) and isinstance(product.factors[0], Num) else ()
+        body = mul(*product.factors[len(front) :]) if isinstance(product, Mul) else product
+        sums.append(mul(*front, Total(bound, body)))
+    return add(*sums)
 
 
 def _aligned(axes: Layout, layout: Layout) -> bool:

@@ -16,6 +16,7 @@ from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.marks import named
+from symgrad.ops.piecewise import abs as absolute
 from symgrad.ops.reduction import mean
 from symgrad.ops.reduction import sum as total
 from symgrad.tracing import spec
@@ -131,6 +132,43 @@ def cosine(a: Any, b: Any) -> Any:
     return named(total(a * b) / (na * nb), "c")
 
 
+def silu(x: Any) -> Any:
+    """X times its logistic value."""
+    a = named(sigmoid(x), "a")
+    return x * a
+
+
+def softplus(x: Any) -> Any:
+    """The smooth ramp."""
+    return log(1 + exp(x))
+
+
+def lp_norm(x: Any, p: float = 3.0) -> Any:
+    """The p-norm, with the exponent as a symbol."""
+    n = named(total(absolute(x) ** p), "n")
+    return n ** (1 / p)
+
+
+def batchnorm_bessel(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    """BatchNorm with the unbiased variance, which divides by B - 1."""
+    mu = named(mean(z, axis=0), "mu", latex=r"\mu")
+    v = named(total((z - mu) ** 2, axis=0) / (z.shape[0] - 1), "v")
+    u = named((z - mu) / sqrt(v + eps), "u")
+    return gamma * u + beta
+
+
+def info_nce(a: Any, b: Any) -> Any:
+    """Contrastive loss: each a_i is to find its own b_i among all of the batch."""
+    s = named(a @ b.T, "s")
+    return mean(logsumexp(s) - total(a * b, axis=1, keepdims=True))
+
+
+def kl_divergence(t: Any, z: Any) -> Any:
+    """Divergence of softmax(z) from positive targets t, per sample."""
+    p = softmax(z)
+    return total(t * (log(t) - log(p)), axis=-1)
+
+
 def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
     """Scaled dot-product attention; axes (T, D), (U, D), (U, E)."""
     s = named(q @ k.T * scale, "s")
@@ -169,6 +207,12 @@ def _entries() -> dict[str, Entry]:
         "linear_sigmoid": Entry(linear_sigmoid, dense),
         "mse": Entry(mse, {"y": s("B"), "t": s("B")}),
         "cosine": Entry(cosine, {"a": s("D"), "b": s("D")}),
+        "silu": Entry(silu, {"x": s("N")}),
+        "softplus": Entry(softplus, {"x": s("N")}),
+        "lp_norm": Entry(lp_norm, {"x": s("D")}),
+        "batchnorm_bessel": Entry(batchnorm_bessel, {"z": s("B"), "gamma": s(), "beta": s()}),
+        "info_nce": Entry(info_nce, {"a": s("B", "D"), "b": s("B", "D")}),
+        "kl_divergence": Entry(kl_divergence, {"t": s("B", "C", positive=True), "z": s("B", "C")}),
         "attention": Entry(attention, {"q": s("T", "D"), "k": s("U", "D"), "v": s("U", "E")}),
         "bn_tanh_network": Entry(bn_tanh_network, {**net, "t": s("B", "C")}),
     }

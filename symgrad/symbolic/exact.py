@@ -80,6 +80,8 @@ class Intervals(Rationals):
         if name == "Abs":
             return abs(x)
         if name == "sign":
+            if 0 in x:
+                raise ValueError("the sign is not decided")
             return self.number(1 if x > 0 else -1)
         if name in ("exp", "log", "sin", "cos", "tan"):
             return getattr(iv, name)(x)

@@ -18,7 +18,7 @@ True
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -35,20 +35,19 @@ __all__ = [
     "Poly",
     "Sum",
     "Var",
+    "copies_of",
     "delta",
     "extent",
-    "free_indices",
     "fresh",
     "index",
+    "indices_of",
+    "monomial_of",
     "number",
-    "positive_root",
     "rename",
+    "rename_factor",
     "size_poly",
-    "substitute",
     "sum_over",
-    "sums_of",
     "variable",
-    "variables",
 ]
 
 Number = int | Fraction
@@ -251,10 +250,10 @@ def _product(a: Monomial, b: Monomial) -> tuple[Number, Monomial]:
     factors = dict(a)
     for f, e in b:
         factors[f] = factors.get(f, 0) + e
-    return _monomial(factors)
+    return monomial_of(factors)
 
 
-def _monomial(factors: Factors) -> tuple[Number, Monomial]:
+def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
     """Coefficient and sorted monomial: zero exponents dropped, deltas applied, powers of primes folded."""
     coefficient: Number = 1
     deltas = [f for f in factors if f.rank == 1]
@@ -264,12 +263,12 @@ def _monomial(factors: Factors) -> tuple[Number, Monomial]:
         renamed: Factors = {chosen: 1}
         try:
             for f, e in factors.items():
-                changed = _rename_factor(f, swap) if f != chosen and e else None
+                changed = rename_factor(f, swap) if f != chosen and e else None
                 if changed is not None:
                     renamed[changed] = 1 if changed.rank == 1 else renamed.get(changed, 0) + e
         except _CancelledError:
             continue  # kept as it is: sound, only not as short as it could be
-        deltas = [d for d in (_rename_factor(d, swap) for d in deltas) if d is not None]
+        deltas = [d for d in (rename_factor(d, swap) for d in deltas) if d is not None]
         factors = renamed
     kept = []
     for f, e in factors.items():
@@ -283,7 +282,7 @@ def _monomial(factors: Factors) -> tuple[Number, Monomial]:
     return coefficient, tuple(kept)
 
 
-def _rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
+def rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
     """The factor at other free indices; None where it became 1."""
     if factor.rank == 0:
         return factor._replace(indices=tuple([names.get(i, i) for i in factor.indices]))
@@ -292,7 +291,7 @@ def _rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | Non
         return None if a == b else Delta(1, min(a, b), max(a, b))
     renamed: Factors = {}
     for f, e in factor.body:
-        changed = _rename_factor(f, names)
+        changed = rename_factor(f, names)
         renamed[changed] = renamed.get(changed, 0) + e
     if not all(renamed.values()):
         raise _CancelledError
@@ -309,13 +308,13 @@ def rename(poly: Poly, names: Mapping[Index, Index]) -> Poly:
         factors: Factors = {}
         try:
             for f, e in monomial:
-                changed = _rename_factor(f, names)
+                changed = rename_factor(f, names)
                 if changed is not None:
                     factors[changed] = factors.get(changed, 0) + e
         except _CancelledError:
             special = special + _rename_open(monomial, names).scale(c)
             continue
-        k, new = _monomial(factors)
+        k, new = monomial_of(factors)
         total[new] = total.get(new, 0) + k * c
     return Poly({m: c for m, c in total.items() if c}) + special
 
@@ -326,8 +325,8 @@ def _rename_open(monomial: Monomial, names: Mapping[Index, Index]) -> Poly:
     for f, e in monomial:
         if f.rank == 2:
             swap = {i: fresh(i.size) for i in f.bound}
-            body = Poly({tuple(sorted([(_rename_factor(g, swap), d) for g, d in f.body])): 1})
-            result = result * sum_over(rename(body, names), *swap.values()).power(_copies(e))
+            body = Poly({tuple(sorted([(rename_factor(g, swap), d) for g, d in f.body])): 1})
+            result = result * sum_over(rename(body, names), *swap.values()).power(copies_of(e))
         else:
             result = result * rename(Poly({((f, e),): 1}), names)
     return result
@@ -348,9 +347,9 @@ def sum_over(poly: Poly, *bound: Index) -> Poly:
 
 def _sum_monomial(monomial: Monomial, bound: list[Index]) -> Poly:
     swap = {i: fresh(i.size) for i in bound}
-    factors = {_rename_factor(f, swap): e for f, e in monomial}
+    factors = {rename_factor(f, swap): e for f, e in monomial}
     coefficient, flat, names = _flatten(factors, list(swap.values()))
-    touching = {i: [f for f in flat if i in _indices_of(f)] for i in names}
+    touching = {i: [f for f in flat if i in indices_of(f)] for i in names}
     result = ONE
     for i in names:
         if not touching[i]:
@@ -360,7 +359,7 @@ def _sum_monomial(monomial: Monomial, bound: list[Index]) -> Poly:
         inside = {f: flat[f] for i in group for f in touching[i]}
         factor = _canonical(tuple(group), inside)
         outside[factor] = outside.get(factor, 0) + 1
-    k, product = _monomial(outside)
+    k, product = monomial_of(outside)
     return result * Poly({product: coefficient * k})
 
 
@@ -373,11 +372,11 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
         f, e = queue.pop()
         if f.rank == 1:
             deltas.append(f)
-        elif f.rank == 2 and not _indices_of(f).isdisjoint(bound):
-            for _ in range(_copies(e)):
+        elif f.rank == 2 and not indices_of(f).isdisjoint(bound):
+            for _ in range(copies_of(e)):
                 swap = {i: fresh(i.size) for i in f.bound}
                 bound = bound + list(swap.values())
-                queue.extend((_rename_factor(g, swap), d) for g, d in f.body)
+                queue.extend((rename_factor(g, swap), d) for g, d in f.body)
         else:
             flat[f] = flat.get(f, 0) + e
     while deltas:
@@ -388,17 +387,18 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
             swap = {gone: stays}
             merged: Factors = {}
             for f, e in flat.items():
-                changed = _rename_factor(f, swap)
+                changed = rename_factor(f, swap)
                 merged[changed] = merged.get(changed, 0) + e
             flat = merged
-            deltas = [x for x in (_rename_factor(x, swap) for x in deltas) if x is not None]
+            deltas = [x for x in (rename_factor(x, swap) for x in deltas) if x is not None]
         else:
             flat[d] = 1
-    coefficient, monomial = _monomial(flat)
+    coefficient, monomial = monomial_of(flat)
     return coefficient, dict(monomial), bound
 
 
-def _copies(exponent: Number) -> int:
+def copies_of(exponent: Number) -> int:
+    """How many equal sums are multiplied, or ValueError where a sum cannot be opened."""
     if exponent != int(exponent) or exponent < 0:
         raise ValueError("a sum to a negative or fractional power depends on the summed index; give the sum a name")
     return int(exponent)
@@ -438,112 +438,14 @@ def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
 
 def _named_sum(order: tuple[Index, ...], factors: Factors) -> Sum:
     names = {i: Index(str(k), i.size) for k, i in enumerate(order)}
-    body = sorted([(_rename_factor(f, names), e) for f, e in factors.items()])
+    body = sorted([(rename_factor(f, names), e) for f, e in factors.items()])
     return Sum(2, tuple(names.values()), tuple(body))
 
 
-# walking ---------------------------------------------------------------------------------------------------------
-
-
-def _indices_of(factor: Factor) -> set[Index]:
+def indices_of(factor: Factor) -> set[Index]:
+    """The free indices of a factor."""
     if factor.rank == 0:
         return set(factor.indices)
     if factor.rank == 1:
         return {factor.first, factor.second}
-    return {i for f, _ in factor.body for i in _indices_of(f)}.difference(factor.bound)
-
-
-def free_indices(poly: Poly | Monomial) -> set[Index]:
-    """The indices that are not summed."""
-    monomials: Iterable[Monomial] = poly.terms if isinstance(poly, Poly) else (poly,)
-    return {i for m in monomials for f, _ in m for i in _indices_of(f)}
-
-
-def variables(poly: Poly) -> Iterator[tuple[Var, Number]]:
-    """Every variable with its exponent, those under sums included."""
-    queue = [pair for m in poly.terms for pair in m]
-    while queue:
-        f, e = queue.pop()
-        if f.rank == 0:
-            yield f, e
-        elif f.rank == 2:
-            queue.extend(f.body)
-
-
-def sums_of(poly: Poly) -> dict[Sum, None]:
-    """The sums that occur, in a fixed order."""
-    return dict.fromkeys(f for m in sorted(poly.terms) for f, _ in m if f.rank == 2)
-
-
-def substitute(poly: Poly, replace: Callable[[Var, Number], Poly | None]) -> Poly:
-    """Put ``replace(variable, exponent)`` for each power of a variable; None keeps it. Capture is impossible."""
-    total = ZERO
-    changed = False
-    for monomial, c in poly.terms.items():
-        kept: Factors = {}
-        product: Poly | None = None
-        for f, e in monomial:
-            new = _substitute_factor(f, e, replace)
-            if new is None:
-                kept[f] = e
-            else:
-                product = new if product is None else product * new
-        if product is None:
-            total = total + Poly({monomial: c})
-        else:
-            changed = True
-            k, rest = _monomial(kept)
-            total = total + Poly({rest: c * k}) * product
-    return total if changed else poly
-
-
-def _substitute_factor(f: Factor, e: Number, replace: Callable[[Var, Number], Poly | None]) -> Poly | None:
-    if f.rank == 0:
-        return replace(f, e)
-    if f.rank == 1:
-        return None
-    swap = {i: fresh(i.size) for i in f.bound}
-    body = Poly({tuple(sorted([(_rename_factor(g, swap), d) for g, d in f.body])): 1})
-    new = substitute(body, replace)
-    return None if new is body else sum_over(new, *swap.values()).power(_copies(e))
-
-
-# powers ----------------------------------------------------------------------------------------------------------
-
-
-def positive_root(poly: Poly, exponent: Number) -> Poly | None:
-    """A monomial to any rational power where that is sound for real numbers, else None.
-
-    A fractional power needs every factor positive: $(x^2)^{1/2}$ is $|x|$, not $x$.
-    """
-    pair = poly.single()
-    if pair is None:
-        return None
-    monomial, c = pair
-    if exponent == int(exponent):
-        if any(f.rank == 2 for f, _ in monomial) and exponent < 0:
-            return None
-        k, powered = _monomial({f: (1 if f.rank == 1 else e * exponent) for f, e in monomial})
-        return Poly({powered: k * Fraction(c) ** int(exponent)})
-    if c < 0 or not all(f.rank == 0 and f.positive for f, _ in monomial):
-        return None
-    factors: Factors = {f: e * exponent for f, e in monomial}
-    for prime, n in _primes(Fraction(c)).items():
-        factor = Var(0, str(prime), (), True)
-        factors[factor] = factors.get(factor, 0) + n * exponent
-    k, powered = _monomial(factors)
-    return Poly({powered: k})
-
-
-def _primes(value: Fraction) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for part, sign in ((value.numerator, 1), (value.denominator, -1)):
-        divisor = 2
-        while part > 1:
-            if divisor * divisor > part or divisor > 10_000:
-                divisor = part
-            while part % divisor == 0:
-                found[divisor] = found.get(divisor, 0) + sign
-                part //= divisor
-            divisor += 1
-    return found
+    return {i for f, _ in factor.body for i in indices_of(f)}.difference(factor.bound)

@@ -6,6 +6,7 @@ rewrites with what `solve` found out about the definitions.
 
 Examples
 --------
+>>> from fractions import Fraction
 >>> from symgrad.symbolic.normal import index
 >>> p = Program()
 >>> z = p.leaf("z", (index("i", "B"),))
@@ -22,26 +23,10 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Ref, Total, add, mul, power, rename_tree
-from symgrad.symbolic.normal import (
-    ONE,
-    ZERO,
-    Index,
-    Number,
-    Poly,
-    Sum,
-    Var,
-    delta,
-    free_indices,
-    fresh,
-    number,
-    positive_root,
-    rename,
-    substitute,
-    sum_over,
-    sums_of,
-    variables,
-)
+from symgrad.symbolic.normal import ONE, ZERO, Index, Number, Poly, Sum, Var, delta, fresh, number, rename, sum_over
+from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, sums_of, variables
 
 __all__ = ["ANY", "NONNEGATIVE", "POSITIVE", "Let", "Program", "Value", "ordered"]
 
@@ -86,7 +71,7 @@ class Program:
     solved_by: dict[str, str] = field(default_factory=dict)
     sums: dict[Sum, Poly] = field(default_factory=dict)
     theorems: list[tuple[Poly, Poly]] = field(default_factory=list)
-    assumptions: dict[str, Expr] = field(default_factory=dict)
+    assumptions: dict[Poly, Expr] = field(default_factory=dict)
     domain: dict[tuple[Expr | Var, str], None] = field(default_factory=dict)
     interned: dict[Any, Var] = field(default_factory=dict)
     adjoints: set[str] = field(default_factory=set)
@@ -192,11 +177,11 @@ class Program:
         if e is None:
             self.require(base, POSITIVE)
             return Value(self.reduce(self._symbolic_power(base, exponent)), expr, POSITIVE)
-        base = self._atom(base)
+        base = self._atom(base, "c" if e == int(e) and e > 0 else "h")
         sign = POSITIVE if base.sign == POSITIVE or e != int(e) else NONNEGATIVE if base.sign or _even(e) else ANY
         return Value(self.reduce(self._power(base, e)), expr, sign)
 
-    def _atom(self, value: Value) -> Value:
+    def _atom(self, value: Value, prefix: str = "c") -> Value:
         """A centred expression such as $z - mu$ under a product gets a name, so that it is not multiplied out."""
         from symgrad.symbolic.solve import solvable
 
@@ -206,7 +191,7 @@ class Program:
         trial = Let(Var(0, "c", indices, False), value.poly, value.expr, True)
         if not indices or solvable(self, trial) is None:
             return value
-        return Value(self.intern(value.poly, "c", value), value.expr, value.sign)
+        return Value(self.intern(value.poly, prefix, value), value.expr, value.sign)
 
     def _symbolic_power(self, base: Value, exponent: Value) -> Poly:
         """The product of ``base**c`` and of ``pow(base, m)**c`` for the terms ``c*m`` of the exponent."""
@@ -244,8 +229,8 @@ class Program:
         named = self.intern(poly, "h", Value(poly, base.expr, sign))
         rooted = positive_root(named, e)
         assert rooted is not None, "a named base is one variable, positive where the exponent is a fraction"
-        if e < 0 and e == int(e) and base.sign != POSITIVE and base.expr is not None:
-            self.domain[base.expr, "!= 0"] = None
+        if e < 0 and e == int(e) and base.sign != POSITIVE:
+            self.domain[_written(base), "!= 0"] = None
         return rooted
 
     def _absolute(self, poly: Poly) -> Poly:
@@ -274,8 +259,8 @@ class Program:
         if name == "Abs" and args[0].sign:
             return args[0]
         sign = POSITIVE if name in ALWAYS_POSITIVE or name == "pow" else NONNEGATIVE if name in NEVER_NEGATIVE else ANY
-        if name in KINKED and args[0].expr is not None:
-            self.domain[args[0].expr, "!= 0"] = None
+        if name in KINKED:
+            self.domain[_written(args[0]), "!= 0"] = None
         if name == "Abs":  # positive away from its kink, which is in the ledger
             sign = POSITIVE
         poly = self.intern((name, polys), name.lower(), Value(ZERO, expr, sign), (name, polys))
@@ -301,8 +286,8 @@ class Program:
 
     def require(self, value: Value, sign: int) -> None:
         """Print as an assumption what could not be derived."""
-        if value.sign < sign and value.expr is not None:
-            self.assumptions[f"positive {value.poly!r}"] = value.expr
+        if value.sign < sign:
+            self.assumptions[value.poly] = _written(value)
 
     def _nonzero(self, poly: Poly) -> None:
         for monomial in poly.terms:
@@ -347,6 +332,11 @@ class Program:
     def uses(self, poly: Poly) -> set[str]:
         """Names of the variables in it."""
         return {v.name for v, _ in variables(poly)}
+
+
+def _written(value: Value) -> Expr:
+    """The tree of a value, as written or else as a person would write its normal form."""
+    return value.expr if value.expr is not None else compact(value.poly)
 
 
 def ordered(indices: set[Index]) -> tuple[Index, ...]:

@@ -13,25 +13,13 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
-from symgrad.symbolic.normal import (
-    ONE,
-    ZERO,
-    Index,
-    Number,
-    Poly,
-    Var,
-    free_indices,
-    number,
-    positive_root,
-    rename,
-    substitute,
-    variable,
-    variables,
-)
+from symgrad.symbolic.normal import ONE, ZERO, Index, Number, Poly, Var, number, rename, variable
 from symgrad.symbolic.program import Let, Program
+from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, variables
 
 __all__ = ["Certificate", "expand", "prove_zero"]
 
@@ -181,7 +169,7 @@ def _atom(name: str, args: list[Poly], known: dict[str, Poly]) -> Poly:
 
 def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
     """Smallest sizes, and rational arguments, at which the expression is surely not zero."""
-    arguments = _arguments(program, difference)
+    arguments = _arguments(program, [difference, *program.assumptions])
     free = sorted(free_indices(difference))
     names = sorted(_size_names(arguments, difference, program))
     for sizes in _choices(names):
@@ -192,6 +180,8 @@ def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
             point = _point(arguments, sizes, rng)
             if len(point) > MOST:
                 break
+            if not _assumed(program, sizes, point):
+                continue
             for at in itertools.product(*[range(size_at(i.size, sizes)) for i in free]):
                 value = _nonzero(program, difference, sizes, point, dict(zip(free, at, strict=True)))
                 if value is not None:
@@ -199,10 +189,10 @@ def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
     return None
 
 
-def _arguments(program: Program, poly: Poly) -> list[Var]:
-    """The leaves that an expression depends on, also through definitions."""
+def _arguments(program: Program, polys: list[Poly]) -> list[Var]:
+    """The leaves that expressions depend on, also through definitions."""
     seen: dict[str, Var] = {}
-    queue = [v for v, _ in variables(poly)]
+    queue = [v for poly in polys for v, _ in variables(poly)]
     while queue:
         v = queue.pop()
         if v.name in seen or v.name.isdigit():
@@ -256,9 +246,24 @@ def _nonzero(program: Program, poly: Poly, sizes: Any, point: Any, at: Mapping[I
         pass
     try:
         value = Evaluator(sizes, point, program, Intervals()).poly(poly, at)
-        return str(float(value.mid)) if 0 not in value else None
+        low, high = float(value.a), float(value.b)
+        return str((low + high) / 2) if isfinite(low) and isfinite(high) and low * high > 0 else None
     except (ValueError, ZeroDivisionError, ArithmeticError, TypeError):
         return None
+
+
+def _assumed(program: Program, sizes: Any, point: Any) -> bool:
+    """Whether a point is one that the printed assumptions admit."""
+    value = Evaluator(sizes, point, program, Intervals())
+    try:
+        for poly in program.assumptions:
+            free = sorted(free_indices(poly))
+            for at in itertools.product(*[range(size_at(i.size, sizes)) for i in free]):
+                if not float(value.poly(poly, dict(zip(free, at, strict=True))).a) > 0:
+                    return False
+    except (ValueError, ArithmeticError, TypeError):
+        return False
+    return True
 
 
 def _report(sizes: Any, arguments: list[Var], point: Any, at: Any, value: str) -> dict[str, Any]:

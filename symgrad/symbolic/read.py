@@ -74,11 +74,7 @@ class Reader:
             if node.serial in self.values:
                 continue
             problem = next((self.unread[x.serial] for x in node.inputs if x.serial in self.unread), None)
-            if problem is not None and node.op.pullback == (None,) and node.op.identity:
-                name = self.program.unused("m")
-                self.opaque[name] = node
-                self.leaf(node, name)
-            elif problem is not None:
+            if problem is not None and not node.requires_grad:
                 self.unread[node.serial] = problem
             else:
                 self._try(node)
@@ -90,9 +86,13 @@ class Reader:
             self.unread[node.serial] = error
 
     def value(self, node: Any) -> Value:
-        """The value of a node that was read, or the error that says why it could not be."""
-        if node.serial in self.unread:
-            raise self.unread[node.serial]
+        """The value of a node; one that cannot be read gets a name if no derivative passes it, or else its error."""
+        if node.serial not in self.values:
+            if node.requires_grad:
+                raise self.unread[node.serial]
+            name = self.program.unused("m")
+            self.opaque[name] = node
+            self.leaf(node, name)
         return self.values[node.serial]
 
     def read_back(self, nodes: Iterable[Any], boundaries: Mapping[int, Value]) -> None:

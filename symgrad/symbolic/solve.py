@@ -20,15 +20,12 @@ from symgrad.symbolic.normal import (
     Poly,
     Sum,
     Var,
-    free_indices,
     fresh,
-    positive_root,
     rename,
     sum_over,
-    sums_of,
     variable,
-    variables,
 )
+from symgrad.symbolic.rewrite import free_indices, positive_root, sums_of, variables
 
 if TYPE_CHECKING:
     from symgrad.symbolic.program import Let, Program

@@ -49,7 +49,7 @@ def module(d: Derivation) -> str:
     if d.reader.opaque:
         name, node = next(iter(d.reader.opaque.items()))
         raise SymbolicError(
-            f"{d.name}: no NumPy source, because {name} (stopped, {node.inputs[0].op.name}) has no formula here; the "
+            f"{d.name}: no NumPy source, because {name} ({node.op.name}) has no formula here; the "
             "gradient holds for every value of it; write the function without it, or run the graph"
         )
     needed, saved = _needed(d)
@@ -221,9 +221,10 @@ def _backward(d: Derivation) -> tuple[list[str], list[str]]:
     results = []
     for name, node in d.record.arguments.items():
         layout = axes_of(node.shape)
-        text = emitter(canonical(d.trees[name]), layout)
-        if _reshaped(d, name, node):
-            text = f"np.broadcast_to({text}, np.shape({identifier(name)}))"
         results.append(unused(f"d{identifier(name)}", taken))
-        emitter.lines.append(f"{results[-1]} = {text}")
+        if _reshaped(d, name, node):
+            text = emitter(canonical(d.trees[name]), layout)
+            emitter.lines.append(f"{results[-1]} = np.broadcast_to({text}, np.shape({identifier(name)}))")
+        else:
+            emitter.line(results[-1], d.trees[name], layout)
     return emitter.lines, results

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Ref
-from symgrad.symbolic.normal import Poly, variables
+from symgrad.symbolic.mathml import mathml
+from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.proof import Certificate, expand
+from symgrad.symbolic.rewrite import variables
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["Step", "equation", "markdown", "steps_of"]
+__all__ = ["Step", "equation", "html", "markdown", "steps_of"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,24 @@ def _visible(d: Derivation, name: str) -> bool:
 def _latex(d: Derivation, poly: Poly) -> str:
     tree: Expr = compact(poly)
     return d.latex_of(tree)
+
+
+def html(d: Derivation) -> str:
+    """The derivation as one HTML page without scripts; formulas are MathML."""
+    body = [f"<h1>{escape(d.name)}</h1>"]
+    title = ""
+    for step in d.steps:
+        if TITLES[step.rule] != title:
+            title = TITLES[step.rule]
+            body.append(f"<h2>{title}</h2>")
+        body.append(f"<p>{mathml(step.latex, display=True)}</p>")
+        if step.rule != "definition":
+            body.append(f"<p><b>{step.certificate.verdict}</b>: {escape(step.certificate.method)}.</p>")
+    for heading, items in (("Assumptions", d.assumptions), ("Domain", d.domain)):
+        if items:
+            body.append(f"<h2>{heading}</h2><p>{', '.join(map(mathml, items))}</p>")
+    head = f'<meta charset="utf-8"><title>{escape(d.name)}</title>'
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
 def markdown(d: Derivation) -> str:

@@ -11,7 +11,8 @@ import sympy
 import symgrad as sg
 from symgrad.symbolic import derive, prove
 from symgrad.symbolic.exact import Evaluator, Intervals
-from symgrad.symbolic.normal import Poly, free_indices
+from symgrad.symbolic.normal import Poly
+from symgrad.symbolic.rewrite import free_indices
 
 B = sympy.Symbol("B", integer=True, positive=True)
 i, j, k = sympy.symbols("i j k", integer=True)
@@ -176,3 +177,27 @@ def test_abs_excludes_its_kink():
     d = derive(lambda x: sg.abs(x) * x, x=sg.spec("N"))
     assert d.domain == (r"x_i \ne 0",)
     assert d.proofs["x"]
+
+
+def test_a_counterexample_respects_the_assumptions():
+    def f(x):
+        return sg.sqrt(x * x * x) / sg.sqrt(x)
+
+    assert prove(f, lambda x: x, x=sg.spec()).verdict != "FALSE"  # equal wherever the roots exist: x > 0
+    found = prove(lambda x: sg.sqrt(x) * 2, lambda x: sg.sqrt(x), x=sg.spec())
+    assert found.verdict == "FALSE"
+    assert found.counterexample["x"] > 0
+
+
+def test_the_library_softmax_with_its_shift_is_proved_for_every_shift():
+    d = derive(lambda z: sg.softmax(z), z=sg.spec("B", "C"))
+    assert str(d.gradients["z"]) == "(g[i, c] - Sum(g[i, j]*p[i, j], (j, 1, C)))*p[i, c]"
+    assert d.proofs["z"]
+
+
+def test_second_derivatives_are_symmetric():
+    d = derive("batchnorm")
+    second = d.second("z", "z")
+    q = sympy.Symbol("q", integer=True)
+    swapped = second.xreplace({i: q, q: i})
+    assert sympy.expand(second - swapped) == 0

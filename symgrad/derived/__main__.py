@@ -1,0 +1,35 @@
+"""``python -m symgrad.derived``: derive the kernels again and write their files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+__all__ = ["KERNELS", "generate", "main"]
+
+KERNELS = {"batchnorm": "batchnorm"}
+"""File name -> catalogue entry."""
+
+
+def generate(entry: str) -> str:
+    """The source of a kernel, derived and proved now."""
+    from symgrad.symbolic import derive
+
+    derivation = derive(entry)
+    unproved = [name for name, proof in derivation.proofs.items() if proof.verdict != "PROVED"]
+    if unproved:
+        raise SystemExit(f"{entry}: the gradient of {', '.join(unproved)} is not proved; nothing was written")
+    return str(derivation.numpy_source)
+
+
+def main() -> int:
+    """Write every kernel beside this file."""
+    for name, entry in KERNELS.items():
+        path = Path(__file__).with_name(f"{name}.py")
+        path.write_text(generate(entry), encoding="utf-8")
+        sys.stdout.write(f"wrote {path.name}: derived and proved\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""Forward and backward of batchnorm, derived and proved by symgrad; do not edit.
+
+Gradients, with g the cotangent of the output:
+
+    dz = gamma*(B*g[i] - u[i]*Sum(g[j]*u[j], (j, 1, B)) - Sum(g[j], (j, 1, B)))/(B*sqrt(eps + sigma2))
+    dgamma = Sum(g[j]*u[j], (j, 1, B))
+    dbeta = Sum(g[j], (j, 1, B))
+"""
+
+import numpy as np
+
+
+def forward(z, gamma, beta, eps=1e-05):
+    """The output, and what backward needs."""
+    B = z.shape[0]
+    s1 = np.sum(z, axis=0)
+    mu = s1 / B
+    s2 = np.sum((z - mu) ** 2, axis=0)
+    sigma2 = s2 / B
+    h_ = sigma2 + eps
+    u = (z - mu) / np.sqrt(sigma2 + eps)
+    y = gamma * u + beta
+    return y, (gamma, B, h_, u)
+
+
+def backward(g, saved):
+    """The gradients of the arguments, in their order."""
+    (gamma, B, h_, u) = saved
+    t1 = np.sum(g, axis=0)
+    t2 = np.einsum("i...,i...->...", g, u)
+    dz = gamma / (B * np.sqrt(h_)) * (B * g - t1 - t2 * u)
+    dgamma = t2
+    dbeta = t1
+    return (dz, dgamma, dbeta)

@@ -1,0 +1,131 @@
+r"""Reading and rewriting normal forms: variables, free indices, substitution, and powers of monomials.
+
+Examples
+--------
+>>> from symgrad.symbolic.normal import index, sum_over, variable
+>>> i, j = index("i", "B"), index("j", "B")
+>>> total = sum_over(variable("a", i), i)
+>>> substitute(total, lambda v, e: variable("b", *v.indices) * total)  # the inner sum cannot be captured
+1*sum[0](a[0])*sum[0](b[0])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+
+from symgrad.symbolic.normal import (
+    ZERO,
+    Factor,
+    Factors,
+    Index,
+    Monomial,
+    Number,
+    Poly,
+    Sum,
+    Var,
+    copies_of,
+    fresh,
+    indices_of,
+    monomial_of,
+    rename_factor,
+    sum_over,
+)
+
+__all__ = ["free_indices", "positive_root", "substitute", "sums_of", "variables"]
+
+
+def free_indices(poly: Poly | Monomial) -> set[Index]:
+    """The indices that are not summed."""
+    monomials: Iterable[Monomial] = poly.terms if isinstance(poly, Poly) else (poly,)
+    return {i for m in monomials for f, _ in m for i in indices_of(f)}
+
+
+def variables(poly: Poly) -> Iterator[tuple[Var, Number]]:
+    """Every variable with its exponent, those under sums included."""
+    queue = [pair for m in poly.terms for pair in m]
+    while queue:
+        f, e = queue.pop()
+        if f.rank == 0:
+            yield f, e
+        elif f.rank == 2:
+            queue.extend(f.body)
+
+
+def sums_of(poly: Poly) -> dict[Sum, None]:
+    """The sums that occur, in a fixed order."""
+    return dict.fromkeys(f for m in sorted(poly.terms) for f, _ in m if f.rank == 2)
+
+
+def substitute(poly: Poly, replace: Callable[[Var, Number], Poly | None]) -> Poly:
+    """Put ``replace(variable, exponent)`` for each power of a variable; None keeps it. Capture is impossible."""
+    total = ZERO
+    changed = False
+    for monomial, c in poly.terms.items():
+        kept: Factors = {}
+        product: Poly | None = None
+        for f, e in monomial:
+            new = _substitute_factor(f, e, replace)
+            if new is None:
+                kept[f] = e
+            else:
+                product = new if product is None else product * new
+        if product is None:
+            total = total + Poly({monomial: c})
+        else:
+            changed = True
+            k, rest = monomial_of(kept)
+            total = total + Poly({rest: c * k}) * product
+    return total if changed else poly
+
+
+def _substitute_factor(f: Factor, e: Number, replace: Callable[[Var, Number], Poly | None]) -> Poly | None:
+    if f.rank == 0:
+        return replace(f, e)
+    if f.rank == 1:
+        return None
+    swap = {i: fresh(i.size) for i in f.bound}
+    body = Poly({tuple(sorted([(rename_factor(g, swap), d) for g, d in f.body])): 1})
+    new = substitute(body, replace)
+    return None if new is body else sum_over(new, *swap.values()).power(copies_of(e))
+
+
+# powers ----------------------------------------------------------------------------------------------------------
+
+
+def positive_root(poly: Poly, exponent: Number) -> Poly | None:
+    """A monomial to any rational power where that is sound for real numbers, else None.
+
+    A fractional power needs every factor positive: $(x^2)^{1/2}$ is $|x|$, not $x$.
+    """
+    pair = poly.single()
+    if pair is None:
+        return None
+    monomial, c = pair
+    if exponent == int(exponent):
+        if any(f.rank == 2 for f, _ in monomial) and exponent < 0:
+            return None
+        k, powered = monomial_of({f: (1 if f.rank == 1 else e * exponent) for f, e in monomial})
+        return Poly({powered: k * Fraction(c) ** int(exponent)})
+    if c < 0 or not all(f.rank == 0 and f.positive for f, _ in monomial):
+        return None
+    factors: Factors = {f: e * exponent for f, e in monomial}
+    for prime, n in _primes(Fraction(c)).items():
+        factor = Var(0, str(prime), (), True)
+        factors[factor] = factors.get(factor, 0) + n * exponent
+    k, powered = monomial_of(factors)
+    return Poly({powered: k})
+
+
+def _primes(value: Fraction) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for part, sign in ((value.numerator, 1), (value.denominator, -1)):
+        divisor = 2
+        while part > 1:
+            if divisor * divisor > part or divisor > 10_000:
+                divisor = part
+            while part % divisor == 0:
+                found[divisor] = found.get(divisor, 0) + sign
+                part //= divisor
+            divisor += 1
+    return found

@@ -1,0 +1,365 @@
+"""Update rules against torch's recorded trajectories and the literal recurrences; optimizers eagerly and in a trace."""
+
+import copy
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+import record_optim as oracle
+
+import symgrad as sg
+from symgrad import optim
+from symgrad.optim import rules
+
+RECORDED = json.loads(oracle.FILE.read_text(encoding="utf-8"))
+
+
+def leaves(dtype=np.float64):
+    return [sg.tensor(p, requires_grad=True, name=f"p{k}", dtype=dtype) for k, p in enumerate(oracle.start())]
+
+
+def flat(params):
+    return np.concatenate([np.ravel(p.numpy()) for p in params])
+
+
+def give(params, gradients):
+    for p, g in zip(params, gradients, strict=True):
+        p.grad = g.astype(p.dtype)
+
+
+def run_tape(make, dtype=np.float64, watched=range(1, oracle.STEPS + 1)):
+    params = leaves(dtype)
+    optimizer = make(params)
+    lr = optimizer.lr.item()
+    seen = []
+    for k, gradients in enumerate(oracle.tape()):
+        give(params, gradients)
+        optimizer.lr = lr * oracle.rate(k)
+        optimizer.step()
+        if k + 1 in watched:
+            seen.append(flat(params))
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("name", oracle.CASES)
+def test_trajectories_are_torch_s(name):
+    kind, options = oracle.CASES[name]
+    found = run_tape(lambda params: getattr(optim, kind)(params, **options), watched=oracle.WATCHED)
+    np.testing.assert_allclose(found, RECORDED[name], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", oracle.CASES)
+def test_float32_stays_float32_and_close(name):
+    kind, options = oracle.CASES[name]
+    found = run_tape(lambda params: getattr(optim, kind)(params, **options), np.float32, oracle.WATCHED)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, RECORDED[name], rtol=2e-5, atol=2e-5)
+
+
+# --- the recurrences as the sources print them, one number at a time
+
+
+def lecture_momentum(theta, gradients, rates, beta):
+    """dW = beta dW - eta g; W = W + dW."""
+    step = 0.0
+    for g, lr in zip(gradients, rates, strict=True):
+        step = beta * step - lr * g
+        theta = theta + step
+        yield theta
+
+
+def lookahead(theta, gradients, rates, beta):
+    """The same with the gradient taken at W + beta dW, which is the point that is followed here."""
+    step = 0.0
+    weight = theta
+    for g, lr in zip(gradients, rates, strict=True):
+        step = beta * step - lr * g
+        weight = weight + step
+        yield weight + beta * step
+
+
+def adam_algorithm_1(theta, gradients, rates, beta1, beta2, eps):
+    m = v = 0.0
+    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), 1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        theta = theta - lr * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + eps)
+        yield theta
+
+
+LITERAL = {
+    "lecture momentum": (lambda p: optim.SGD(p, 0.01, 0.9, lr_in_velocity=True), lecture_momentum, 0.01, (0.9,)),
+    "look-ahead": (lambda p: optim.SGD(p, 0.01, 0.9, nesterov=True, lr_in_velocity=True), lookahead, 0.01, (0.9,)),
+    "adam": (lambda p: optim.Adam(p, 0.1, (0.8, 0.99), 1e-3), adam_algorithm_1, 0.1, (0.8, 0.99, 1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_trajectories_are_the_paper_s(name):
+    make, recurrence, lr, constants = LITERAL[name]
+    found = run_tape(make)
+    gradients = np.array([np.concatenate([np.ravel(g) for g in step]) for step in oracle.tape()])
+    rates = [lr * oracle.rate(k) for k in range(oracle.STEPS)]
+    for j, theta in enumerate(np.concatenate([np.ravel(p) for p in oracle.start()])):
+        np.testing.assert_allclose(
+            found[:, j], list(recurrence(theta, gradients[:, j], rates, *constants)), rtol=1e-12, atol=1e-14
+        )
+
+
+def test_the_rate_inside_the_velocity_matters_only_under_a_schedule(monkeypatch):
+    def both():
+        return [run_tape(lambda p, inside=inside: optim.SGD(p, 0.01, 0.9, lr_in_velocity=inside)) for inside in (0, 1)]
+
+    scheduled = both()
+    assert np.abs(scheduled[0] - scheduled[1]).max() > 0.01
+    monkeypatch.setattr(oracle, "rate", lambda k: 1.0)
+    constant = both()
+    np.testing.assert_allclose(constant[0], constant[1], rtol=1e-12, atol=1e-13)
+
+
+# --- one text for every reader
+
+RULES = {
+    "sgd": (rules.sgd, 0, {"lr": 0.1, "weight_decay": 0.2}),
+    "momentum": (rules.momentum, 1, {"lr": 0.1, "momentum": 0.9}),
+    "nesterov": (rules.nesterov, 1, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.2}),
+    "momentum_lecture": (rules.momentum_lecture, 1, {"lr": 0.1, "momentum": 0.9}),
+    "nesterov_lecture": (rules.nesterov_lecture, 1, {"lr": 0.1, "momentum": 0.9}),
+    "adam": (rules.adam, 3, {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}),
+}
+
+
+def test_every_rule_is_here():
+    assert set(RULES) == set(rules.__all__)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_on_arrays_is_the_rule_on_tensors_and_in_a_trace(name):
+    rule, states, hyper = RULES[name]
+    random = np.random.default_rng(2)
+    arrays = [random.standard_normal(5) for _ in range(2 + states)]
+    if name == "adam":
+        arrays[3] = arrays[3] ** 2
+        arrays[4] = np.array(3.0)
+    on_arrays = rule(*arrays, **hyper)
+    assert len(on_arrays) == 1 + states
+    on_tensors = rule(*map(sg.tensor, arrays), **hyper)
+    traced = sg.trace(lambda *xs: rule(*xs, **hyper), *arrays)(*arrays)
+    for a, b, c in zip(on_arrays, on_tensors, traced, strict=True):
+        assert type(a) is not sg.Tensor
+        np.testing.assert_array_equal(a, b.numpy())
+        np.testing.assert_array_equal(a, c)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_gradients_flow_through_rules_to_hyperparameters(name):
+    """d theta_3 / d lr of three steps on a quartic, whose gradients come from sg.grad."""
+    rule, states, hyper = RULES[name]
+    start = np.array([1.0, -0.5])
+
+    def end(lr):
+        theta, state = sg.tensor(start), [0.0] * states
+        for _ in range(3):
+            g = sg.grad(lambda w: (w**4 + w * w).sum())(theta)
+            theta, *state = rule(theta, g, *state, **hyper | {"lr": lr})
+        return (theta * theta).sum()
+
+    def slope(h):
+        return (end(0.1 + h).item() - end(0.1 - h).item()) / (2 * h)
+
+    assert sg.grad(end)(0.1) == pytest.approx((4 * slope(1e-4) - slope(2e-4)) / 3, rel=1e-8)
+
+
+def test_hypergradient_of_one_step_by_hand():
+    """theta - lr g on theta^2/2: d/dlr of the new loss is -g (theta - lr g)."""
+    found = sg.grad(lambda lr: rules.sgd(3.0, 3.0, lr=lr)[0] ** 2 / 2)(0.1)
+    assert found == pytest.approx(-3.0 * (3.0 - 0.3))
+
+
+# --- optimizers
+
+MAKERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    "adam": lambda p: optim.Adam(p, lr=0.1),
+}
+
+
+def problem(dtype=np.float64):
+    random = np.random.default_rng(3)
+    w = sg.tensor(random.standard_normal((3, 2)), requires_grad=True, name="w", dtype=dtype)
+    b = sg.tensor(random.standard_normal(2), requires_grad=True, name="b", dtype=dtype)
+    X, y = random.standard_normal((8, 3)).astype(dtype), random.standard_normal((8, 2)).astype(dtype)
+    return w, b, X, y
+
+
+def stepper(optimizer, w, b):
+    def step(X, y):
+        optimizer.zero_grad()
+        loss = sg.losses.mse(sg.tanh(X @ w + b), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def publish(graph, *args):
+    """What a compiled call does: run, then give the leaves their newest versions."""
+    values = graph.values(list(args))
+    for leaf, node in graph.assigned:
+        leaf.assign(values[node.serial])
+    return [values[y.serial] for y in graph.outputs]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", MAKERS)
+def test_two_steps_in_one_trace_are_two_eager_steps(name, dtype):
+    w, b, X, y = problem(dtype)
+    optimizer = MAKERS[name]([w, b])
+    step = stepper(optimizer, w, b)
+    eager = [step(sg.tensor(X), sg.tensor(y)).item() for _ in range(2)]
+    expected = [leaf.numpy() for leaf in (w, b, *optimizer.state.values())]
+
+    w, b, X, y = problem(dtype)
+    optimizer = MAKERS[name]([w, b])
+    before = w.numpy()
+    step = stepper(optimizer, w, b)
+    graph = sg.trace(lambda X, y: (step(X, y), step(X, y)), X, y)
+    assert w.numpy() is before  # tracing touched no leaf
+    assert w.grad is None
+    losses = publish(graph, X, y)
+    tight = 1e-14 if dtype == np.float64 else 1e-6
+    np.testing.assert_allclose(losses, eager, rtol=tight)
+    for leaf, value in zip((w, b, *optimizer.state.values()), expected, strict=True):
+        assert leaf.dtype == dtype
+        np.testing.assert_allclose(leaf.numpy(), value, rtol=tight, atol=tight)
+
+
+def test_a_traced_step_reads_the_rate_at_every_call():
+    w, b, X, y = problem()
+    optimizer = optim.SGD([w, b], lr=0.5)
+    graph = sg.trace(stepper(optimizer, w, b), X, y)
+    optimizer.lr = 0.0
+    before = w.numpy()
+    publish(graph, X, y)
+    np.testing.assert_array_equal(w.numpy(), before)
+    optimizer.lr = 0.1
+    publish(graph, X, y)
+    assert np.abs(w.numpy() - before).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_state_dict_in_the_middle_changes_nothing(name):
+    def train(interrupted):
+        w, b, X, y = problem()
+        optimizer = MAKERS[name]([w, b])
+        for k in range(20):
+            if interrupted and k == 9:
+                saved = pickle.loads(pickle.dumps(optimizer.state_dict()))
+                optimizer = MAKERS[name]([w, b])
+                optimizer.lr = 77.0
+                optimizer.load_state_dict(saved)
+            stepper(optimizer, w, b)(sg.tensor(X), sg.tensor(y))
+        return flat([w, b])
+
+    np.testing.assert_array_equal(train(True), train(False))
+
+
+def test_state_dict_is_a_copy():
+    w, b, X, y = problem()
+    optimizer = optim.Adam([w, b])
+    saved = optimizer.state_dict()
+    stepper(optimizer, w, b)(sg.tensor(X), sg.tensor(y))
+    assert not saved["m"].any()
+    saved["m"][:] = 5
+    assert optimizer.state["m"].numpy().max() < 5
+    assert set(saved) == {"m", "v", "t", "lr", "beta1", "beta2", "eps"}
+
+
+def test_zero_grad_forgets():
+    w = sg.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=1.0)
+    for _ in range(2):
+        (w * w).sum().backward()
+        optimizer.zero_grad()
+    assert w.grad is None
+
+
+def test_hyperparameters_are_leaves_to_read_and_set():
+    optimizer = optim.Adam([sg.tensor([1.0], requires_grad=True)], lr=0.5)
+    leaf = optimizer.lr
+    optimizer.lr = 0.25
+    assert optimizer.lr is leaf
+    assert leaf.shape == ()
+    assert leaf.item() == 0.25
+    optimizer.lr *= 0.5
+    assert leaf.item() == 0.125
+
+
+def test_copies_are_independent():
+    w, b, X, y = problem()
+    pair = ([w, b], optim.Adam([w, b]))
+    (v, c), optimizer = copy.deepcopy(pair)
+    before = w.numpy()
+    stepper(optimizer, v, c)(sg.tensor(X), sg.tensor(y))
+    assert w.numpy() is before
+    assert np.abs(v.numpy() - before).max() > 1e-4
+
+
+P = sg.tensor([1.0], requires_grad=True, name="w")
+ERRORS = {
+    "one Tensor": (lambda: optim.SGD(P), "pass model.parameters"),
+    "nothing": (lambda: optim.SGD([]), "no parameters"),
+    "twice": (lambda: optim.SGD([P, P]), "twice"),
+    "no gradient wanted": (lambda: optim.SGD([sg.tensor([1.0])]), "parameter 0 is no leaf"),
+    "no leaf": (lambda: optim.SGD([P * 2]), "parameter 0 is no leaf"),
+    "two dtypes": (lambda: optim.SGD([P, sg.tensor([1.0], requires_grad=True, dtype=np.float32)]), "w float64"),
+    "rate": (lambda: optim.SGD([P], lr=-1.0), "lr=-1.0"),
+    "rate that is no number": (lambda: optim.SGD([P], lr=float("nan")), "lr=nan"),
+    "betas": (lambda: optim.Adam([P], betas=(0.9, 1.0)), "beta2=1.0"),
+    "nesterov": (lambda: optim.SGD([P], nesterov=True), "momentum="),
+    "unknown": (lambda: optim.Optimizer([P], rules.sgd, rate=0.1), r"no hyperparameter \['rate'\]"),
+    "made without": (lambda: setattr(optim.SGD([P], 0.1), "weight_decay", 0.1), "made without weight_decay"),
+    "other state": (lambda: optim.SGD([P]).load_state_dict({"m": [0.0]}), "another optimizer"),
+    "schedule unit": (lambda: optim.schedules.constant(0.1, unit="hour"), "unit='hour'"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_mistakes_are_named(name):
+    mistake, message = ERRORS[name]
+    with pytest.raises(sg.SymgradError, match=message):
+        mistake()
+
+
+def test_a_missing_gradient_names_the_parameter():
+    v = sg.tensor([1.0], requires_grad=True, name="head.bias")
+    w = sg.tensor([1.0], requires_grad=True, name="head.weight")
+    (w * w).sum().backward()
+    with pytest.raises(sg.GradientError, match=r"no gradient for head\.bias; call"):
+        optim.Adam([w, v]).step()
+    assert w.numpy() == 1.0
+
+
+# --- schedules
+
+
+def test_schedules_are_their_formulas_for_numbers_arrays_and_tensors():
+    k = np.arange(10_000)
+    cases = {
+        optim.schedules.constant(0.3): np.full(len(k), 0.3),
+        optim.schedules.inverse_time(0.3): np.array([0.3 / (j + 1) for j in range(len(k))]),
+        optim.schedules.exponential(0.3, 0.01): np.array([0.3 * math.exp(-0.01 * j) for j in range(len(k))]),
+    }
+    for schedule, expected in cases.items():
+        np.testing.assert_allclose(schedule(k), expected, rtol=1e-14)
+        assert schedule(7) == pytest.approx(expected[7], rel=1e-14)
+        np.testing.assert_allclose(schedule(sg.tensor(k)).numpy(), expected, rtol=1e-14)
+
+
+def test_a_schedule_differentiates():
+    slope = sg.grad(optim.schedules.inverse_time(0.3, decay=2.0))(1.5)
+    assert slope == pytest.approx(-0.3 * 2 / (1 + 3.0) ** 2)
