@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from symgrad import data, linalg, losses, special
+from typing import TYPE_CHECKING, Any
+
+from symgrad import data, linalg, losses, nn, optim, special
 from symgrad.calling import checkpoint
+from symgrad.checking import GradCheck, gradcheck
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope
 from symgrad.differentiate import adjoints, backward, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from symgrad.errors import (
@@ -70,5 +73,158 @@ from symgrad.plan import compile
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import spec, trace
+from symgrad.train import History, Trainer
+
+if TYPE_CHECKING:
+    from symgrad import symbolic
+    from symgrad.symbolic import derive
+
+__all__ = [
+    "FUNCTIONS",
+    "OPS",
+    "AnomalyError",
+    "DTypeError",
+    "DataError",
+    "Dim",
+    "GradCheck",
+    "GradientError",
+    "Graph",
+    "GraphError",
+    "History",
+    "Op",
+    "OpError",
+    "ShapeError",
+    "StaleGraphError",
+    "SymbolicError",
+    "SymgradError",
+    "Tensor",
+    "TracingError",
+    "Trainer",
+    "UnsupportedError",
+    "abs",
+    "add",
+    "adjoints",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "arctan2",
+    "argmax",
+    "argmin",
+    "astype",
+    "backward",
+    "batch_norm",
+    "broadcast_to",
+    "checkpoint",
+    "clip",
+    "compile",
+    "concatenate",
+    "cos",
+    "cosh",
+    "current_run",
+    "data",
+    "derive",
+    "detect_anomaly",
+    "divide",
+    "dot",
+    "einsum",
+    "equal",
+    "erf",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "getitem",
+    "grad",
+    "gradcheck",
+    "greater",
+    "greater_equal",
+    "hessian",
+    "hvp",
+    "hypot",
+    "isfinite",
+    "jacobian",
+    "jvp",
+    "layer_norm",
+    "less",
+    "less_equal",
+    "linalg",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logsumexp",
+    "losses",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "moveaxis",
+    "multiply",
+    "named",
+    "negative",
+    "nn",
+    "no_grad",
+    "norm",
+    "not_equal",
+    "op",
+    "optim",
+    "outer",
+    "pad",
+    "power",
+    "prod",
+    "random_uniform",
+    "ravel",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "reshape",
+    "run",
+    "scatter",
+    "scope",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "softmax",
+    "spec",
+    "special",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "symbolic",
+    "take",
+    "tan",
+    "tanh",
+    "tensor",
+    "trace",
+    "transpose",
+    "value_and_grad",
+    "var",
+    "vjp",
+    "where",
+]
 
 __version__ = "0.1.0"
+
+_LAZY = {"derive": "symgrad.symbolic", "symbolic": "symgrad"}  # they need SymPy, which takes long to load
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _LAZY:
+        raise AttributeError(f"module 'symgrad' has no attribute {name!r}")
+    found = import_module("symgrad.symbolic")
+    return found if name == "symbolic" else getattr(found, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from symgrad.differentiate import vjp
 from symgrad.graph import Graph
-from symgrad.op import OPS, Op, builtin, op
+from symgrad.op import FUNCTIONS, OPS, Op, builtin, op
 from symgrad.recording import apply
 from symgrad.tensor import Tensor, as_tensor
 from symgrad.tracing import trace
@@ -86,10 +86,16 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def checkpointed(*args: Any) -> Any:
         leaves = [as_tensor(x) for a in args for x in flatten(a)[0]]
         graph = trace(f, *args)
-        inputs = (*leaves, *(leaf for leaf, _ in graph.leaves))
-        y = apply(_call(len(graph.outputs)), inputs, (graph,))
-        if len(graph.outputs) == 1:
-            return unflatten(graph.structure, [y])
-        return unflatten(graph.structure, [OPS["item"](y, k) for k in range(len(graph.outputs))])
+        draws, state = graph.draws, [leaf for leaf, _ in graph.assigned]
+        # Drawn once: what is computed again must see the same numbers. State is read once, then assigned.
+        drawn = [FUNCTIONS["random_uniform"](d.path, d.node.shape, d.node.dtype) for d in draws]
+        closed = [OPS["stop_gradient"](x) if any(x is s for s in state) else x for x, _ in graph.leaves]
+        outputs = (*graph.outputs, *(new for _, new in graph.assigned))
+        part = Graph((*graph.inputs, *(d.node for d in draws)), outputs, graph.leaves)
+        y = apply(_call(len(outputs)), (*leaves, *drawn, *closed), (part,))
+        found = [y] if len(outputs) == 1 else [OPS["item"](y, k) for k in range(len(outputs))]
+        for leaf, new in zip(state, found[len(graph.outputs) :], strict=True):
+            leaf.assign(new)
+        return unflatten(graph.structure, found[: len(graph.outputs)])
 
     return checkpointed

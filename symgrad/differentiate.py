@@ -32,12 +32,23 @@ def _order(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
     """Nodes that gradients pass, from roots down to arguments; none older than the floor."""
     found = {r.serial: r for r in roots if r.requires_grad & bit and r.serial >= floor}
     stack = list(found.values())
+    push = stack.append
     while stack:
-        for x in stack.pop().inputs:
+        node = stack.pop()
+        x = node._first
+        if x is None:
+            continue
+        for x in (x,) if type(x) is Tensor else x:
             s = x.serial
-            if s >= floor and s not in found and x.requires_grad & bit:
+            if s not in found and x.requires_grad & bit and s >= floor:
                 found[s] = x
-                stack.append(x)
+                push(x)
+        x = node._second
+        if x is not None:
+            s = x.serial
+            if s not in found and x.requires_grad & bit and s >= floor:
+                found[s] = x
+                push(x)
     return [found[s] for s in sorted(found, reverse=True)]
 
 
@@ -60,24 +71,24 @@ def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, array
         rule = op.pullback
         if keep or not rule:
             kept[s] = g
-        inputs = node.inputs
-        if type(rule) is not tuple or not quick:
+        a, b = node._first, node._second
+        if not quick or type(rule) is not tuple or type(a) is not Tensor:
             _pull_back(node, g, cotangents, bit, arrays, anomaly)
             continue
-        # What follows is `_pull_back` for rules on arrays, inlined: the hot path of eager training.
-        values = (inputs[0].value,) if len(inputs) == 1 else tuple([x.value for x in inputs])
-        y, params = node.value, node.params
-        for f, x, value in zip(rule, inputs, values):  # noqa: B905  (strict= costs as much as the loop)
+        # What follows is `_pull_back` on arrays for one and two inputs, inlined: the hot path of eager training.
+        y, v, params = node.value, a.value, node.params
+        values = (v, *params) if b is None else (v, b.value, *params)
+        for x, f in ((a, rule[0]),) if b is None else ((a, rule[0]), (b, rule[1])):
             t = x.serial
             if t > s:
                 check_fresh(node)
             if f is None or not x.requires_grad & bit:
                 continue
-            c = f(g, y, *values, *params) if params else f(g, y, *values)
-            if not hasattr(c, "shape") or c.shape != value.shape:
-                c = _fitted(op, c, value, arrays)
-            if c.dtype is not value.dtype and c.dtype != value.dtype:
-                c = c.astype(value.dtype)
+            c, v = f(g, y, *values), x.value
+            if not hasattr(c, "shape") or c.shape != v.shape:
+                c = _fitted(op, c, v, True)
+            if c.dtype is not v.dtype and c.dtype != v.dtype:
+                c = c.astype(v.dtype)
             old = before(t)
             cotangents[t] = c if old is None else old + c
     return kept
@@ -190,7 +201,7 @@ def backward(y: Tensor, gradient: Any = None) -> None:
         if trace is not None:
             trace.add_grad(node, g)
         else:
-            node._grad = np.array(g) if node._grad is None else node._grad + g
+            node._grad = np.array(g) if node._grad is None else np.asarray(node._grad + g)
 
 
 def adjoints(y: Tensor, gradient: Any = None) -> dict[int, Any]:
@@ -239,6 +250,8 @@ class _Call:
         for n in numbers:
             if not isinstance(n, int) or not -len(args) <= n < len(args):
                 raise GradientError(f"{where}: argnums={argnums!r} does not fit {len(args)} positional argument(s)")
+            if len({k % len(args) for k in numbers if isinstance(k, int)}) < len(numbers):
+                raise GradientError(f"{where}: argnums={argnums!r} names an argument twice")
             leaves, structure = flatten(args[n])
             fresh = [self._alias(x, n) for x in leaves]
             self.structures.append(structure)
@@ -248,15 +261,17 @@ class _Call:
         self.floor = self.aliases[0].serial if self.aliases else 0
         with mode(recording=True):
             result = f(*new_args)
-        self.aux = None
+        aux: Any = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise GradientError(f"{where}: with has_aux=True the function returns a pair (output, aux)")
-            result, self.aux = result
+            result, aux = result
         self.outputs, self.structure = flatten(result)
         self.outputs = [as_tensor(y) for y in self.outputs]
         self.order = _order(self.outputs, _TRANSFORM, self.floor)
-        self.arrays = self._runs_on_arrays()
+        beside, structure = flatten(aux)
+        self.arrays = self._runs_on_arrays([*self.outputs, *(x for x in beside if isinstance(x, Tensor))])
+        self.aux = unflatten(structure, [self._value(x) if isinstance(x, Tensor) else x for x in beside])
 
     def _alias(self, x: Any, n: int) -> Tensor:
         self.tensors_in |= isinstance(x, Tensor)
@@ -270,16 +285,20 @@ class _Call:
         fresh.requires_grad = x.requires_grad | _TRANSFORM
         return fresh
 
-    def _runs_on_arrays(self) -> bool:
+    def _runs_on_arrays(self, results: list[Tensor]) -> bool:
         """Whether nothing reached belongs to an enclosing transform or trace."""
-        if self._tracing() or any(node.value is None for node in self.order):
+        order = self.order if len(results) == len(self.outputs) else _order(results, _TRANSFORM, self.floor)
+        if self._tracing() or any(node.value is None for node in order):
             return False
         outside: Any = False
+        for y in results:
+            if y.serial < self.floor:
+                outside |= y.requires_grad
         for a in self.aliases:
             for x in a.inputs:
                 outside |= x.requires_grad
         own = {a.serial for a in self.aliases}
-        for node in self.order:
+        for node in order:
             if node.serial in own:
                 continue
             for x in node.inputs:
@@ -512,7 +531,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Any:
                 f"jacobian: the output has the symbolic shape {y.shape}; use sg.derive for symbolic sizes"
             )
         rows = [call.pull([e], call.arrays) for e in _basis(y)]
-        stacked = [_stack(column, y.shape, a.shape) for a, column in _columns(rows, call.aliases)]
+        stacked = [_stack(column, y.shape, a) for a, column in _columns(rows, call.aliases)]
         return call.gradients(call.leave(stacked), isinstance(argnums, int))
 
     return differentiated
@@ -527,12 +546,13 @@ def _columns(rows: list[list[Any]], aliases: list[Tensor]) -> list[tuple[Tensor,
     return [(a, [row[k] for row in rows]) for k, a in enumerate(aliases)]
 
 
-def _stack(rows: list[Any], outer: Any, inner: Any) -> Any:
+def _stack(rows: list[Any], outer: Any, x: Tensor) -> Any:
+    shape = (*outer, *x.shape)
     if not rows:
-        return np.zeros((*outer, *inner))
+        return np.zeros(shape, x.dtype)
     if isinstance(rows[0], Tensor):
-        return FUNCTIONS["reshape"](FUNCTIONS["stack"](rows), (*outer, *inner))
-    return np.stack(rows).reshape((*outer, *inner))
+        return FUNCTIONS["reshape"](FUNCTIONS["stack"](rows), shape)
+    return np.stack(rows).reshape(shape)
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:

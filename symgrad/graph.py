@@ -118,9 +118,9 @@ class Graph:
             leaves += [x for x in found if not isinstance(x, (bool, str))]
         return leaves
 
-    def sizes(self, shapes: Iterable[Any]) -> dict[str, int]:
-        """The numbers behind the symbolic sizes, from the shapes of the arguments."""
-        found: dict[str, int] = {}
+    def sizes(self, shapes: Iterable[Any]) -> dict[str, Any]:
+        """The numbers (or other sizes) behind the symbolic sizes, from the shapes of the arguments."""
+        found: dict[str, Any] = {}
         shapes = list(shapes)
         if len(shapes) != len(self.inputs):
             raise GraphError(f"graph: takes {len(self.inputs)} array(s), got {len(shapes)}")
@@ -156,7 +156,7 @@ class Graph:
 
     def apply(self, arguments: list[Tensor], closed: list[Tensor] | None = None) -> list[Tensor]:
         """The outputs on Tensors, recorded op by op."""
-        sizes = self.sizes([x.shape for x in arguments]) if all(concrete(x.shape) for x in arguments) else {}
+        sizes = self.sizes([x.shape for x in arguments])
         made = {x.serial: a for x, a in zip(self.inputs, arguments, strict=True)}
         leaves = [leaf for leaf, _ in self.leaves] if closed is None else closed
         made.update({s.serial: leaf for (_, s), leaf in zip(self.leaves, leaves, strict=True)})
@@ -168,7 +168,11 @@ class Graph:
             if node.op.name == "const":  # type: ignore[union-attr]
                 made[node.serial] = node
                 continue
-            y = apply(node.op, tuple([made[x.serial] for x in node.inputs]), bind(node.params, sizes) if sizes else node.params)  # type: ignore[arg-type]  # fmt: skip
+            params = bind(node.params, sizes) if sizes else node.params
+            if node.op.name == "size":  # type: ignore[union-attr]
+                made[node.serial] = as_tensor(params[0], node.dtype)
+                continue
+            y = apply(node.op, tuple([made[x.serial] for x in node.inputs]), params)  # type: ignore[arg-type]
             if node.name is not None:
                 y = FUNCTIONS["named"](y, node.name, node.latex) if y.meta is None else y
             made[node.serial] = y

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from symgrad.errors import ShapeError, UnsupportedError
+from symgrad.errors import ShapeError, SymgradError, UnsupportedError
 from symgrad.op import FUNCTIONS, OPS
 
 if TYPE_CHECKING:
     from symgrad.tensor import Tensor
 
 __all__ = ["Operators"]
+
+
+_QUESTIONS = (np.shape, np.ndim, np.size)
 
 
 class Operators:
@@ -51,39 +55,46 @@ class Operators:
     def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
         if options.get("out") is not None:
             raise UnsupportedError(f"{func.__name__}: out= would change a node; assign the result to a name instead")
+        if func in _QUESTIONS and not options and len(args) == 1:
+            return getattr(args[0], func.__name__)
         found = FUNCTIONS.get(func.__name__)
-        if found is None:
+        if found is None or func in _QUESTIONS:
             raise UnsupportedError(
                 f"np.{func.__name__} is not differentiable in symgrad; "
                 "use x.numpy() for plain arrays, or declare it with sg.op(...)"
             )
-        return found(*args, **options)
+        try:
+            return found(*args, **options)
+        except TypeError as error:
+            if isinstance(error, SymgradError):
+                raise
+            raise UnsupportedError(f"np.{func.__name__}: {error}; on Tensors it takes {signature(found)}") from error
 
-    # Operators
+    # Operators (the four of every formula without a call in between: they are the hot path of eager mode)
 
     def __add__(self, other: Any) -> Tensor:
-        return _binary("add", self, other)
+        return FUNCTIONS["record_binary"](OPS["add"], self, other)  # type: ignore[no-any-return]
 
     def __radd__(self, other: Any) -> Tensor:
-        return _binary("add", other, self)
+        return FUNCTIONS["record_binary"](OPS["add"], other, self)  # type: ignore[no-any-return]
 
     def __sub__(self, other: Any) -> Tensor:
-        return _binary("subtract", self, other)
+        return FUNCTIONS["record_binary"](OPS["subtract"], self, other)  # type: ignore[no-any-return]
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _binary("subtract", other, self)
+        return FUNCTIONS["record_binary"](OPS["subtract"], other, self)  # type: ignore[no-any-return]
 
     def __mul__(self, other: Any) -> Tensor:
-        return _binary("multiply", self, other)
+        return FUNCTIONS["record_binary"](OPS["multiply"], self, other)  # type: ignore[no-any-return]
 
     def __rmul__(self, other: Any) -> Tensor:
-        return _binary("multiply", other, self)
+        return FUNCTIONS["record_binary"](OPS["multiply"], other, self)  # type: ignore[no-any-return]
 
     def __truediv__(self, other: Any) -> Tensor:
-        return _binary("divide", self, other)
+        return FUNCTIONS["record_binary"](OPS["divide"], self, other)  # type: ignore[no-any-return]
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _binary("divide", other, self)
+        return FUNCTIONS["record_binary"](OPS["divide"], other, self)  # type: ignore[no-any-return]
 
     def __pow__(self, other: Any) -> Tensor:
         if type(other) is int and other == 2:

@@ -196,6 +196,8 @@ def _binary(op: Op, a: Any, b: Any) -> Tensor:
 def _convert(op: Op, inputs: tuple[Any, ...]) -> Tensor:
     """Apply, unless the other operand is of a kind that must answer for itself."""
     for x in inputs:
+        if isinstance(x, (complex, np.complexfloating)):
+            raise DTypeError(f"{op.name}: got the complex number {x}; symgrad works on real numbers")
         if not isinstance(x, (Tensor, Dim, _ndarray, list, tuple, *SCALARS)):
             return NotImplemented  # type: ignore[no-any-return]
     return apply(op, inputs)

@@ -258,8 +258,8 @@ def size_of(shape: Sequence[Size], axes: Iterable[int] | None = None) -> Size:
     return total
 
 
-def bind(value: Any, sizes: Mapping[str, int]) -> Any:
-    """Put numbers for the names: in a Dim, or in a (nested) tuple that holds Dims.
+def bind(value: Any, sizes: Mapping[str, Any]) -> Any:
+    """Put numbers (or other sizes) for the names: in a Dim, or in a (nested) tuple that holds Dims.
 
     Examples
     --------
@@ -267,7 +267,7 @@ def bind(value: Any, sizes: Mapping[str, int]) -> Any:
     (5, 3)
     """
     if type(value) is Dim:
-        total = 0
+        total: Any = 0
         for m, c in value.terms.items():
             for atom in m:
                 c *= sizes[atom] if isinstance(atom, str) else bind(atom[1], sizes) // atom[2]
@@ -278,7 +278,7 @@ def bind(value: Any, sizes: Mapping[str, int]) -> Any:
     return value
 
 
-def unify(declared: Sequence[Size], actual: Sequence[int], sizes: dict[str, int], where: str) -> None:
+def unify(declared: Sequence[Size], actual: Sequence[Size], sizes: dict[str, Any], where: str) -> None:
     """Learn the sizes that make ``declared`` equal to ``actual``, or raise ShapeError."""
     if len(declared) != len(actual):
         raise ShapeError(f"{where}: expected {len(declared)} axes {tuple(declared)}, got shape {tuple(actual)}")
@@ -287,17 +287,17 @@ def unify(declared: Sequence[Size], actual: Sequence[int], sizes: dict[str, int]
             new = want.names() - sizes.keys()
             if want.terms == {(name,): 1 for name in new} and len(new) == 1:
                 (name,) = new
-                if got < 1:
+                if type(got) is int and got < 1:
                     raise ShapeError(f"{where}: axis {axis} has size {got}; the symbolic size {name} is at least 1")
                 sizes[name] = got
                 continue
-            if len(new) == 1 and (solved := _solve(want, got, sizes)) is not None:
+            if len(new) == 1 and type(got) is int and (solved := _solve(want, got, sizes)) is not None:
                 sizes[min(new)] = solved
                 continue
             if new:
                 continue  # a later axis may name them; checked once all are known
             want = bind(want, sizes)
-        if want != got:
+        if not same_size(want, got):
             raise ShapeError(f"{where}: axis {axis} has size {got}, expected {declared[axis]} = {want}")
 
 

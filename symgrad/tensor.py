@@ -499,7 +499,11 @@ def _checked_value(new: Any, leaf: Tensor, where: str) -> NDArray[Any]:
 
 def constant(literal: Any, dtype: Any) -> Tensor:
     """A literal as a node, which keeps its Python text."""
-    return make(OPS["const"], (), (_plain(literal),), np.array(literal, dtype), False)
+    try:
+        value = np.array(literal, dtype)
+    except OverflowError as error:
+        raise DTypeError(f"literal {literal!r}: {error}; convert the Tensor beside it with .astype(...)") from None
+    return make(OPS["const"], (), (_plain(literal),), value, False)
 
 
 def _plain(literal: Any) -> Any:

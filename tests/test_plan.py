@@ -129,6 +129,18 @@ def test_hold_publishes_at_the_end():
     assert not np.array_equal(leaves[0].numpy(), before)
 
 
+def test_plans_for_two_shapes_hand_over_what_they_hold():
+    eager, compiled = parameters(), parameters()
+    step = training_step(eager)[0]
+    fast = sg.compile(training_step(compiled)[0])
+    with fast.hold():
+        for n in (6, 6, 4, 6, 4, 4, 6):
+            x, y = batch(n=n)
+            np.testing.assert_allclose(fast(x, y), step(x, y).numpy(), rtol=1e-11)
+    for p, q in zip(eager, compiled, strict=True):
+        np.testing.assert_allclose(q.numpy(), p.numpy(), rtol=1e-11)
+
+
 def test_a_graph_recorded_before_a_compiled_step_is_stale():
     leaves = parameters()
     fast = sg.compile(training_step(leaves)[0])

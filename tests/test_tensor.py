@@ -254,7 +254,7 @@ NUMPY = {
     "array right": lambda x: x / X,
     "scalar left": lambda x: np.float64(2.0) - x,
     "python": lambda x: 1 - 2 * x / 3 + x**2 - 2**x + x // 2 + x % 2 + 5 % x + 5 // x,
-    "compare": lambda x: (X > x) | (x <= 1),
+    "compare": lambda x: (x < X) | (x <= 1),
     "and": lambda x: (x > 0.6) & (x < 2),
     "not": lambda x: ~(x > 1),
     "equal": lambda x: np.equal(x, 0.5),

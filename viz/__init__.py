@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from viz.drawing import draw, draw_backprop, engines
 from viz.picture import Picture
-from viz.render import EngineError
+from viz.plots import plot_histories
+from viz.render import EngineError, write_text
 from viz.scene import Card, Edge, Label, Row, Run, Scene, plain
 
 __all__ = [
@@ -20,4 +21,6 @@ __all__ = [
     "draw_backprop",
     "engines",
     "plain",
+    "plot_histories",
+    "write_text",
 ]

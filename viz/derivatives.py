@@ -74,7 +74,7 @@ def local_symbol(path: Path, stand_in: Callable[[Tensor], Any]) -> Any:
                 return None
             values = [stand_in(node), *(stand_in(x) for x in node.inputs)]
             names = [sympy.Symbol(name, real=True) for name in _names(len(node.inputs))]
-            product *= found.subs(list(zip(names, values, strict=True)), simultaneous=True)
+            product *= found.xreplace(dict(zip(names, values, strict=True)))
         except _FAILURES:
             return None
     return product

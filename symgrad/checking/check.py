@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symgrad.checking.complexstep import Program, complex_step, program
+from symgrad.checking.handwritten import of_numpy
 from symgrad.checking.numeric import Arrays, Estimate, Line, bends, derivative, rounding_noise, singularity
 from symgrad.checking.report import Entry, GradCheck
-from symgrad.checking.subject import Subject, arguments_of, subject_of
+from symgrad.checking.subject import Subject, arguments_of, of_tensors
 from symgrad.context import generator
 from symgrad.errors import GradientError
 
@@ -57,8 +58,8 @@ def gradcheck(
         Up to which order derivatives are checked.
     backward : callable, optional
         A hand-written NumPy gradient of a NumPy function ``f(*arrays) -> array``. It is called by keyword with
-        f's argument names and g, the cotangent, and returns a dict by name, a tuple in argument order, or
-        one array. It is checked as it is.
+        f's argument names and g, the cotangent (g_bar if f has a g), and returns a dict by name, a tuple in
+        argument order, or one array. It is checked as it is.
     argnums : int or tuple of int, optional
         Which arguments to differentiate by; all by default. Booleans, strings and None are passed through.
     entries : int
@@ -114,13 +115,13 @@ def gradcheck(
     given = arguments_of(f, inputs, argnums)
     found: list[Entry] = []
     with np.errstate(all="ignore"):
-        subject = subject_of(f, backward, given)
+        subject = of_tensors(f, given) if backward is None else of_numpy(f, backward, given)
         for k in range(1, order + 1):
             stage = _Stage(subject, k, seed)
             if k < order:
                 following = subject.gradient(stage.cotangents, k + 1)
             if stage.fault is not None:
-                return GradCheck(*stage.fault[:1], tuple(found), stage.fault[1])
+                return GradCheck(stage.fault[0], tuple(found), stage.fault[1])
             found += stage.compare(entries, directions)
             if stage.drifted():
                 return GradCheck("NONDETERMINISTIC", tuple(found), "f gave other values after a number of calls")
@@ -157,9 +158,8 @@ class _Stage:
         if subject.core is not None:
             self.run = self._program()
         track = [np.abs(x) * _signs(self._random("track", k), x) for k, x in enumerate(self.points)]
-        tracks = [track, [-d for d in track]]
         self.size = float(np.sum(np.abs(self._outputs(self.points))))
-        self.noise = rounding_noise(self._outputs, self.points, tracks, self._random("noise"))
+        self.noise = rounding_noise(self._outputs, self.points, track, self._random("noise"))
 
     def _random(self, purpose: str, *key: int) -> np.random.Generator:
         return generator((self.seed, self.order, *purpose.encode(), *key))
@@ -170,7 +170,8 @@ class _Stage:
         return _scaled(self.subject.points, k + 1), shaken
 
     def _outputs(self, points: Arrays) -> NDArray[Any]:
-        return self.weights * _flat(self.subject.value(points))
+        found: NDArray[Any] = self.weights * _flat(self.subject.value(points))
+        return found
 
     def _fault(self) -> tuple[str, str] | None:
         """What makes a comparison impossible: other bits on a second call, or outputs that are not finite."""
@@ -253,8 +254,8 @@ class _Stage:
         moves = [abs(project(w[place])) for w in self.wobble]
         own = max((m for m in moves if np.isfinite(m)), default=0.0) + 2 * _EPS * self.coarseness * abs(analytic)
         status, numeric, bar, method, note = self._verdict(place, direction, starts, analytic, own)
-        place_name = self.subject.names[place]
-        return Entry(place_name, index, self.order, analytic / scale, numeric / scale, bar / scale, status, method, note)
+        values = (analytic / scale, numeric / scale, bar / scale)
+        return Entry(self.subject.names[place], index, self.order, *values, status, method, note)
 
     def _verdict(
         self, place: int, direction: NDArray[Any], starts: tuple[float, ...], analytic: float, own: float
@@ -273,7 +274,8 @@ class _Stage:
         line = Line(self._outputs, self.points, place, direction, self.noise)
         found = derivative(line, starts)
         right, bar = judge(found)
-        blurred = not found.error <= 1e-3 * abs(found.value) + 1e-9 * self.size
+        size = max(self.size, line.size)
+        blurred = not found.error <= 1e-3 * abs(found.value) + 1e-9 * size
         if not right or blurred or bends(line, found.step):
             singular = singularity(line, found.step)
             if singular is not None:
@@ -285,7 +287,7 @@ class _Stage:
             if not abs(other.value - found.value) <= other.error + found.error:
                 found = other
                 right, bar = judge(found)
-        if right and not _SAFETY * found.error <= max(1e-2 * abs(analytic), 1e-2 * abs(found.value), 1e-4 * self.size):
+        if right and not _SAFETY * found.error <= max(1e-2 * abs(analytic), 1e-2 * abs(found.value), 1e-4 * size):
             return "unsure", found.value, bar, "Ridders", "the error bar is too wide to tell"
         return "right" if right else "wrong", found.value, bar, "Ridders", ""
 
@@ -297,12 +299,14 @@ def _flat(arrays: Arrays) -> NDArray[Any]:
 def _signs(random: np.random.Generator, like: NDArray[Any]) -> NDArray[Any]:
     """Numbers of random sign and of size 1/2 to 3/2, exact in float32: none hides an element."""
     signs = np.where(random.random(like.shape) < 0.5, -1, 1)
-    return (signs * (0.5 + random.random(like.shape))).astype(np.float32).astype(like.dtype)
+    found: NDArray[Any] = (signs * (0.5 + random.random(like.shape))).astype(np.float32).astype(like.dtype)
+    return found
 
 
 def _shaken(x: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
     """An array with other last bits."""
-    return (x * (1 + np.finfo(x.dtype).eps * random.choice((-1.0, 1.0), x.shape))).astype(x.dtype)
+    found: NDArray[Any] = (x * (1 + np.finfo(x.dtype).eps * random.choice((-1.0, 1.0), x.shape))).astype(x.dtype)
+    return found
 
 
 def _scaled(arrays: Arrays, k: int) -> Arrays:
@@ -312,10 +316,11 @@ def _scaled(arrays: Arrays, k: int) -> Arrays:
 
 def _scale(x: NDArray[Any]) -> NDArray[Any]:
     """The natural size of a step for every element."""
-    largest = float(np.abs(x).max(initial=0))
-    sizes = np.abs(x) if largest else np.ones(x.shape)
-    return np.where(sizes == 0, largest, np.maximum(sizes, _SMALL * largest)) if largest else sizes
+    largest = float(np.abs(x).max(initial=0)) or 1.0
+    return np.where(x == 0, largest, np.maximum(np.abs(x), _SMALL * largest))
 
 
 def _same_bits(a: Arrays, b: Arrays) -> bool:
-    return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True)
+    )

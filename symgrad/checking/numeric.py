@@ -24,7 +24,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _START = 0.2318  # of the scale of the input
 _RATIO = 1.83  # with a whole number, steps that are periods of f would stay periods
 _LEVELS, _DEPTH, _ENOUGH = 48, 8, 4
-_SAMPLES, _DEGREE, _WIDTHS = 14, 5, (1e-6, 1e-3)
+_SAMPLES, _DEGREE, _WIDTHS = 12, 5, (1e-9, 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +47,27 @@ class Line:
         self.base = f(points)
         self.noise = noise
         self.moved = np.zeros(self.base.shape, np.bool_)
+        self.size = 0.0  # of the outputs where the line is first seen
 
     def __call__(self, t: float) -> NDArray[Any]:
+        """The outputs at t; NaN outside of the domain of f."""
         points = list(self.points)
         points[self.place] = points[self.place] + t * self.direction
-        try:
-            return self.f(points)
-        except (ArithmeticError, ValueError):  # outside of the domain of f
-            return np.full(self.base.shape, np.nan)
+        return _outputs(self.f, points, self.base)
 
     def pair(self, t: float) -> tuple[NDArray[Any], NDArray[Any], float]:
         """The outputs at t and -t, and the rounding noise of their difference."""
         up, down = self(t), self(-t)
         self.moved |= up != down
+        self.size = self.size or float(np.nan_to_num(np.sum(np.abs(up)), nan=0.0, posinf=0.0))
         return up, down, together(np.maximum(self.noise, _EPS * np.abs(up))[self.moved])
 
     def reached(self) -> NDArray[np.bool_]:
         """The outputs that NaN in the moving elements spoils, though they may move by less than their last bit."""
         points = list(self.points)
         points[self.place] = np.where(self.direction != 0, np.nan, points[self.place])
-        try:
-            return np.isnan(self.f(points))
-        except (ArithmeticError, ValueError):
-            return np.ones(self.base.shape, np.bool_)
+        spoiled: NDArray[np.bool_] = np.isnan(_outputs(self.f, points, self.base))
+        return spoiled
 
     def central(self, h: float) -> tuple[float, float]:
         """The central difference quotient and its noise."""
@@ -89,12 +87,13 @@ def together(noise: NDArray[Any]) -> float:
 
 
 def rounding_noise(
-    f: Callable[[Arrays], NDArray[Any]], points: Arrays, directions: list[Arrays], random: np.random.Generator
+    f: Callable[[Arrays], NDArray[Any]], points: Arrays, direction: Arrays, random: np.random.Generator
 ) -> NDArray[Any]:
     """Rounding noise of every output: what a polynomial of degree 5 leaves over at random points close by.
 
-    The points lie so close that whatever is smooth is such a polynomial. Outputs that do not change at
-    all there (they are rounded to float32, say) are looked at again from further away.
+    The points lie so close that whatever is smooth is such a polynomial; of the two sides of the point
+    the quieter one counts, in case the other has a kink. Outputs that take few values there (they are
+    rounded to float32, say) are looked at again from further away.
 
     References
     ----------
@@ -102,24 +101,31 @@ def rounding_noise(
     with equidistant points, where rounding to a grid may go unseen.
     """
     base = f(points)
-    noise = np.zeros(base.shape)
+    noise, resolved = np.zeros(base.shape), np.zeros(base.shape, np.bool_)
+    t = random.random(_SAMPLES)
+    basis = np.linalg.qr(np.vander(t, _DEGREE + 1))[0]
     for width in _WIDTHS:
-        still = noise == 0
-        for direction in directions:
-            t = random.random(_SAMPLES)
-            try:
-                table = np.stack([f(_moved(points, direction, width * s)) for s in t]) - base
-            except (ArithmeticError, ValueError):
-                continue
-            if np.isfinite(table).all():
-                basis = np.linalg.qr(np.vander(t, _DEGREE + 1))[0]
-                left = np.abs(table - basis @ (basis.T @ table)).max(axis=0, initial=0)
-                changed = (table != 0).any(axis=0)
-                noise = np.where(still & changed, np.maximum(left, _EPS * np.abs(base)), noise)
-                break
-        if (noise != 0).all():
+        quietest = np.full(base.shape, np.inf)
+        many = np.zeros(base.shape, np.bool_)
+        for side in (1, -1):
+            table = np.stack([_outputs(f, _moved(points, direction, side * width * s), base) for s in t]) - base
+            left = np.abs(table - basis @ (basis.T @ table)).max(axis=0, initial=0)
+            quietest = np.fmin(quietest, left)
+            many |= (np.diff(np.sort(table, axis=0), axis=0) > 0).sum(axis=0) > _SAMPLES / 2
+        noise = np.where(resolved | np.isinf(quietest), noise, quietest)
+        resolved |= many
+        if resolved.all():
             break
-    return np.maximum(noise, _EPS * np.abs(base))
+    found: NDArray[Any] = np.maximum(noise, _EPS * np.abs(base))
+    return found
+
+
+def _outputs(f: Callable[[Arrays], NDArray[Any]], points: Arrays, base: NDArray[Any]) -> NDArray[Any]:
+    """The outputs of f, NaN where it cannot be computed because the points lie outside of its domain."""
+    try:
+        return f(points)
+    except (ArithmeticError, ValueError):
+        return np.full(base.shape, np.nan)
 
 
 def _moved(points: Arrays, direction: Arrays, t: float) -> Arrays:

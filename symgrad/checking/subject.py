@@ -1,4 +1,4 @@
-"""What is checked, in one form: a function of a list of arrays and its pullback, from Tensors or from plain NumPy."""
+"""What is checked, in one form: a function of a list of arrays and its pullback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from symgrad.checking.numeric import Arrays
 from symgrad.differentiate import vjp
-from symgrad.errors import DataError, DTypeError, GradientError, OpError, ShapeError, UnsupportedError
+from symgrad.errors import DataError, DTypeError, GradientError, OpError, UnsupportedError
 from symgrad.tensor import Tensor, as_tensor, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
-__all__ = ["Arguments", "Subject", "arguments_of", "subject_of"]
+__all__ = ["Arguments", "Subject", "arguments_of", "check_outputs", "of_tensors", "paths"]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -136,7 +136,7 @@ def arguments_of(f: Callable[..., Any], inputs: Any, argnums: int | tuple[int, .
     found: dict[int, str] = {}
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         own, structure = flatten(value)
-        for leaf, path in zip(own, _paths(structure, name), strict=True):
+        for leaf, path in zip(own, paths(structure, name), strict=True):
             if k in chosen and not _passed_through(leaf):
                 found[len(leaves)] = path
                 leaf = _checked(leaf, path)
@@ -180,14 +180,14 @@ def _chosen(argnums: int | tuple[int, ...] | None, count: int) -> set[int]:
     return {n % count for n in numbers}
 
 
-def _paths(structure: Structure, name: str) -> Iterator[str]:
+def paths(structure: Structure, name: str) -> Iterator[str]:
     """The names of the leaves of a nested argument, such as ``params['w'][0]``."""
     if structure is None:
         yield name
         return
     _, keys, children = structure
     for key, child in zip(keys if keys is not None else range(len(children)), children, strict=True):
-        yield from _paths(child, f"{name}[{key!r}]")
+        yield from paths(child, f"{name}[{key!r}]")
 
 
 def _passed_through(leaf: Any) -> bool:
@@ -221,12 +221,9 @@ def _checked(leaf: Any, path: str) -> Any:
 # Subjects
 
 
-def subject_of(f: Callable[..., Any], backward: Callable[..., Any] | None, given: Arguments) -> Subject:
-    """The subject for a symgrad function, or for a NumPy function with a backward of its own."""
-    return _of_tensors(f, given) if backward is None else _of_numpy(f, backward, given)
+def of_tensors(f: Callable[..., Any], given: Arguments) -> Subject:
+    """The subject for a symgrad function."""
 
-
-def _of_tensors(f: Callable[..., Any], given: Arguments) -> Subject:
     def core(*arrays: Any) -> tuple[Any, ...]:
         return tuple(flatten(given.call(f, arrays))[0])
 
@@ -244,7 +241,7 @@ def _of_tensors(f: Callable[..., Any], given: Arguments) -> Subject:
             "gradcheck: f returned no Tensor, so it left the graph (by np.asarray, .numpy() or float) or is constant; "
             "pass its gradient as backward=, or write f with the functions of symgrad"
         )
-    _check_outputs([as_tensor(y).dtype for y in outputs])
+    check_outputs([as_tensor(y).dtype for y in outputs])
     return _of_core(given.paths, given.points(), core)
 
 
@@ -256,117 +253,8 @@ def _runs_on_arrays(f: Callable[..., Any], given: Arguments) -> bool:
     return True
 
 
-def _check_outputs(dtypes: list[Any]) -> None:
+def check_outputs(dtypes: list[Any]) -> None:
+    """Refuse outputs that have no gradients."""
     for k, dtype in enumerate(dtypes):
         if dtype not in _FLOATS:
             raise DTypeError(f"gradcheck: output {k} of f is {dtype}; only float outputs have gradients: leave it out")
-
-
-def _of_numpy(f: Callable[..., Any], backward: Callable[..., Any], given: Arguments) -> Subject:
-    if not callable(backward):
-        raise OpError(f"gradcheck: backward must be a function, got {type(backward).__name__}")
-
-    def value(arrays: Arrays) -> Arrays:
-        result = given.call(f, [x.copy() for x in arrays])  # f may work in place
-        outputs = [np.asarray(y) for y in flatten(result)[0]]
-        if len(outputs) != 1:
-            raise OpError(f"gradcheck: with backward= f must return one array, got {len(outputs)}")
-        _check_outputs([outputs[0].dtype])
-        return outputs
-
-    accepts = _keywords(backward)
-
-    def pull(arrays: Arrays, cotangents: Arrays) -> Arrays:
-        options = {**_defaults(f), **given.named([x.copy() for x in arrays]), "g": cotangents[0].copy()}
-        kept = options if accepts is None else {k: v for k, v in options.items() if k in accepts}
-        return _gradients(backward(**kept), f, given)
-
-    _check_backward(backward, accepts, {*_defaults(f), *given.names, "g"})
-    return Subject(given.paths, given.points(), value, pull)
-
-
-def _keywords(backward: Callable[..., Any]) -> dict[str, bool] | None:
-    """The keywords that a function takes and whether each must be given; None if it takes any."""
-    try:
-        parameters = inspect.signature(backward).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    return {p.name: p.default is p.empty for p in parameters}
-
-
-def _check_backward(backward: Callable[..., Any], accepts: dict[str, bool] | None, known: set[str]) -> None:
-    if accepts is None:
-        return
-    called = "backward is called by keyword with f's argument names and g"
-    if "g" not in accepts:
-        raise OpError(f"gradcheck: backward{inspect.signature(backward)} has no argument g, the cotangent; {called}")
-    unknown = [name for name, needed in accepts.items() if needed and name not in known]
-    if unknown:
-        raise OpError(f"gradcheck: backward needs {unknown}, but f's arguments are {sorted(known - {'g'})}; {called}")
-
-
-def _defaults(f: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
-
-
-def _gradients(result: Any, f: Callable[..., Any], given: Arguments) -> Arrays:
-    """The cotangents of the differentiated leaves, from whatever form backward returned."""
-    by_name = _by_name(result, f, given)
-    found: list[Any] = []
-    for name, structure in zip(given.names, given.structures, strict=True):
-        count = len(flatten(unflatten(structure, iter(lambda: 0, 1)))[0])
-        own = flatten(by_name[name])[0] if name in by_name else [None] * count
-        if len(own) not in (0, count):
-            raise ShapeError(f"gradcheck: backward returned {len(own)} array(s) for {name!r}, which holds {count}")
-        found += own or [None] * count
-    return [_gradient(found[k], given.leaves[k], path) for k, path in zip(given.places, given.paths, strict=True)]
-
-
-def _by_name(result: Any, f: Callable[..., Any], given: Arguments) -> dict[str, Any]:
-    if isinstance(result, dict):
-        unknown = result.keys() - set(given.names) - _defaults(f).keys()
-        if unknown:
-            names = list(given.names)
-            raise GradientError(f"gradcheck: backward returned gradients for {sorted(unknown)}; f's arguments are {names}")
-        return result
-    wanted = _differentiated(given)
-    if not isinstance(result, (tuple, list)):
-        result = (result,)
-    for names in (given.names, wanted):
-        if len(result) == len(names):
-            return dict(zip(names, result, strict=True))
-    raise GradientError(
-        f"gradcheck: backward returned {len(result)} gradient(s), f has the arguments {list(given.names)}; return a "
-        "dict by name, a tuple in argument order, or one array if there is one argument"
-    )
-
-
-def _differentiated(given: Arguments) -> tuple[str, ...]:
-    """The arguments that hold a differentiated leaf."""
-    wanted, start = [], 0
-    for name, structure in zip(given.names, given.structures, strict=True):
-        stop = start + sum(1 for _ in _paths(structure, name))
-        if any(start <= k < stop for k in given.places):
-            wanted.append(name)
-        start = stop
-    return tuple(wanted)
-
-
-def _gradient(found: Any, leaf: Any, path: str) -> Any:
-    if found is None:
-        raise GradientError(f"gradcheck: backward returned no gradient for {path!r}; return zeros if nothing flows to it")
-    array = np.asarray(found)
-    if array.dtype.kind not in "biuf":
-        raise DTypeError(f"gradcheck: backward returned {array.dtype} for {path!r}; return real numbers")
-    if array.shape != np.shape(leaf):
-        raise ShapeError(
-            f"gradcheck: backward returned shape {array.shape} for {path!r}, which has shape {np.shape(leaf)}; "
-            "sum over the axes along which it was broadcast"
-        )
-    return array

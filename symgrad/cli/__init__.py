@@ -8,29 +8,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
+from symgrad import __version__
 from symgrad.cli.tour import tour
 from symgrad.errors import SymgradError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="symgrad",
-    help="Derive, prove, check, draw and train: one graph per formula.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
-def _root() -> None:
-    """Derive, prove, check, draw and train: one graph per formula."""
-
-
+app = typer.Typer(name="symgrad", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(tour)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"symgrad {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(epilog="Try it: symgrad tour --out tour")
+def _root(version: bool = typer.Option(False, "--version", callback=_version, help="Show the version.")) -> None:
+    """Derive, prove, check, draw and train: one graph per formula."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,22 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Without the program's name; by default those of the process.
     """
     command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = command.main(args=list(arguments) if arguments is not None else None, prog_name="symgrad",
-                              standalone_mode=False)  # fmt: skip
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
+        result = command.main(args=given, prog_name="symgrad", standalone_mode=False)
+    except TyperException as error:
         return _mistake(error.format_message())
     except (SymgradError, OSError) as error:
         return _mistake(str(error))
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("symgrad: interrupted\n")
+    except (KeyboardInterrupt, Abort):
+        sys.stderr.write("symgrad: interrupted; nothing half-written is left\n")
         return 130
     return result if isinstance(result, int) else 0
 
 
 def _mistake(message: str) -> int:
-    sys.stderr.write(f"symgrad: {' '.join(message.split())}\n")
+    if message.strip():
+        sys.stderr.write(f"symgrad: {' '.join(message.split())}\n")
     return 2

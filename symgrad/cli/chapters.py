@@ -9,7 +9,6 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,29 +17,7 @@ import symgrad as sg
 import viz
 from symgrad import data, nn, optim
 
-__all__ = ["Tour", "code_of"]
-
-EPOCHS = 30
-SEEDS = 5
-
-
-@dataclass(frozen=True)
-class Tour:
-    """Everything that the page shows and that the last lines of the command report."""
-
-    derivation: Any
-    check: Any
-    gradcheck: Any
-    differences: dict[str, float]
-    neuron: Any
-    batch: Any
-    source: str
-    histories: list[Any]
-    plain: list[Any]
-    accuracies: list[float]
-    plain_accuracies: list[float]
-    seconds: float
-
+__all__ = ["code_of", "show_agree", "show_batch", "show_check", "show_derive", "show_network", "show_neuron", "show_train"]
 
 def code_of(function: Callable[..., Any]) -> str:
     """The body of a function as it stands in its file, without its docstring."""
@@ -55,15 +32,28 @@ def code_of(function: Callable[..., Any]) -> str:
 def show_derive() -> Any:
     """Derive BatchNorm's gradient for a symbolic batch size."""
     d = sg.derive("batchnorm")
-    d.gradients["z"], d.proofs["z"].verdict
+    d.gradients["z"]  # closed form, a SymPy expression
+    d.proofs["z"].verdict  # against an independent total derivative
     return d
 
 
-def show_check(z: Any, gamma: Any, beta: Any) -> Any:
-    """Compare with finite differences."""
+def show_check() -> Any:
+    """Compare with finite differences, to second order."""
+    rng = np.random.default_rng(0)
+    z, gamma, beta = rng.normal(size=(4, 2)), np.array([1.5, 0.7]), np.array([0.3, -0.2])
     report = sg.gradcheck(sg.batch_norm, (z, gamma, beta), order=2)
-    print(report)
     return report
+
+
+def show_agree() -> dict[str, float]:
+    """Compare the derived formula with the graph."""
+    rng = np.random.default_rng(1)
+    z, g = rng.normal(size=(256, 512)), rng.normal(size=(256, 512))
+    gamma, beta = rng.normal(size=512), rng.normal(size=512)
+    graph = dict(zip(("z", "gamma", "beta"), sg.vjp(sg.batch_norm, z, gamma, beta)[1](g), strict=True))
+    derived = sg.derive("batchnorm").backward(z=z, gamma=gamma, beta=beta, g=g)
+    difference = {name: float(np.abs(derived[name] - graph[name]).max()) for name in graph}
+    return difference
 
 
 def show_neuron() -> Any:
@@ -84,20 +74,27 @@ def show_batch() -> Any:
     z = sg.tensor([0.2, -1.0, 1.4, 0.6], name="z", requires_grad=True)
     gamma = sg.tensor(1.5, name="gamma", requires_grad=True)
     beta = sg.tensor(0.3, name="beta", requires_grad=True)
-    picture = viz.draw_backprop(sg.named((sg.batch_norm(z, gamma, beta) ** 3).mean(), "L"))
+    z_hat = sg.batch_norm(z, gamma, beta)
+    picture = viz.draw_backprop(sg.named((z_hat**3).mean(), "L"))
     return picture
 
 
-def show_train(seed: int, epochs: int) -> Any:
-    """Train a network with BatchNorm on handwritten digits."""
-    train, validation, test = data.split(data.digits(), (0.6, 0.2, 0.2), seed=seed)
+def show_network(batchnorm: bool = True) -> Any:
+    """Make a network for the digits."""
+    norm = (lambda: [nn.BatchNorm1d(64)]) if batchnorm else list
     model = nn.Sequential(
-        nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
-        nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10),
-    )  # fmt: skip
-    trainer = sg.Trainer(
-        model, loss=sg.losses.cross_entropy, optimizer=optim.Adam(model.parameters(), lr=3e-3), seed=seed
+        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
+        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
+        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
+        nn.Linear(64, 10),
     )
+    return model
+
+
+def show_train(model: Any, seed: int, epochs: int) -> tuple[Any, float, Any]:
+    """Train it on handwritten digits."""
+    train, validation, test = data.digits().split((0.6, 0.2, 0.2), seed=seed)
+    trainer = sg.Trainer(model, loss=sg.losses.cross_entropy, optimizer=optim.Adam, seed=seed)
     history = trainer.fit(train, validation, epochs=epochs)
-    accuracy = np.mean(model.predict(test.X).argmax(axis=1) == test.y)
+    accuracy = float(np.mean(model.predict(test.X).argmax(axis=1) == test.y))
     return history, accuracy, trainer

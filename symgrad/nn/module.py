@@ -242,9 +242,9 @@ class Module:
 
     def cast(self, X: Any) -> NDArray[Any]:
         """X as an array; floats in the dtype of the parameters."""
-        X = np.asarray(X)  # type: ignore[no-redef]
-        wanted = next((leaf.dtype for leaf in self.parameters()), X.dtype)
-        return X.astype(wanted, copy=False) if X.dtype.kind == "f" else X
+        array: NDArray[Any] = np.asarray(X)
+        wanted = next((leaf.dtype for leaf in self.parameters()), array.dtype)
+        return array.astype(wanted, copy=False) if array.dtype.kind == "f" else array
 
     # Text
 

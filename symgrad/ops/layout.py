@@ -10,6 +10,7 @@ import numpy as np
 from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.shapes import Dim, normalize_axes, normalize_axis, quotient, same_size, size_of
+from symgrad.tensor import Tensor, as_tensor
 
 __all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "permute", "ravel", "reshape", "squeeze",
            "stack", "swapaxes", "transpose"]  # fmt: skip
@@ -249,7 +250,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     padded = OPS["scatter"]((x,), key, shape)
     if constant_values == 0:
         return padded
-    inside = OPS["scatter"]((np.ones(x.shape, np.bool_),), key, shape)
+    true = as_tensor(True) if isinstance(x, Tensor) else np.True_
+    inside = OPS["scatter"]((OPS["expand"](true, tuple(x.shape)),), key, shape)
     return FUNCTIONS["where"](inside, padded, constant_values)
 
 

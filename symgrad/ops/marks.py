@@ -44,6 +44,7 @@ _astype: Op = builtin(
     promotes=(),
     notation="{0}",
     indices="identity",
+    shape=lambda own, dtype: own,
     dtype=lambda own, dtype: np.dtype(dtype),
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.context import MODE, no_grad
+from symgrad.context import MODE
 from symgrad.errors import DTypeError, GradientError, SymgradError
 from symgrad.ops.layout import concatenate, ravel
 from symgrad.optim import rules
@@ -83,15 +83,14 @@ class Optimizer:
             )
         mode = MODE.get()
         read = _value if mode is None or mode.trace is None else _itself
-        with no_grad():
-            theta = concatenate([ravel(read(p)) for p in self.params])
-            g = concatenate([ravel(p.grad) for p in self.params])
-            state = [read(s) for s in self.state.values()]
-            new, *states = self.rule(theta, g, *state, **{k: read(h) for k, h in self.hyperparameters.items()})
-            for p, (start, stop) in zip(self.params, pairwise(self.edges), strict=True):
-                p.assign(new[start:stop].reshape(p.shape))
-            for leaf, value in zip(self.state.values(), states, strict=True):
-                leaf.assign(value)
+        theta = concatenate([ravel(read(p)) for p in self.params])
+        g = concatenate([ravel(p.grad) for p in self.params])
+        state = [read(s) for s in self.state.values()]
+        new, *states = self.rule(theta, g, *state, **{k: read(h) for k, h in self.hyperparameters.items()})
+        for p, (start, stop) in zip(self.params, pairwise(self.edges), strict=True):
+            p.assign(new[start:stop].reshape(p.shape))
+        for leaf, value in zip(self.state.values(), states, strict=True):
+            leaf.assign(value)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

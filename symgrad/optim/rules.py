@@ -50,7 +50,7 @@ def momentum(theta: Any, g: Any, v: Any, *, lr: Any, momentum: Any, weight_decay
 def nesterov(theta: Any, g: Any, v: Any, *, lr: Any, momentum: Any, weight_decay: Any = 0.0) -> Any:
     r"""Nesterov's momentum: :math:`v \leftarrow \beta v + g`, :math:`\theta \leftarrow \theta - \eta (g + \beta v)`.
 
-    As in torch. Here theta is the look-ahead point :math:`\theta - \eta \beta v` of the textbook form, where g is taken.
+    As in torch; theta is the look-ahead point :math:`\theta - \eta \beta v` of the textbook form, where g is taken.
 
     References
     ----------

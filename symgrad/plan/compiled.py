@@ -50,7 +50,7 @@ class Compiled:
             except AttributeError:
                 plan = None
             if plan is not None and all([type(a) is np.ndarray for a in args]):
-                self.plan = plan
+                self._use(plan)
                 return plan.unflatten(plan.run(args, not self._held))
         return self._general(args)
 
@@ -63,12 +63,19 @@ class Compiled:
         if isinstance(plan, str):
             self._fallbacks += 1
             return self.function(*args)
-        self.plan = plan
+        self._use(plan)
         if all(type(a) is np.ndarray for a in args):
             run = RUN.get()
             self._quick[(run is None or run.training, *[(a.shape, a.dtype.num) for a in args])] = plan
         result = plan.unflatten(plan.run(arrays, not self._held))
         return tree_map(tensor, result) if any(isinstance(x, Tensor) for x in leaves) else result
+
+    def _use(self, plan: Plan) -> None:
+        """Make this the current plan; what another one holds back is published first, so that this one reads it."""
+        if self.plan is not plan:
+            if self.plan is not None:
+                self.plan.publish()
+            self.plan = plan
 
     @staticmethod
     def _must_record(leaves: list[Any]) -> bool:

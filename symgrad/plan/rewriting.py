@@ -36,9 +36,13 @@ def _replace(node: Tensor, op: str, *inputs: Tensor, params: tuple[Any, ...] = (
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """Scalars computed from constants alone become constants."""
+    """What is computed from constants alone becomes a constant, repeated if it has a shape."""
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        cores = [x.inputs[0] if x.op is OPS["expand"] and _is_const(x.inputs[0]) else x for x in inputs]
+        if node.shape and node.op.indices == "elementwise" and cores and all(map(_is_const, cores)):  # type: ignore[union-attr]
+            value = node.op.forward(*[x.value for x in cores], *node.params)  # type: ignore[union-attr]
+            return _replace(node, "expand", constant(np.asarray(value).item(), node.dtype), params=(tuple(node.shape),))
         if not inputs or node.op.outputs or not all(map(_is_const, inputs)):  # type: ignore[union-attr]
             return None
         x = inputs[0]

@@ -5,6 +5,7 @@ candidates the one with the fewest symbols wins: $\frac{\gamma}{B\sqrt h}\,(B g_
 
 Examples
 --------
+>>> from symgrad.symbolic.normal import variable
 >>> a, b, c = variable("a"), variable("b"), variable("c")
 >>> compact(a * b + a * c)  # doctest: +ELLIPSIS
 Mul(factors=(Ref(...name='a'...), Add(terms=(Ref(...name='b'...), Ref(...name='c'...)))))
@@ -19,13 +20,15 @@ from functools import lru_cache
 from math import gcd, lcm
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, power
-from symgrad.symbolic.normal import Factor, Index, Monomial, Number, Poly, Sum, number, rename, variable
+from symgrad.symbolic.normal import Factor, Index, Monomial, Number, Poly, Sum, number, rename
 
 __all__ = ["compact", "symbols"]
 
+_TRIED = 8  # longer sums are grouped by their most frequent factor only
 _GROUPED = 24  # longer sums are printed without trying to group their terms
 
 
+@lru_cache(maxsize=4096)
 def compact(poly: Poly) -> Expr:
     """The shortest of the candidate trees for this expression."""
     if not poly:
@@ -83,7 +86,8 @@ def _grouped(poly: Poly) -> Expr:
         return flat
     counts = Counter(f for m in poly.terms for f, e in m if e > 0)
     best = flat
-    for f, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]:
+    tries = 3 if len(poly.terms) <= _TRIED else 1
+    for f, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:tries]:
         if 1 < n < len(poly.terms):
             having = Poly({m: c for m, c in poly.terms.items() if any(g == f and e > 0 for g, e in m)})
             candidate = _joined([compact(having), compact(poly - having)])
@@ -166,6 +170,3 @@ def _factor(f: Factor) -> Expr:
     if f.rank == 1:
         return Kronecker(f.first, f.second)
     return Total(f.bound, mul(*_ordered_product(f.body, 1)))
-
-
-_ = variable  # used by the doctest

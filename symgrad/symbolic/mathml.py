@@ -14,15 +14,16 @@ __all__ = ["mathml"]
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}_^]|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
 
-_GREEK = dict(
-    zip(
-        ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"],
-        "αβγδϵζηθικλμνξπρστυϕχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        strict=True,
-    )
-)
+_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
+Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
+"""
+_GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστυϕχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
 _IDENTIFIERS = {**_GREEK, "partial": "∂", "infty": "∞", "ell": "ℓ", "varepsilon": "ε"}
-_FUNCTIONS = {n: n for n in ["ln", "log", "exp", "sin", "cos", "tan", "tanh", "sinh", "cosh", "max", "min", "arcsin", "arccos", "arctan"]}
+_PLAIN = """
+ln log exp sin cos tan tanh sinh cosh max min arcsin arccos arctan
+"""
+_FUNCTIONS = {n: n for n in _PLAIN.split()}
 _OPERATORS = {"sum": "∑", "prod": "∏", "cdot": "⋅", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "in": "∈", "to": "→",
               "wedge": "∧", "vee": "∨", "neg": "¬", "pm": "±", "ldots": "…", "cdots": "⋯", "mid": "|", "lVert": "‖",
               "rVert": "‖", "lvert": "|", "rvert": "|", "lfloor": "⌊", "rfloor": "⌋", "mapsto": "↦", "approx": "≈",

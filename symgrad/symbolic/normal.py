@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from symgrad.errors import SymbolicError
 from symgrad.shapes import Dim
 
 __all__ = [
@@ -93,6 +94,7 @@ Monomial = tuple[tuple[Factor, Number], ...]
 Factors = dict[Factor, Number]
 
 _counter = itertools.count()
+MAX_TERMS = 4000  # of one product
 
 
 class _CancelledError(Exception):
@@ -127,6 +129,10 @@ class Poly:
         return self + other.scale(-1)
 
     def __mul__(self, other: Poly) -> Poly:
+        if len(self.terms) * len(other.terms) > MAX_TERMS:
+            raise SymbolicError(
+                f"a formula has more than {MAX_TERMS} terms when it is multiplied out; name its parts with sg.named"
+            )
         total: dict[Monomial, Number] = {}
         for m, c in self.terms.items():
             for n, d in other.terms.items():

@@ -34,6 +34,7 @@ ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ALWAYS_POSITIVE = {"exp", "cosh"}
 KINKED = {"Abs", "sign"}
 NEVER_NEGATIVE = {"Abs"}
+MAX_UNNAMED = 6  # sums of more terms get a name before they are multiplied
 MAX_EXPANDED = 12  # higher powers of a sum get a name
 
 
@@ -73,7 +74,7 @@ class Program:
     theorems: list[tuple[Poly, Poly]] = field(default_factory=list)
     assumptions: dict[Poly, Expr] = field(default_factory=dict)
     domain: dict[tuple[Expr | Var, str], None] = field(default_factory=dict)
-    interned: dict[Any, Var] = field(default_factory=dict)
+    interned: dict[tuple[str | None, tuple[Poly, ...], bool], Var] = field(default_factory=dict)
     adjoints: set[str] = field(default_factory=set)
     writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
@@ -121,18 +122,32 @@ class Program:
             return name
         return next(f"{name}{k}" for k in itertools.count(1) if f"{name}{k}" not in taken)
 
-    def intern(self, key: Any, prefix: str, value: Value, call: tuple[str, tuple[Poly, ...]] | None = None) -> Poly:
-        """The automatic definition of this value; equal values share one."""
+    def intern(self, function: str | None, polys: tuple[Poly, ...], prefix: str, value: Value) -> Poly:
+        """The automatic definition of an expression, or of a function of expressions; equal ones share it."""
         from symgrad.symbolic.solve import learn
 
+        key = (function, polys, value.sign == POSITIVE)
         if key not in self.interned:
-            indices = ordered({i for p in (call[1] if call else (value.poly,)) for i in free_indices(p)})
-            var = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
-            self.interned[key] = var
-            self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
-            if self.writing:
-                learn(self, self.lets[var.name])
+            self.interned[key] = self._known_as(*key) or self._new(function, polys, prefix, value)
+            let = self.lets[self.interned[key].name]
+            if self.writing and let.poly is value.poly:
+                learn(self, let)
         return self.reduce(Poly({((self.interned[key], 1),): 1}))
+
+    def _new(self, function: str | None, polys: tuple[Poly, ...], prefix: str, value: Value) -> Var:
+        indices = ordered({i for p in polys for i in free_indices(p)})
+        var = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
+        call = (function, polys) if function else None
+        self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
+        return var
+
+    def _known_as(self, function: str | None, polys: tuple[Poly, ...], positive: bool) -> Var | None:
+        """A definition that is the same by what was learnt after it was made."""
+        reduced = [self.reduce(p) for p in polys]
+        for (name, others, sign), var in self.interned.items():
+            if name == function and sign == positive and [self.reduce(p) for p in others] == reduced:
+                return var
+        return None
 
     # the algebra: one method per kind of tree --------------------------------------------------------------------
 
@@ -182,16 +197,17 @@ class Program:
         return Value(self.reduce(self._power(base, e)), expr, sign)
 
     def _atom(self, value: Value, prefix: str = "c") -> Value:
-        """A centred expression such as $z - mu$ under a product gets a name, so that it is not multiplied out."""
+        """Centred expressions such as $z - mu$, and long ones, get a name before they would be multiplied out."""
         from symgrad.symbolic.solve import solvable
 
         if not self.writing or value.expr is None or len(value.poly.terms) < 2:
             return value
         indices = ordered(free_indices(value.poly))
         trial = Let(Var(0, "c", indices, False), value.poly, value.expr, True)
-        if not indices or solvable(self, trial) is None:
+        long = len(value.poly.terms) > MAX_UNNAMED
+        if not long and (not indices or solvable(self, trial) is None):
             return value
-        return Value(self.intern(value.poly, prefix, value), value.expr, value.sign)
+        return Value(self.intern(None, (value.poly,), prefix, value), value.expr, value.sign)
 
     def _symbolic_power(self, base: Value, exponent: Value) -> Poly:
         """The product of ``base**c`` and of ``pow(base, m)**c`` for the terms ``c*m`` of the exponent."""
@@ -226,7 +242,7 @@ class Program:
             return direct
         self.require(base, POSITIVE if e != int(e) else ANY)
         sign = POSITIVE if e != int(e) else base.sign
-        named = self.intern(poly, "h", Value(poly, base.expr, sign))
+        named = self.intern(None, (poly,), "h", Value(poly, base.expr, sign))
         rooted = positive_root(named, e)
         assert rooted is not None, "a named base is one variable, positive where the exponent is a fraction"
         if e < 0 and e == int(e) and base.sign != POSITIVE:
@@ -263,7 +279,7 @@ class Program:
             self.domain[_written(args[0]), "!= 0"] = None
         if name == "Abs":  # positive away from its kink, which is in the ledger
             sign = POSITIVE
-        poly = self.intern((name, polys), name.lower(), Value(ZERO, expr, sign), (name, polys))
+        poly = self.intern(name, polys, name.lower(), Value(ZERO, expr, sign))
         return Value(poly, expr, sign)
 
     def total(self, bound: tuple[Index, ...], body: Value) -> Value:
@@ -272,7 +288,7 @@ class Program:
         expr = None if body.expr is None else Total(tuple(names.values()), rename_tree(body.expr, names))
         poly = self.reduce(sum_over(body.poly, *bound))
         if self.writing and expr is not None and sums_of(poly):
-            poly = self.intern(poly, "s", Value(poly, expr, body.sign))
+            poly = self.intern(None, (poly,), "s", Value(poly, expr, body.sign))
         return Value(poly, expr, body.sign)
 
     def renamed(self, value: Value, names: dict[Index, Index]) -> Value:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from symgrad.errors import SymbolicError
 from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
 from symgrad.symbolic.normal import ONE, ZERO, Index, Number, Poly, Var, number, rename, variable
 from symgrad.symbolic.program import Let, Program
@@ -43,15 +44,26 @@ class Certificate:
 
 def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] = ()) -> Certificate:
     """Whether the expression is zero for all sizes and all inputs."""
-    left = program.reduce(_without_adjoints(program, difference))
-    if not left:
-        return Certificate("PROVED", "equal normal forms, by the definitions solved and their invariants", assumptions)
-    if not expand(program, left):
-        return Certificate("PROVED", "equal after expanding every definition to the arguments", assumptions)
+    method = _shown_zero(program, difference)
+    if method is not None:
+        return Certificate("PROVED", method, assumptions)
     found = counterexample(program, difference)
     if found is not None:
         return Certificate("FALSE", "a point where the difference is not zero", assumptions, found)
     return Certificate("UNKNOWN", "neither a proof nor a counterexample was found", assumptions)
+
+
+def _shown_zero(program: Program, difference: Poly) -> str | None:
+    """How the expression was shown to be zero, or None where it was not, or is too long to expand."""
+    if not program.reduce(difference):
+        return "equal normal forms, by the definitions solved and their invariants"
+    try:
+        left = program.reduce(_without_adjoints(program, difference))
+        if not left:
+            return "equal normal forms, by the definitions solved and their invariants"
+        return None if expand(program, left) else "equal after expanding every definition to the arguments"
+    except SymbolicError:
+        return None
 
 
 def _without_adjoints(program: Program, poly: Poly) -> Poly:

@@ -20,6 +20,7 @@ from symgrad.symbolic.text import literal, parse
 
 __all__ = ["Reader", "axes_of", "formula", "tangents"]
 
+MAX_UNNAMED = 24  # cotangents of more terms get a name
 PLACEHOLDERS = ("x", "y", "z")
 
 
@@ -107,6 +108,8 @@ class Reader:
                 name = boundary.expr.var.name
                 latex = rf"\bar{{{self.program.latex.get(name, name)}}}"
                 value = self.program.define_adjoint(f"{name}_bar", value, latex)
+            elif len(value.poly.terms) > MAX_UNNAMED:
+                value = self.program.define_adjoint("t_bar", value, r"\bar{t}")
             self.values[node.serial] = Value(value.poly, None, value.sign)
 
     def node(self, node: Any) -> Value:

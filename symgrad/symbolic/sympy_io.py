@@ -23,7 +23,7 @@ from symgrad.symbolic.expr import (
     power,
     replace_refs,
 )
-from symgrad.symbolic.normal import Extent, Index, Number, Var, extent, fresh
+from symgrad.symbolic.normal import Extent, Index, Number, Var, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
 __all__ = ["Letters", "ToSympy", "from_sympy", "scalar_sympy", "to_sympy"]
@@ -213,6 +213,3 @@ def _from_sum(expression: Any, inside: Mapping[Any, Index]) -> Expr:
             raise SymbolicError(f"{expression}: sums must start at 1, as indices do here; shift the index")
         inner[symbol] = fresh(_extent(high))
     return Total(tuple([inner[s] for s, _, _ in expression.limits]), from_sympy(expression.function, inner))
-
-
-_ = extent

@@ -15,7 +15,7 @@ from symgrad.data import Dataset, batches
 from symgrad.errors import AnomalyError, SymgradError
 from symgrad.nn import BatchNorm1d, Module, population_statistics
 from symgrad.optim import Optimizer
-from symgrad.plan import compile
+from symgrad.plan import Compiled, compile
 from symgrad.tensor import Tensor, tensor
 from symgrad.train.callbacks import Callback
 from symgrad.train.history import History
@@ -86,7 +86,8 @@ class Trainer:
         self.history = History()
         self.epoch = self.step = 0
         self._stopping = False
-        self._compiled = compile(self._step) if compiled else None
+        self.compiled = compiled
+        self._compiled: Compiled | None = None
 
     # The loop
 
@@ -115,6 +116,7 @@ class Trainer:
         X, y = self._data(train, "train")
         held_out = None if validation is None else self._data(validation, "validation")
         self._stopping = False
+        self._compiled = compile(self._step) if self.compiled else None  # anew: the model may have changed
         self.model.train()
         per_epoch = len(list(batches(len(X), self.batch_size, seed=self.seed, epoch=0)))
         with progress_bar(epochs * per_epoch, progress) as advance, interruptible(self._interrupt):
@@ -180,7 +182,7 @@ class Trainer:
         if not math.isfinite(loss):
             raise AnomalyError(
                 f"fit: the loss is {loss} in epoch {self.epoch + 1}, minibatch {k + 1} (step {self.step}); try a "
-                "smaller learning rate, or find the node that fails with compiled=False inside of `with sg.detect_anomaly():`"
+                "smaller learning rate, or find the node with compiled=False inside of `with sg.detect_anomaly():`"
             )
         return [loss, *(metric(np.asarray(output), y) for metric in self.metrics.values())]
 

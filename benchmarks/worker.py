@@ -1,0 +1,29 @@
+"""One contender in one process: prints its check, then the seconds of a block for every line it reads."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Serve ``python -m benchmarks.worker FAMILY CONTENDER REPEATS``."""
+    from benchmarks.contenders import CONTENDERS
+
+    family, contender, repeats = sys.argv[1:]
+    block, check = CONTENDERS[family][contender](family, int(repeats))
+    block()
+    sys.stdout.write(f"{check!r}\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        block()
+        sys.stdout.write(f"{(time.perf_counter() - start) / int(repeats)!r}\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,165 @@
+"""The tour's page: one file that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import statistics
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import symgrad as sg
+import viz
+from symgrad.cli import chapters
+from symgrad.cli.chapters import code_of
+from symgrad.cli.tour import SEEDS, Findings
+from symgrad.symbolic.mathml import mathml
+
+__all__ = ["write_page"]
+
+_POLICY = "default-src 'none'; style-src 'sha256-{}' 'unsafe-hashes'; base-uri 'none'; form-action 'none'"
+
+
+def write_page(path: Path, findings: Findings) -> None:
+    """Write the page, and each picture as a file beside it."""
+    pictures = {"neuron": findings.neuron, "batchnorm": findings.batch}
+    for name, picture in pictures.items():
+        picture.save(path.parent / f"{name}.svg")
+    viz.write_text(path, page(findings))
+
+
+def page(f: Findings) -> str:
+    """The page as text."""
+    style = resources.files("symgrad.cli").joinpath("tour.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    sections = [_formula(), _derivation(f), _proof(f), _check(f), _pictures(f), _plan(f), _training(f)]
+    contents = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title, _ in sections)
+    body = "\n".join(_section(k, *section) for k, section in enumerate(sections, 1))
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(digest)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>symgrad: one graph, five readers</title>
+<style>{style}</style></head>
+<body><header><p class="brand">symgrad {sg.__version__}</p>
+<h1>One graph, five readers</h1>
+<p class="lead">A formula is written once. The same graph of it runs, differentiates, derives, draws and compiles.
+Everything on this page was computed by the lines of code that stand beside it.</p>
+<nav aria-label="Contents"><ol>{contents}</ol></nav></header>
+<main>
+{body}
+</main>
+<footer><p>Made by <code>symgrad tour</code>. Digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten
+Digits, UCI Machine Learning Repository, 1998, doi:10.24432/C50P49, CC BY 4.0.</p></footer>
+</body></html>
+"""
+
+
+def _section(number: int, key: str, title: str, body: str) -> str:
+    return f'<section id="{key}"><h2><span>{number}</span>{escape(title)}</h2>{body}</section>'
+
+
+def _code(text: str) -> str:
+    return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+
+
+def _math(latex: str) -> str:
+    return f'<div class="math">{mathml(latex, display=True)}</div>'
+
+
+def _verdict(verdict: str, method: str = "") -> str:
+    good = verdict in ("PROVED", "RIGHT")
+    return f'<span class="verdict {"good" if good else "bad"}">{escape(verdict)}</span> {escape(method)}'
+
+
+def _formula() -> tuple[str, str, str]:
+    return "formula", "The formula, written once", f"""
+<p>BatchNorm as an ordinary function. It is the only place in symgrad where BatchNorm is written, and no gradient of it
+is written anywhere.</p>{_code(code_of(sg.batch_norm))}"""
+
+
+def _derivation(f: Findings) -> tuple[str, str, str]:
+    d = f.derivation
+    gradients = "".join(_math(rf"{d.lhs(name)} = {d.latex_of(tree)}") for name, tree in d.trees.items())
+    return "derive", "Derived, for every batch size", f"""
+<p>The minibatch couples every sample with every other. symgrad traces the function with a symbolic batch size
+<i>B</i>, runs the pullbacks that train, and compacts the result in the author's own names. Deriving, proving and
+printing it took {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.show_derive))}
+<div class="result">{gradients}</div>
+<details open><summary>Step by step, every step checked</summary>{_steps(d)}</details>"""
+
+
+def _steps(d: Any) -> str:
+    titles = {"definition": "Definitions", "solve": "The same, solved backwards", "invariant": "What they imply"}
+    out, last = [], ""
+    for step in d.steps:
+        title = titles.get(step.rule, "From the output back to the inputs")
+        if title != last:
+            out.append(f"<h3>{title}</h3>")
+            last = title
+        note = "" if step.rule == "definition" else f"<p>{_verdict(step.certificate.verdict, step.certificate.method)}</p>"
+        out.append(f'<div class="step">{_math(step.latex)}{note}</div>')
+    return "".join(out)
+
+
+def _proof(f: Findings) -> tuple[str, str, str]:
+    d = f.derivation
+    rows = "".join(
+        f"<tr><th scope=\"row\">{mathml(d.lhs(name))}</th><td>{_verdict(proof.verdict)}</td><td>{escape(proof.method)}</td></tr>"
+        for name, proof in d.proofs.items()
+    )
+    assumed = ", ".join(mathml(a) for a in d.assumptions) or "nothing"
+    return "proof", "Proved", f"""
+<p>Each gradient is compared with an independent total derivative: forward mode, which differentiates the formulas
+themselves and shares no local derivative with the pullbacks. The difference is expanded and shown to be the empty sum.
+This holds for every <i>B</i> in exact real arithmetic; it says nothing about rounding. Assumed: {assumed}.</p>
+<table><thead><tr><th scope="col">gradient</th><th scope="col">verdict</th><th scope="col">how</th></tr></thead>
+<tbody>{rows}</tbody></table>"""
+
+
+def _check(f: Findings) -> tuple[str, str, str]:
+    rows = "".join(f'<tr><th scope="row">{escape(n)}</th><td class="number">{v:.1e}</td></tr>' for n, v in f.differences.items())
+    return "check", "Checked against numbers", f"""
+<p>Against finite differences, to second order, with random cotangents. Numeric derivatives carry their own error
+bars.</p>{_code(code_of(chapters.show_check))}
+<p>{_verdict(f.gradcheck.verdict)}</p><pre class="table" tabindex="0">{escape(str(f.gradcheck))}</pre>
+<p>And the derived formula against the numeric graph, on a batch of 256 samples with 512 units:</p>
+{_code(code_of(chapters.show_agree))}
+<table><thead><tr><th scope="col">argument</th><th scope="col">largest difference</th></tr></thead><tbody>{rows}</tbody></table>"""
+
+
+def _pictures(f: Findings) -> tuple[str, str, str]:
+    return "draw", "Drawn", f"""
+<p>Values flow along the blue strands, gradients back along the orange ones. Each edge shows its local derivative: the
+pullback's own text, read as mathematics. A gradient is the sum over its card's outgoing edges.</p>
+{_code(code_of(chapters.show_neuron))}<figure tabindex="0">{f.neuron.svg}<figcaption>One neuron: value, gradient and local
+derivative.</figcaption></figure>
+{_code(code_of(chapters.show_batch))}<figure tabindex="0">{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths
+lead from a sample to the loss, because the mean and the variance belong to the whole batch.</figcaption></figure>"""
+
+
+def _plan(f: Findings) -> tuple[str, str, str]:
+    return "compile", "Compiled", f"""
+<p>The whole training step (forward, backward, update) is traced once and replayed as straight-line NumPy into fixed
+buffers: {f.plan.calls} calls, {f.plan.memory / 1024:.0f} kB. Parameters and gradients are views of one flat array. This is
+the program that trained the network below.</p>
+<details><summary>The compiled step</summary>{_code(f.plan.source)}</details>"""
+
+
+def _training(f: Findings) -> tuple[str, str, str]:
+    curve = viz.plot_histories(f.histories, "val_loss", label="validation loss", log=True)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="number">{100 * statistics.mean(a):.1f} %</td>'
+        f'<td class="number">{100 * min(a):.1f} to {100 * max(a):.1f} %</td></tr>'
+        for name, a in f.accuracies.items()
+    )
+    examples = len(f.histories["with BatchNorm"][0])
+    return "train", "Trained on real data", f"""
+<p>Three hidden layers of 64 sigmoid units on 1,797 handwritten digits: 60 % to train, 20 % to validate, 20 % held back
+until the end. With and without BatchNorm, {SEEDS} seeds each, {examples} epochs; {f.train_seconds:.0f} s in all.</p>
+{_code(code_of(chapters.show_network))}{_code(code_of(chapters.show_train))}
+<figure>{curve}<figcaption>Validation loss: mean over the seeds, and the band from the best to the worst.</figcaption></figure>
+<table><thead><tr><th scope="col">network</th><th scope="col">test accuracy, mean</th><th scope="col">worst to best</th></tr>
+</thead><tbody>{rows}</tbody></table>"""

@@ -1,0 +1,500 @@
+"""Modules, initial values, state, and the layers."""
+
+import copy
+import math
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad import nn
+
+
+def mlp(**options):
+    return nn.Sequential(nn.Linear(4, 3, **options), nn.Tanh(), nn.Linear(3, 2, **options))
+
+
+def data(n=6, features=4, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, features))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.blocks = [nn.Linear(4, 4), nn.Linear(4, 4)]
+        self.scale = nn.Parameter([2.0])
+        self.head = {"a": nn.Linear(4, 2)}
+        self.first = self.blocks[0]
+        self.unused = None
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = sg.tanh(block(x))
+        return self.head["a"](x) * self.scale
+
+
+# --- finding parameters
+
+
+def test_parameters_are_found_by_path_once():
+    net = Net()
+    names = [name for name, _ in net.named_parameters()]
+    assert names == [
+        "scale",
+        "blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias",
+        "head.a.weight", "head.a.bias",
+    ]  # fmt: skip
+    assert [p.name for p in net.parameters()] == names
+    assert net.blocks[0].weight is dict(net.named_parameters())["blocks.0.weight"]
+    assert all(p.is_leaf and p.requires_grad for p in net.parameters())
+
+
+def test_a_shared_parameter_comes_once_and_stays_shared_in_a_copy():
+    net = mlp()
+    net[2].weight = sg.tensor(np.ones((3, 2)), requires_grad=True)
+    twin = nn.Linear(3, 2)
+    twin.weight = net[2].weight
+    net.twin = twin
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias", "twin.bias"]
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert other.twin.weight is other[2].weight
+        assert other.twin.weight is not twin.weight
+
+
+def test_a_parameter_is_not_overwritten_by_mistake():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(sg.SymgradError, match=r"Linear\.weight is a parameter; change its value with \.weight\.assign"):
+        layer.weight = layer.weight * 2
+    layer.bias = None
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+    layer.weight = sg.tensor([[1.0], [2.0]], requires_grad=True)
+    assert layer.weight.shape == (2, 1)
+
+
+def test_repr_and_summary():
+    model = nn.Sequential(nn.Linear(4, 3, bias=False), nn.BatchNorm1d(3), nn.Dropout(keep=0.5))
+    assert repr(model) == (
+        "Sequential(\n  0: Linear(4, 3, bias=False)\n  1: BatchNorm1d(3, stats='population')\n  2: Dropout(keep=0.5)\n)"
+    )
+    rows = [line.split() for line in model.summary().splitlines()]
+    assert rows[2] == ["0", "Linear", "weight", "(4,", "3)", "12"]
+    assert rows[-1] == ["total", "18"]
+
+
+# --- initial values
+
+
+def test_initial_values_depend_on_seed_and_path_alone():
+    values = mlp().state_dict()
+    first = mlp()
+    _ = first[2].weight  # another order of drawing
+    with sg.run(seed=0, step=5):
+        traced = mlp()
+        sg.trace(traced, data())
+    for other in (mlp().initialize(0), first, traced):
+        for name, value in other.state_dict().items():
+            np.testing.assert_array_equal(value, values[name])
+    with sg.run(seed=1):
+        seeded = mlp()
+        seeded.predict(data())
+    for name, value in mlp().initialize(1).state_dict().items():
+        np.testing.assert_array_equal(value, seeded.state_dict()[name])
+        assert np.abs(value - values[name]).max() > 1e-3
+
+
+def test_equal_layers_at_different_paths_start_differently():
+    net = Net()
+    a, b = (block.weight.numpy() for block in net.blocks)
+    assert np.abs(a - b).max() > 0.01
+    net = nn.Module()
+    net.layers = []
+    net.layers.append(nn.Linear(4, 4))
+    net.layers.append(nn.Linear(4, 4))
+    net.forward = lambda x: net.layers[1](net.layers[0](x))
+    net(sg.tensor(data()))
+    a, b = (layer.weight.numpy() for layer in net.layers)
+    assert np.abs(a - b).max() > 0.01
+
+
+def test_initialize_keeps_the_leaves_and_does_not_enter_a_trace():
+    layer = nn.Linear(2, 2)
+    leaf, before = layer.weight, layer.weight.numpy()
+    layer.initialize(seed=3)
+    assert layer.weight is leaf
+    assert np.abs(leaf.numpy() - before).max() > 1e-3
+    fresh = nn.Linear(2, 2)
+    graph = sg.trace(fresh, np.ones((1, 2)))
+    assert graph.assigned == ()
+    np.testing.assert_array_equal(graph(np.ones((1, 2))), fresh(sg.tensor(np.ones((1, 2)))).numpy())
+
+
+def test_initialize_refuses_an_initialiser_of_a_wrong_shape():
+    net = nn.Module()
+    net.w = nn.Parameter(lambda random, shape: np.zeros(7), shape=(3,))
+    with pytest.raises(sg.ShapeError, match=r"parameter w: its initialiser made shape \(7,\) instead of \(3,\)"):
+        _ = net.w
+
+
+@pytest.mark.parametrize(
+    ("name", "variance", "bound"),
+    [
+        ("xavier_uniform", 2 / 700, math.sqrt(6 / 700)),
+        ("xavier_normal", 2 / 700, math.inf),
+        ("kaiming_uniform", 2 / 400, math.sqrt(6 / 400)),
+        ("kaiming_normal", 2 / 400, math.inf),
+        ("lecun_normal", 1 / 400, math.inf),
+    ],
+)
+def test_initialisers_have_their_variance(name, variance, bound):
+    w = getattr(nn.init, name)(np.random.default_rng(0), (400, 300))
+    assert w.var() == pytest.approx(variance, rel=0.02)
+    assert abs(w.mean()) < 5 * math.sqrt(variance / w.size)
+    assert np.abs(w).max() < bound
+
+
+def test_linear_starts_as_torch_s():
+    layer = nn.Linear(25, 400)
+    for p in layer.parameters():
+        assert np.abs(p.numpy()).max() < 0.2
+        assert p.numpy().var() == pytest.approx(0.04 / 3, rel=0.15)
+
+
+def test_dtype_goes_from_the_parameters_through_the_model():
+    model = nn.Sequential(nn.Linear(4, 3, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32), nn.Dropout(keep=0.5))
+    with sg.run():
+        assert model(sg.tensor(data(), dtype=np.float32)).dtype == np.float32
+    assert model.predict(data()).dtype == np.float32
+    assert {value.dtype for value in model.state_dict().values()} == {np.dtype(np.float32)}
+
+
+# --- state dicts, copies, modes
+
+
+def test_state_dict_round_trip():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    model(sg.tensor(data()))
+    saved = model.state_dict()
+    assert list(saved) == ["0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var"]
+    other = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).initialize(9)
+    assert np.abs(other.predict(data()) - model.predict(data())).max() > 1e-3
+    other.load_state_dict(saved)
+    np.testing.assert_array_equal(other.predict(data()), model.predict(data()))
+    saved["0.weight"][:] = 0
+    assert np.abs(model[0].weight.numpy()).max() > 0.1
+
+
+def test_load_state_dict_says_all_that_does_not_fit_and_changes_nothing():
+    model = mlp()
+    before = model.state_dict()
+    state = {**before, "extra": np.ones(1), "0.weight": np.zeros((4, 4)), "2.bias": np.zeros(2)}
+    del state["0.bias"]
+    with pytest.raises(sg.SymgradError) as caught:
+        model.load_state_dict(state)
+    for part in ("missing: 0.bias", "unknown: extra", "0.weight: (4, 4) instead of (4, 3)"):
+        assert part in str(caught.value)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("used", [False, True])
+def test_copies_are_equal_and_independent(copied, used):
+    model = mlp()
+    if used:
+        model.predict(data())
+    other = copied(model)
+    np.testing.assert_array_equal(other.predict(data()), model.predict(data()))
+    other[0].weight.assign(np.zeros((4, 3)))
+    assert np.abs(model[0].weight.numpy()).max() > 0.1
+    other.initialize(5)
+    assert np.abs(other[0].weight.numpy()).max() > 0.1
+
+
+def test_train_and_eval_reach_everything_and_a_run_can_overrule_training():
+    model = nn.Sequential(nn.Sequential(nn.Dropout(keep=0.5)), nn.Dropout(drop=0.5))
+    x = sg.tensor(np.ones(200))
+    model.eval()
+    assert not any(module.training for module in model.modules())
+    assert model(x).tolist() == x.tolist()
+    model.train()
+    assert all(module.training for module in model.modules())
+    with sg.run(training=False):
+        assert model(x).tolist() == x.tolist()
+    with sg.run():
+        assert set(model(x).tolist()) == {0.0, 4.0}
+
+
+def test_predict_changes_nothing_and_does_not_depend_on_batches():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(keep=0.5), nn.Linear(3, 2))
+    with sg.run():
+        model(sg.tensor(data(seed=1)))
+    before = model.state_dict()
+    whole = model.predict(data(10))
+    assert type(whole) is np.ndarray
+    assert all(module.training for module in model.modules())
+    np.testing.assert_allclose(model.predict(data(10), batch_size=3), whole, rtol=1e-13)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+    with pytest.raises(sg.SymgradError, match="at least one example"):
+        model.predict(np.zeros((0, 4)))
+
+
+def test_calls_are_scopes_in_a_trace():
+    graph = sg.trace(Net(), sg.spec("B", 4))
+    scopes = [(node.op.name, ".".join(node.scope)) for node in graph.nodes if node.op is not None]
+    layer = [[("matmul", f"Net.{name}"), ("add", f"Net.{name}")] for name in ("Linear0", "Linear1", "a")]
+    tanh, scale = [("tanh", "Net")], [("multiply", "Net")]
+    assert scopes == [*layer[0], *tanh, *layer[1], *tanh, *layer[2], *scale]
+
+
+# --- mistakes
+
+ERRORS = {
+    "features": (lambda: mlp()(sg.tensor(np.ones((2, 5)))), r"Linear '0': takes 4 features .* shape \(2, 5\)"),
+    "inner": (
+        lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 2))(sg.tensor(np.ones((2, 4)))),
+        r"Linear '1': takes 4 features in the last axis, got an input of shape \(2, 3\)",
+    ),
+    "no size": (lambda: nn.Linear(0, 3), "at least one input"),
+    "a list": (lambda: nn.Sequential([nn.Linear(2, 2)]), r"layer 0 is list.*Sequential\(a, b"),
+    "no forward": (lambda: nn.Module()(1), "Module: defines no forward"),
+    "in a list": (lambda: setattr(nn.Module(), "w", [nn.Parameter(nn.init.zeros, (2,))]), r"w\.0: a Parameter"),
+    "no shape": (lambda: nn.Parameter(nn.init.zeros), "needs shape="),
+    "data and shape": (lambda: nn.Parameter([1.0], (1,)), "shape= goes with an initialiser"),
+    "fan": (lambda: nn.Linear(2, 2, weight_init=partial(nn.init.variance_scaling, fan="on")).weight, "fan='on'"),
+    "scaling a bias": (lambda: nn.init.xavier_uniform(np.random.default_rng(0), (3,)), "no inputs and outputs"),
+    "batch of one": (lambda: nn.BatchNorm1d(2)(sg.tensor([[1.0, 2.0]])), "minibatch of 1 .* in training"),
+    "batch norm axes": (lambda: nn.BatchNorm1d(2)(sg.tensor(np.ones((2, 2, 2)))), r"takes \(B, 2\), got \(2, 2, 2\)"),
+    "stats": (lambda: nn.BatchNorm1d(2, stats="moving"), "stats='moving'"),
+    "layer norm": (lambda: nn.LayerNorm((2, 3))(sg.tensor(np.ones((5, 3)))), r"last axes \(2, 3\)"),
+    "dropout bare": (lambda: nn.Dropout(0.5), "say keep="),
+    "dropout both": (lambda: nn.Dropout(keep=0.5, drop=0.5), "one of them"),
+    "dropout nothing": (lambda: nn.Dropout(keep=0.0), "above 0"),
+    "dropout style": (lambda: nn.Dropout(keep=0.5, style="torch"), "style='torch'"),
+    "dropout outside of a run": (lambda: nn.Dropout(keep=0.5)(sg.tensor([1.0])), r"with sg\.run\(seed=0, step=k\)"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_mistakes_are_named(name):
+    mistake, message = ERRORS[name]
+    with pytest.raises(sg.SymgradError, match=message):
+        mistake()
+
+
+def test_an_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="Linear has no attribute 'wieght'"):
+        _ = nn.Linear(2, 2).wieght
+
+
+# --- layers are their formulas
+
+
+def numpy_batch_norm(z, gamma, beta, eps):
+    return gamma * (z - z.mean(0)) / np.sqrt(z.var(0) + eps) + beta
+
+
+def test_layers_are_their_formulas():
+    x = data(5)
+    layer = nn.Linear(4, 3)
+    w, b = (p.numpy() for p in layer.parameters())
+    np.testing.assert_allclose(layer(sg.tensor(x)).numpy(), x @ w + b, rtol=1e-14)
+    np.testing.assert_array_equal(nn.Linear(4, 3, bias=False)(sg.tensor(x)).numpy(), x @ w)
+    np.testing.assert_array_equal(nn.ReLU()(sg.tensor(x)).numpy(), np.maximum(x, 0))
+    np.testing.assert_array_equal(nn.Tanh()(sg.tensor(x)).numpy(), np.tanh(x))
+    np.testing.assert_allclose(nn.Sigmoid()(sg.tensor(x)).numpy(), 1 / (1 + np.exp(-x)), rtol=1e-14)
+    norm = nn.LayerNorm((2, 2))
+    norm.weight.assign([[1.0, 2.0], [3.0, 4.0]])
+    blocks = x.reshape(5, 2, 2)
+    u = (blocks - blocks.mean((1, 2), keepdims=True)) / np.sqrt(blocks.var((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(norm(sg.tensor(blocks)).numpy(), u * norm.weight.numpy(), rtol=1e-12)
+
+
+def test_linear_is_two_ops():
+    graph = sg.trace(nn.Linear(4, 3), sg.spec("B", 4))
+    assert [node.op.name for node in graph.nodes if node.op is not None] == ["matmul", "add"]
+
+
+def test_batch_norm_in_training_and_its_running_average():
+    layer = nn.BatchNorm1d(4, eps=1e-3, momentum=0.2)
+    layer.weight.assign([1.0, 2.0, 3.0, 4.0])
+    layer.bias.assign([0.5, 0.0, -1.0, 1.0])
+    mean, var = np.zeros(4), np.ones(4)
+    for seed, B in enumerate((5, 2, 7)):
+        z = data(B, seed=seed)
+        found = layer(sg.tensor(z)).numpy()
+        np.testing.assert_allclose(
+            found, numpy_batch_norm(z, layer.weight.numpy(), layer.bias.numpy(), 1e-3), rtol=1e-12
+        )
+        mean = 0.8 * mean + 0.2 * z.mean(0)
+        var = 0.8 * var + 0.2 * z.var(0, ddof=1)
+        np.testing.assert_allclose(layer.running_mean.read().numpy(), mean, rtol=1e-12)
+        np.testing.assert_allclose(layer.running_var.read().numpy(), var, rtol=1e-12)
+    expected = layer.weight.numpy() * (z - mean) / np.sqrt(var + 1e-3) + layer.bias.numpy()
+    np.testing.assert_allclose(layer.eval()(sg.tensor(z)).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(layer.running_mean.read().numpy(), mean, rtol=1e-12)
+
+
+def test_gradients_flow_through_the_batch_statistics():
+    """The loss of one row depends on all rows: sum_i z_hat_i is constant, so its gradient is 0 only if they do."""
+    layer = nn.BatchNorm1d(3, eps=0.0)
+    z = sg.tensor(data(6, 3), requires_grad=True)
+    layer(z).sum().backward()
+    np.testing.assert_allclose(z.grad, 0, atol=1e-14)
+    weights = np.random.default_rng(5).standard_normal((6, 3))
+    numeric = np.empty((6, 3))
+    h = 1e-6
+    for i in np.ndindex(6, 3):
+        step = np.zeros((6, 3))
+        step[i] = h
+        up, down = (numpy_batch_norm(z.numpy() + s * step, 1.0, 0.0, 0.0) for s in (1, -1))
+        numeric[i] = ((up - down) * weights).sum() / (2 * h)
+    z.grad = None
+    (layer(z) * weights).sum().backward()
+    np.testing.assert_allclose(z.grad, numeric, rtol=1e-6, atol=1e-8)
+
+
+def publish(graph, *args):
+    values = graph.values(list(args))
+    for leaf, node in graph.assigned:
+        leaf.assign(values[node.serial])
+    return [values[y.serial] for y in graph.outputs]
+
+
+def test_state_in_a_trace_is_state_eagerly():
+    """Two calls in one trace, with a symbolic batch: the second reads what the first wrote."""
+    eager, traced = nn.BatchNorm1d(4), nn.BatchNorm1d(4)
+    z = data(5)
+    expected = [eager(sg.tensor(2.0 * z)).numpy(), eager(sg.tensor(z)).numpy()]
+    graph = sg.trace(lambda z: (traced(2.0 * z), traced(z)), sg.spec("B", 4))
+    assert traced.running_mean.read().tolist() == [0.0] * 4
+    for found, value in zip(publish(graph, z), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-12)
+    for name, value in eager.state_dict().items():
+        np.testing.assert_allclose(traced.state_dict()[name], value, rtol=1e-13)
+
+
+def test_a_state_that_was_read_is_a_snapshot():
+    state = nn.State([1.0, 2.0])
+    x = sg.tensor([3.0, 4.0], requires_grad=True)
+    y = (x * state.read()).sum()
+    state.assign([5.0, 6.0])
+    y.backward()  # not stale
+    assert x.grad.tolist() == [1.0, 2.0]
+    assert state.read().tolist() == [5.0, 6.0]
+    with pytest.raises(sg.ShapeError):
+        state.assign([1.0])
+
+
+def literal_population(z_of, batches):
+    """Lecture: the mean over minibatches of mu_B, and of sigma_B^2 B / (B - 1)."""
+    statistics = [(z_of(X).mean(0), z_of(X).var(0) * len(X) / (len(X) - 1)) for X in batches]
+    return np.mean([m for m, _ in statistics], axis=0), np.mean([v for _, v in statistics], axis=0)
+
+
+def test_population_statistics_of_a_deep_net_with_ragged_batches():
+    model = nn.Sequential(
+        nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Dropout(keep=0.5),
+        nn.Linear(3, 2), nn.BatchNorm1d(2, momentum=0.3), nn.BatchNorm1d(2, stats="running"),
+    )  # fmt: skip
+    batches = [data(n, seed=n) for n in (6, 6, 3)]
+    with sg.run():
+        model(sg.tensor(batches[0]))
+    model[3].eval()
+    before = model.state_dict()
+    nn.population_statistics(model, batches)
+    after = model.state_dict()
+
+    def first(X):
+        return X @ before["0.weight"] + before["0.bias"]
+
+    def second(X):  # what is below is in training mode, but without dropout
+        return np.tanh(numpy_batch_norm(first(X), 1.0, 0.0, 1e-5)) @ before["4.weight"] + before["4.bias"]
+
+    for path, z_of in (("1", first), ("5", second)):
+        mean, var = literal_population(z_of, batches)
+        np.testing.assert_allclose(after[f"{path}.running_mean"], mean, rtol=1e-12)
+        np.testing.assert_allclose(after[f"{path}.running_var"], var, rtol=1e-12)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {f"{k}.running_{s}" for k in (1, 5) for s in ("mean", "var")}
+    assert [m.training for m in model.modules()] == [True, True, True, True, False, True, True, True]
+    assert [model[k].momentum for k in (1, 5, 6)] == [0.1, 0.3, 0.1]
+
+
+# --- dropout
+
+
+def test_dropout_keeps_its_share_and_its_expectation():
+    x = sg.tensor(np.full(200_000, 3.0))
+    with sg.run(seed=1):
+        inverted = nn.Dropout(keep=0.8)(x).numpy()
+        lecture = nn.Dropout(drop=0.2, style="lecture")(x).numpy()
+    np.testing.assert_allclose(sorted(set(inverted.tolist())), [0.0, 3.75], rtol=1e-15)
+    assert set(lecture.tolist()) == {0.0, 3.0}
+    assert inverted.mean() == pytest.approx(3.0, abs=0.02)
+    assert lecture.mean() == pytest.approx(2.4, abs=0.02)
+    assert nn.Dropout(keep=0.8, style="lecture").eval()(sg.tensor([3.0])).item() == pytest.approx(2.4)
+    assert nn.Dropout(keep=0.8).eval()(x) is x
+
+
+def test_dropout_draws_by_seed_step_path_and_call():
+    model = nn.Sequential(nn.Dropout(keep=0.5), nn.Dropout(keep=0.5))
+    x = sg.tensor(np.ones(64))
+
+    def draw(layer, **where):
+        with sg.run(**where):
+            return [layer(x).tolist() for _ in range(2)]
+
+    first = draw(model[0], seed=0, step=3)
+    assert first == draw(model[0], seed=0, step=3)
+    assert first[0] != first[1]
+    assert first != draw(model[0], seed=0, step=4)
+    assert first != draw(model[0], seed=1, step=3)
+    assert first != draw(model[1], seed=0, step=3)
+
+
+def test_dropout_in_a_trace_draws_what_it_draws_eagerly():
+    layer = nn.Dropout(keep=0.5)
+    x = np.ones((4, 8))
+    graph = sg.trace(lambda x: layer(layer(x)), x)
+    with sg.run(seed=2, step=7):
+        eager = layer(layer(sg.tensor(x))).numpy()
+    with sg.run(seed=2, step=7):
+        np.testing.assert_array_equal(graph(x), eager)
+    with pytest.raises(sg.SymgradError, match=r"with sg\.run\(seed=0, step=k\)"):
+        graph(x)
+
+
+def test_the_gradient_of_dropout_is_its_mask():
+    x = sg.tensor(np.ones(50), requires_grad=True)
+    with sg.run():
+        y = nn.Dropout(keep=0.25)(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, y.numpy())
+
+
+# --- a whole model
+
+
+def test_a_model_trains_by_hand_and_its_gradients_are_right():
+    model, X, y = mlp(), data(12), np.random.default_rng(4).standard_normal((12, 2))
+    sg.losses.mse(model(sg.tensor(X)), y).backward()
+    h = 1e-6
+    for name, p in model.named_parameters():
+        before, index = p.numpy(), (0,) * p.ndim
+        losses = []
+        for sign in (1, -1):
+            moved = before.copy()
+            moved[index] += sign * h
+            p.assign(moved)
+            losses.append(sg.losses.mse(model(sg.tensor(X)), y).item())
+        p.assign(before)
+        assert p.grad[index] == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-6, abs=1e-9), name
+
+
+def test_functional_has_torch_s_names():
+    logits = np.array([[1.0, 2.0]])
+    assert nn.functional.softmax(logits).sum() == pytest.approx(1.0)
+    assert nn.functional.mse_loss(np.ones(2), np.zeros(2)) == 1.0
+    assert nn.functional.relu(-1.0) == 0.0
