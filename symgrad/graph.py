@@ -12,7 +12,7 @@ from symgrad.context import current_run, generator
 from symgrad.errors import GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
 from symgrad.recording import apply, infer
-from symgrad.shapes import Dim, bind, concrete, same_shape, size_of, unify
+from symgrad.shapes import Dim, bind, same_shape, size_of, unify
 from symgrad.tensor import Tensor, as_tensor, reachable
 from symgrad.trees import Structure, flatten, unflatten
 

@@ -28,7 +28,7 @@ def _coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     target = _common(kinds)
     found = []
     for k in count:
-        x = as_tensor(inputs[k], target if k in promoted else None)
+        x = as_tensor(inputs[k], target if k in promoted else None, op.name)
         if target is not None and target.kind == "f" and k in promoted and x.dtype.kind != "f":
             x = apply(OPS["astype"], (x,), (target.name,))
         found.append(x)

@@ -13,6 +13,7 @@ __all__ = [
     "Dim",
     "Shape",
     "Size",
+    "as_shape",
     "bind",
     "broadcast",
     "concrete",
@@ -318,6 +319,15 @@ def _solve(dim: Dim, value: int, sizes: Mapping[str, int]) -> int | None:
         return None
     found = (value - constant) // slope
     return found if found >= 1 else None
+
+
+def as_shape(given: Any, where: str) -> Shape:
+    """A shape from an integer, a Dim, or a sequence of them."""
+    items = given if isinstance(given, (tuple, list)) else (given,)
+    try:
+        return tuple(n if isinstance(n, Dim) else operator.index(n) for n in items)
+    except TypeError:
+        raise ShapeError(f"{where}: a shape is made of integers, got {given!r}") from None
 
 
 def normalize_axis(axis: Any, ndim: int, where: str) -> int:

@@ -23,7 +23,7 @@ from symgrad.op import DISPLAY, FUNCTIONS, OPS, Op
 from symgrad.operators import Operators
 from symgrad.shapes import Dim, Shape, size_of
 
-__all__ = ["Meta", "Tensor", "abstract", "as_tensor", "check_fresh", "constant", "make", "reachable", "tensor"]
+__all__ = ["Meta", "Tensor", "abstract", "array_like", "as_tensor", "check_fresh", "constant", "make", "reachable", "tensor"]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 SCALARS = (bool, int, float, np.bool_, np.integer, np.floating)
@@ -510,7 +510,16 @@ def _plain(literal: Any) -> Any:
     return literal.item() if isinstance(literal, np.generic) else literal
 
 
-def as_tensor(x: Any, dtype: Any = None) -> Tensor:
+def array_like(x: Any, where: str) -> Any:
+    """A Tensor or array as it is, numbers in lists as an array."""
+    if hasattr(x, "shape"):
+        return x
+    if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) for v in x):
+        raise DTypeError(f"{where}: got a {type(x).__name__} of Tensors; join them with sg.stack or sg.concatenate")
+    return _array(x, None, where)
+
+
+def as_tensor(x: Any, dtype: Any = None, where: str = "tensor") -> Tensor:
     """A Tensor as it is, a literal as a constant, a size as the op `size`, an array as a copied leaf."""
     if isinstance(x, Tensor):
         return x
@@ -518,7 +527,9 @@ def as_tensor(x: Any, dtype: Any = None) -> Tensor:
         return abstract((), np.dtype(dtype or np.float64), op=OPS["size"], params=(x,))
     if isinstance(x, SCALARS):
         return constant(x, weak_dtype(x, dtype))
-    return tensor(x)
+    value = _array(array_like(x, where), None, where)
+    value.setflags(write=False)
+    return make(None, (), (), value, False)
 
 
 def weak_dtype(literal: Any, dtype: Any) -> np.dtype[Any]:

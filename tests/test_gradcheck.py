@@ -695,7 +695,7 @@ def test_error_bars_of_extrapolation_hold(f, scale):
     """The true derivative, from a complex step of NumPy itself, lies within a few error bars."""
     for x in np.random.default_rng(3).uniform(0.2, 3, 20):
         point = np.array([x * scale])
-        noise = numeric.rounding_noise(lambda p: f(p[0] / scale), [point], [point], np.random.default_rng(0))
+        noise = numeric.rounding_noise(lambda p: f(p[0] / scale), [point], 0, np.random.default_rng(0))
         line = numeric.Line(lambda p: f(p[0] / scale), [point], 0, point, noise)
         found = numeric.derivative(line)
         exact = float(np.imag(f(x + 1e-20j * x)) / 1e-20)
@@ -708,6 +708,6 @@ def test_noise_is_measured():
         (x,) = points
         return np.stack([np.sin(x[0]), (1e8 + np.sin(x[0])) - 1e8, np.float64(np.float32(x[0])), 3.0])
 
-    noise = numeric.rounding_noise(f, [np.array([0.7])], [np.array([0.7])], np.random.default_rng(0))
+    noise = numeric.rounding_noise(f, [np.array([0.7])], 0, np.random.default_rng(0))
     assert (np.array([1e-17, 1e-9, 1e-9, 1e-17]) < noise).all()
     assert (noise < np.array([1e-15, 1e-7, 1e-6, 1e-15])).all()

@@ -457,7 +457,7 @@ def test_dropout_draws_by_seed_step_path_and_call():
 def test_dropout_in_a_trace_draws_what_it_draws_eagerly():
     layer = nn.Dropout(keep=0.5)
     x = np.ones((4, 8))
-    graph = sg.trace(lambda x: layer(layer(x)), x)
+    graph = sg.trace(lambda x: layer(layer(x)), sg.spec("B", 8))
     with sg.run(seed=2, step=7):
         eager = layer(layer(sg.tensor(x))).numpy()
     with sg.run(seed=2, step=7):

@@ -157,9 +157,10 @@ class _Stage:
         self.nearby = [_scaled(self.points, k) for k in (1, -1)]
         if subject.core is not None:
             self.run = self._program()
-        track = [np.abs(x) * _signs(self._random("track", k), x) for k, x in enumerate(self.points)]
         self.size = float(np.sum(np.abs(self._outputs(self.points))))
-        self.noise = rounding_noise(self._outputs, self.points, track, self._random("noise"))
+        moving = [k for k, x in enumerate(self.points) if x.size]
+        noises = [rounding_noise(self._outputs, self.points, k, self._random("noise", k)) for k in moving]
+        self.noise = np.max(noises, axis=0) if noises else np.zeros(self.weights.shape)
 
     def _random(self, purpose: str, *key: int) -> np.random.Generator:
         return generator((self.seed, self.order, *purpose.encode(), *key))

@@ -51,9 +51,7 @@ class Line:
 
     def __call__(self, t: float) -> NDArray[Any]:
         """The outputs at t; NaN outside of the domain of f."""
-        points = list(self.points)
-        points[self.place] = points[self.place] + t * self.direction
-        return _outputs(self.f, points, self.base)
+        return _outputs(self.f, _moved(self.points, self.place, t * self.direction), self.base)
 
     def pair(self, t: float) -> tuple[NDArray[Any], NDArray[Any], float]:
         """The outputs at t and -t, and the rounding noise of their difference."""
@@ -64,8 +62,7 @@ class Line:
 
     def reached(self) -> NDArray[np.bool_]:
         """The outputs that NaN in the moving elements spoils, though they may move by less than their last bit."""
-        points = list(self.points)
-        points[self.place] = np.where(self.direction != 0, np.nan, points[self.place])
+        points = _moved(self.points, self.place, np.where(self.direction != 0, np.nan, 0.0))
         spoiled: NDArray[np.bool_] = np.isnan(_outputs(self.f, points, self.base))
         return spoiled
 
@@ -87,9 +84,9 @@ def together(noise: NDArray[Any]) -> float:
 
 
 def rounding_noise(
-    f: Callable[[Arrays], NDArray[Any]], points: Arrays, direction: Arrays, random: np.random.Generator
+    f: Callable[[Arrays], NDArray[Any]], points: Arrays, place: int, random: np.random.Generator
 ) -> NDArray[Any]:
-    """Rounding noise of every output: what a polynomial of degree 5 leaves over at random points close by.
+    """Rounding noise of every output as one input moves: what a polynomial leaves over at random points close by.
 
     The points lie so close that whatever is smooth is such a polynomial; of the two sides of the point
     the quieter one counts, in case the other has a kink. Outputs that take few values there (they are
@@ -101,6 +98,8 @@ def rounding_noise(
     with equidistant points, where rounding to a grid may go unseen.
     """
     base = f(points)
+    x = points[place]
+    direction = np.abs(x) * random.choice((-1.0, 1.0), x.shape)
     noise, resolved = np.zeros(base.shape), np.zeros(base.shape, np.bool_)
     t = random.random(_SAMPLES)
     basis = np.linalg.qr(np.vander(t, _DEGREE + 1))[0]
@@ -108,7 +107,7 @@ def rounding_noise(
         quietest = np.full(base.shape, np.inf)
         many = np.zeros(base.shape, np.bool_)
         for side in (1, -1):
-            table = np.stack([_outputs(f, _moved(points, direction, side * width * s), base) for s in t]) - base
+            table = np.stack([_outputs(f, _moved(points, place, side * width * s * direction), base) for s in t]) - base
             left = np.abs(table - basis @ (basis.T @ table)).max(axis=0, initial=0)
             quietest = np.fmin(quietest, left)
             many |= (np.diff(np.sort(table, axis=0), axis=0) > 0).sum(axis=0) > _SAMPLES / 2
@@ -128,8 +127,8 @@ def _outputs(f: Callable[[Arrays], NDArray[Any]], points: Arrays, base: NDArray[
         return np.full(base.shape, np.nan)
 
 
-def _moved(points: Arrays, direction: Arrays, t: float) -> Arrays:
-    return [x + t * d for x, d in zip(points, direction, strict=True)]
+def _moved(points: Arrays, place: int, by: NDArray[Any]) -> Arrays:
+    return [x + by if k == place else x for k, x in enumerate(points)]
 
 
 def extrapolate(slope: Slope, start: float, power: int) -> Estimate:

@@ -94,7 +94,8 @@ def show_network(batchnorm: bool = True) -> Any:
 def show_train(model: Any, seed: int, epochs: int) -> tuple[Any, float, Any]:
     """Train it on handwritten digits."""
     train, validation, test = data.digits().split((0.6, 0.2, 0.2), seed=seed)
-    trainer = sg.Trainer(model, loss=sg.losses.cross_entropy, optimizer=optim.Adam, seed=seed)
+    adam = lambda parameters: optim.Adam(parameters, lr=3e-3)  # noqa: E731
+    trainer = sg.Trainer(model, loss=sg.losses.cross_entropy, optimizer=adam, seed=seed)
     history = trainer.fit(train, validation, epochs=epochs)
     accuracy = float(np.mean(model.predict(test.X).argmax(axis=1) == test.y))
     return history, accuracy, trainer

@@ -1,13 +1,13 @@
 """Kernels that symgrad derived for its own layers, and how they enter the graph.
 
-`batchnorm.py` and its kin are generated (``make derive``), proved when they are generated, and checked
+`kernels/batch_norm.py` and its kin are generated (``make derive``), proved when they are generated, and checked
 again by the tests. Their text is plain NumPy; on Tensors it records an ordinary graph, so the same text
 runs eagerly, is compiled, and differentiates again.
 """
 
-from symgrad.derived import batchnorm
 from symgrad.derived.fusing import fuse
+from symgrad.derived.kernels import batch_norm as _batch_norm
 
 __all__ = ["batch_norm", "fuse"]
 
-batch_norm = fuse("batch_norm", batchnorm.forward, batchnorm.backward)
+batch_norm = fuse("batch_norm", _batch_norm.forward, _batch_norm.backward)

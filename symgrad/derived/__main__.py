@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["KERNELS", "generate", "main"]
 
-KERNELS = {"batchnorm": "batchnorm"}
+KERNELS = {"batch_norm": "batchnorm"}
 """File name -> catalogue entry."""
 
 
@@ -23,9 +23,9 @@ def generate(entry: str) -> str:
 
 
 def main() -> int:
-    """Write every kernel beside this file."""
+    """Write every kernel into the folder `kernels`."""
     for name, entry in KERNELS.items():
-        path = Path(__file__).with_name(f"{name}.py")
+        path = Path(__file__).with_name("kernels") / f"{name}.py"
         path.write_text(generate(entry), encoding="utf-8")
         sys.stdout.write(f"wrote {path.name}: derived and proved\n")
     return 0

@@ -12,7 +12,7 @@ from symgrad.op import function
 from symgrad.ops.indexing import getitem
 from symgrad.ops.reduction import mean, sum
 from symgrad.shapes import broadcast, same_shape, same_size
-from symgrad.tensor import Tensor
+from symgrad.tensor import Tensor, array_like
 
 __all__ = ["cross_entropy", "mse"]
 
@@ -37,7 +37,7 @@ def mse(prediction: Any, target: Any) -> Any:
     >>> sg.losses.mse(sg.tensor([1.0, 2.0]), sg.tensor([1.0, 4.0]))
     Tensor(2.)
     """
-    target = target if hasattr(target, "shape") else np.asarray(target)
+    prediction, target = array_like(prediction, "mse"), array_like(target, "mse")
     if not same_shape(prediction.shape, target.shape):
         raise ShapeError(
             f"mse: the prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}; "
@@ -71,7 +71,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     >>> sg.losses.cross_entropy(sg.tensor([[0.0, 0.0]]), [1])
     Tensor(0.69314718)
     """
-    target = target if hasattr(target, "shape") else np.asarray(target)
+    logits, target = array_like(logits, "cross_entropy"), array_like(target, "cross_entropy")
     if len(logits.shape) != 2:
         raise ShapeError(f"cross_entropy: logits have shape {tuple(logits.shape)}; they must be (B, K)")
     log_p = log_softmax(logits, -1)

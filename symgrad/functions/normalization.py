@@ -11,6 +11,7 @@ from symgrad.ops.marks import named, stop_gradient
 from symgrad.ops.piecewise import isfinite, where
 from symgrad.ops.reduction import max, mean, sum
 from symgrad.shapes import normalize_axes
+from symgrad.tensor import array_like
 
 __all__ = ["batch_norm", "layer_norm", "log_softmax", "logsumexp", "softmax"]
 
@@ -38,6 +39,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     >>> sg.logsumexp(sg.tensor([1000.0, 1000.0]))
     Tensor(1000.69314718)
     """
+    x = array_like(x, "logsumexp")
     m = _shift(x, axis)
     y = log(sum(exp(x - m), axis, keepdims=True)) + m
     return y if keepdims else squeeze(y, normalize_axes(axis, len(x.shape), "logsumexp"))
@@ -58,6 +60,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> sg.softmax(sg.tensor([0.0, 0.0]))
     Tensor([0.5, 0.5], name='p')
     """
+    x = array_like(x, "softmax")
     e = named(exp(x - _shift(x, axis)), "e")
     return named(e / named(sum(e, axis, keepdims=True), "S"), "p")
 
@@ -65,12 +68,13 @@ def softmax(x: Any, axis: int = -1) -> Any:
 @function()
 def log_softmax(x: Any, axis: int = -1) -> Any:
     r"""Log-probabilities :math:`x_i - \ln \sum_j e^{x_j}` along an axis, accurate where they are small."""
+    x = array_like(x, "log_softmax")
     shifted = x - _shift(x, axis)
     return shifted - log(sum(exp(shifted), axis, keepdims=True))
 
 
 @function()
-def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, axis: Any = 0) -> Any:
+def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: Any = 0) -> Any:
     r"""Batch normalisation: every unit standardised over the minibatch, then scaled and shifted.
 
     .. math::
@@ -98,6 +102,7 @@ def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, axis: Any = 0) 
     >>> sg.batch_norm(sg.tensor([1.0, 3.0]), 2.0, 1.0, eps=0.0)
     Tensor([-1.,  3.], name='z_hat')
     """
+    z = array_like(z, "batch_norm")
     mu = named(mean(z, axis, keepdims=True), "mu", latex=r"\mu_B")
     deviation = z - mu
     sigma2 = named(mean(deviation * deviation, axis, keepdims=True), "sigma2", latex=r"\sigma_B^2")
@@ -106,11 +111,11 @@ def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, axis: Any = 0) 
 
 
 @function()
-def layer_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, axis: Any = -1) -> Any:
+def layer_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: Any = -1) -> Any:
     r"""Layer normalisation: every sample standardised over its features; `batch_norm` along another axis.
 
     References
     ----------
     J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016, equation 4.
     """
-    return batch_norm(z, gamma, beta, eps, axis)
+    return batch_norm(z, gamma, beta, eps, axis=axis)

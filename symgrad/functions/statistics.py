@@ -12,6 +12,7 @@ from symgrad.ops.layout import concatenate, expand_dims, ravel, squeeze, transpo
 from symgrad.ops.piecewise import abs
 from symgrad.ops.reduction import max, mean, min, norm2, sum
 from symgrad.shapes import Dim, normalize_axes, size_of
+from symgrad.tensor import array_like
 
 __all__ = ["norm", "prod", "std", "var"]
 
@@ -35,7 +36,7 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     >>> sg.var(sg.tensor([1.0, 3.0]))
     Tensor(1.)
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = array_like(x, "var")
     deviation = x - mean(x, axis, keepdims=True)
     if ddof == 0:
         return mean(deviation * deviation, axis, keepdims=keepdims)
@@ -48,7 +49,7 @@ def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
 
     Its gradient is 0 where all elements are equal. Parameters as in `var`.
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = array_like(x, "std")
     n = _degrees(x, axis, ddof, "std")
     spread = norm2(x - mean(x, axis, keepdims=True), axis, keepdims=keepdims)
     return spread / (n**0.5 if not isinstance(n, Dim) else (spread * 0 + n) ** 0.5)
@@ -73,7 +74,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     >>> sg.grad(sg.prod)(sg.tensor([0.0, 2.0, 3.0]))
     Tensor([6., 0., 0.])
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = array_like(x, "prod")
     axes = normalize_axes(axis, len(x.shape), "prod")
     if any(isinstance(x.shape[k], Dim) for k in axes):
         raise TracingError(f"prod: the number of factors of shape {tuple(x.shape)} is symbolic; trace with numbers")
@@ -113,7 +114,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     >>> sg.linalg.norm(sg.tensor([3.0, 4.0]))
     Tensor(5.)
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = array_like(x, "norm")
     if ord is not None and axis is None and len(x.shape) > 1:
         raise ShapeError("norm: matrix norms are not supported; pass axis= for vector norms, or ravel() first")
     if ord is None or ord == 2:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgrad import functions
-from symgrad.ops.layout import squeeze
-from symgrad.ops.reduction import mean
+from symgrad import derived
+from symgrad.ops.reduction import sum
 
 __all__ = ["batch_norm"]
 
 
 def batch_norm(z: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
-    r"""Normalised :math:`\hat z`, and the statistics :math:`\mu_B` and (biased) :math:`\sigma_B^2` of the features.
+    r"""Normalised :math:`\hat z` by the derived kernel, and the batch's :math:`\mu_B` and (biased) :math:`\sigma_B^2`.
 
-    The statistics repeat nodes inside of `functions.batch_norm`, which a plan merges.
+    The statistics repeat nodes of the kernel, which a plan merges.
     """
-    mu = mean(z, 0, keepdims=True)
+    mu = sum(z, 0) / z.shape[0]
     deviation = z - mu
-    sigma2 = mean(deviation * deviation, 0, keepdims=True)
-    return functions.batch_norm(z, gamma, beta, eps), squeeze(mu, 0), squeeze(sigma2, 0)
+    return derived.batch_norm(z, gamma, beta, eps=eps), mu, sum(deviation * deviation, 0) / z.shape[0]

@@ -127,7 +127,6 @@ class Module:
         >>> from symgrad import nn
         >>> layer = nn.Linear(3, 2).initialize(seed=1)
         """
-        Run(seed)
         self._draw(seed)
         return self
 

@@ -136,7 +136,7 @@ class LayerNorm(Module):
             raise ShapeError(
                 f"LayerNorm {self._path!r}: takes last axes {self.normalized_shape}, got shape {tuple(z.shape)}"
             )
-        return functions.layer_norm(z, self.weight, self.bias, self.eps, tuple(range(-n, 0)))
+        return functions.layer_norm(z, self.weight, self.bias, self.eps, axis=tuple(range(-n, 0)))
 
     def extra(self) -> str:
         """The arguments that `repr` shows."""

@@ -12,6 +12,7 @@ from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import expand_dims, swapaxes
 from symgrad.ops.product import matmul
 from symgrad.shapes import same_size
+from symgrad.tensor import array_like
 
 __all__ = ["EighResult", "eigh"]
 
@@ -72,7 +73,7 @@ def eigh(a: Any) -> EighResult:
     >>> sg.linalg.eigh(sg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     Tensor([1., 2.])
     """
-    a = a if hasattr(a, "shape") else np.asarray(a)
+    a = array_like(a, "eigh")
     if len(a.shape) < 2 or not same_size(a.shape[-1], a.shape[-2]):
         raise ShapeError(f"eigh: needs square matrices, got shape {tuple(a.shape)}")
     bundle = _eigh((a + swapaxes(a, -1, -2)) / 2)

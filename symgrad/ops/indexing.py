@@ -15,8 +15,8 @@ import numpy as np
 
 from symgrad.errors import DTypeError, ShapeError, TracingError
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.shapes import Dim, broadcast, concrete, normalize_axis, same_size
-from symgrad.tensor import Tensor, as_tensor
+from symgrad.shapes import Dim, as_shape, broadcast, concrete, normalize_axis, same_size
+from symgrad.tensor import Tensor, array_like
 
 __all__ = ["getitem", "scatter", "take"]
 
@@ -209,12 +209,14 @@ def getitem(x: Any, key: Any) -> Any:
     >>> x.grad
     array([2., 0., 1.])
     """
+    x = array_like(x, "getitem")
     encoded, arrays = encode(key, x.shape, "getitem")
     return _getitem((x, *arrays), encoded)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Elements along an axis at integer indices (of any shape), as `numpy.take`."""
+    x = array_like(x, "take")
     if axis is None:
         x, axis = FUNCTIONS["ravel"](x), 0
     axis = normalize_axis(axis, len(x.shape), "take")
@@ -239,8 +241,9 @@ def scatter(g: Any, key: Any, shape: Any) -> Any:
     >>> sg.scatter(sg.tensor([1.0, 2.0, 3.0]), [0, 0, 2], (4,))
     Tensor([3., 0., 3., 0.])
     """
-    encoded, arrays = encode(key, shape, "scatter")
-    return _add_at((as_tensor(g) if not hasattr(g, "shape") else g, *arrays), encoded, tuple(shape))
+    wanted = as_shape(shape, "scatter")
+    encoded, arrays = encode(key, wanted, "scatter")
+    return _add_at((array_like(g, "scatter"), *arrays), encoded, wanted)
 
 
 FUNCTIONS.update(getitem=getitem, take=take, scatter=scatter)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op, builtin
-from symgrad.shapes import Dim, normalize_axes, normalize_axis, quotient, same_size, size_of
-from symgrad.tensor import Tensor, as_tensor
+from symgrad.shapes import as_shape, normalize_axes, normalize_axis, quotient, same_size, size_of
+from symgrad.tensor import Tensor, array_like, as_tensor
 
 __all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "permute", "ravel", "reshape", "squeeze",
            "stack", "swapaxes", "transpose"]  # fmt: skip
@@ -41,15 +40,6 @@ def _inserted(own: Any, axes: tuple[int, ...]) -> Any:
     return tuple(1 if k in axes else next(rest) for k in range(len(own) + len(axes)))
 
 
-def _shape(given: Any, where: str) -> tuple[Any, ...]:
-    """A shape from an integer, a Dim, or a sequence of them."""
-    items = given if isinstance(given, (tuple, list)) else (given,)
-    try:
-        return tuple(n if isinstance(n, Dim) else operator.index(n) for n in items)
-    except TypeError:
-        raise ShapeError(f"{where}: a shape is made of integers, got {given!r}") from None
-
-
 def reshape(x: Any, shape: Any, *, order: str = "C") -> Any:
     """The same elements in another shape; one size may be -1.
 
@@ -74,7 +64,7 @@ def reshape(x: Any, shape: Any, *, order: str = "C") -> Any:
     """
     if order != "C":
         raise ShapeError(f"reshape: order {order!r} is not supported; transpose first, then reshape in C order")
-    wanted = _shape(shape, "reshape")
+    x, wanted = array_like(x, "reshape"), as_shape(shape, "reshape")
     own = tuple(x.shape)
     free = [k for k, n in enumerate(wanted) if type(n) is int and n == -1]
     if len(free) > 1:
@@ -92,6 +82,7 @@ def reshape(x: Any, shape: Any, *, order: str = "C") -> Any:
 
 def ravel(x: Any) -> Any:
     """All elements in one axis."""
+    x = array_like(x, "ravel")
     return x if len(x.shape) == 1 else _reshape(x, (size_of(x.shape),))
 
 
@@ -110,6 +101,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     >>> sg.transpose(sg.tensor([[1.0, 2.0, 3.0]])).shape
     (3, 1)
     """
+    x = array_like(x, "transpose")
     ndim = len(x.shape)
     if axes is None:
         order = tuple(range(ndim))[::-1]
@@ -122,6 +114,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
+    x = array_like(x, "swapaxes")
     order = list(range(len(x.shape)))
     a, b = (normalize_axis(k, len(order), "swapaxes") for k in (axis1, axis2))
     order[a], order[b] = b, a
@@ -130,6 +123,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 def moveaxis(x: Any, source: int, destination: int) -> Any:
     """One axis moved to another place."""
+    x = array_like(x, "moveaxis")
     order = list(range(len(x.shape)))
     a, b = (normalize_axis(k, len(order), "moveaxis") for k in (source, destination))
     order.insert(b, order.pop(a))
@@ -138,6 +132,7 @@ def moveaxis(x: Any, source: int, destination: int) -> Any:
 
 def expand_dims(x: Any, axis: Any) -> Any:
     """New axes of size 1 at the given places of the result."""
+    x = array_like(x, "expand_dims")
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     if not given:
         return x
@@ -146,6 +141,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 def squeeze(x: Any, axis: Any = None) -> Any:
     """Without the given axes, which must have size 1 (by default, all that have)."""
+    x = array_like(x, "squeeze")
     one = tuple(k for k, n in enumerate(x.shape) if type(n) is int and n == 1)
     axes = one if axis is None else normalize_axes(axis, len(x.shape), "squeeze")
     wrong = [k for k in axes if k not in one]
@@ -156,7 +152,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeat along axes of size 1, and along new leading axes."""
-    wanted = _shape(shape, "broadcast_to")
+    wanted = as_shape(shape, "broadcast_to")
     return OPS["expand"](x, wanted)
 
 
@@ -207,7 +203,7 @@ def concatenate(arrays: Any, axis: int = 0) -> Any:
     items = list(arrays)
     if not items:
         raise ShapeError("concatenate: needs at least one array")
-    items = [x if hasattr(x, "shape") else np.asarray(x) for x in items]
+    items = [array_like(x, "concatenate") for x in items]
     if not len(items[0].shape):
         raise ShapeError("concatenate: scalars have no axis to join along; use stack")
     return _concatenate(items, normalize_axis(axis, len(items[0].shape), "concatenate"))
@@ -215,7 +211,7 @@ def concatenate(arrays: Any, axis: int = 0) -> Any:
 
 def stack(arrays: Any, axis: int = 0) -> Any:
     """Join along a new axis; shapes must be equal."""
-    items = [x if hasattr(x, "shape") else np.asarray(x) for x in arrays]
+    items = [array_like(x, "stack") for x in arrays]
     if not items:
         raise ShapeError("stack: needs at least one array")
     axis = normalize_axis(axis, len(items[0].shape) + 1, "stack")
@@ -242,7 +238,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     """
     if mode != "constant":
         raise ShapeError(f"pad: mode {mode!r} is not supported; use 'constant'")
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=np.int64), (len(x.shape), 2)).tolist()
+    x, given = array_like(x, "pad"), np.asarray(pad_width)
+    try:
+        widths = np.broadcast_to(given, (len(x.shape), 2)).tolist()
+    except ValueError:
+        widths = None
+    if widths is None or given.dtype.kind not in "iu":
+        raise ShapeError(f"pad: pad_width is an integer, (before, after), or one pair per axis, got {pad_width!r}")
     if any(w < 0 for pair in widths for w in pair):
         raise ShapeError(f"pad: widths must be at least 0, got {pad_width!r}; slice to remove elements")
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))

@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad.errors import DTypeError
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.tensor import Meta, Tensor
+from symgrad.tensor import Meta, Tensor, array_like
 
 __all__ = ["alias", "astype", "const", "item", "named", "size", "stop_gradient"]
 
@@ -51,7 +51,11 @@ _astype: Op = builtin(
 
 def astype(x: Any, dtype: Any) -> Any:
     """The same numbers with another element type (float64, float32, bool or an integer type)."""
-    wanted = np.dtype(dtype)
+    x = array_like(x, "astype")
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"astype: {dtype!r} is not an element type; use np.float64 or np.float32") from None
     if wanted.kind not in "biuf" or wanted.itemsize > 8 or wanted == np.float16:
         raise DTypeError(f"astype: {wanted} is not supported; use float64, float32, bool or an integer type")
     return x if x.dtype == wanted else _astype(x, wanted.name)

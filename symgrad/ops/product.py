@@ -10,6 +10,7 @@ from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.ops.layout import expand_dims, squeeze, swapaxes
 from symgrad.shapes import broadcast, same_size
+from symgrad.tensor import array_like
 
 __all__ = ["dot", "einsum", "matmul", "outer"]
 
@@ -61,7 +62,7 @@ def matmul(a: Any, b: Any) -> Any:
     >>> sg.matmul(sg.tensor([[1.0, 2.0]]), sg.tensor([3.0, 4.0]))
     Tensor([11.])
     """
-    a, b = (x if hasattr(x, "shape") else np.asarray(x) for x in (a, b))
+    a, b = array_like(a, "matmul"), array_like(b, "matmul")
     if not len(a.shape) or not len(b.shape):
         raise ShapeError(f"matmul: scalars have no axes to multiply along (shapes {a.shape}, {b.shape}); use *")
     left, right = len(a.shape) == 1, len(b.shape) == 1
@@ -74,7 +75,7 @@ def matmul(a: Any, b: Any) -> Any:
 
 def dot(a: Any, b: Any) -> Any:
     """`numpy.dot`: a product for scalars, otherwise over the last axis of a and the last but one of b."""
-    a, b = (x if hasattr(x, "shape") else np.asarray(x) for x in (a, b))
+    a, b = array_like(a, "dot"), array_like(b, "dot")
     if not len(a.shape) or not len(b.shape):
         return OPS["multiply"](a, b)
     if len(b.shape) > 2:
@@ -152,7 +153,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     >>> sg.einsum("ii", sg.tensor([[1.0, 2.0], [3.0, 4.0]]))
     Tensor(5.)
     """
-    items = [x if hasattr(x, "shape") else np.asarray(x) for x in operands]
+    items = [array_like(x, "einsum") for x in operands]
     sources, target = _explicit(subscripts, items)
     free = [c for c in _LETTERS if c not in "".join(sources) + target]
     for k in range(len(items)):

@@ -12,6 +12,7 @@ from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.piecewise import equal
 from symgrad.shapes import broadcast, normalize_axes, reduced, same_shape, size_of
+from symgrad.tensor import array_like
 
 __all__ = ["argmax", "argmin", "expand", "max", "mean", "min", "norm2", "spread", "sum", "sum_to"]
 
@@ -108,7 +109,7 @@ def _reducer(op: Op, empty: str | None = None) -> Any:
         if unsupported or any(v is not None for v in options.values()):
             given = sorted(options) or "more positional arguments"
             raise UnsupportedError(f"{op.name}: supports axis and keepdims only, got {given}")
-        x = x if hasattr(x, "shape") else np.asarray(x)
+        x = array_like(x, op.name)
         axes = normalize_axes(axis, len(x.shape), op.name)
         if empty and any(type(x.shape[k]) is int and x.shape[k] == 0 for k in axes):
             raise ShapeError(f"{op.name}: {empty} of no elements (shape {tuple(x.shape)}, axis {axis}) is not defined")
@@ -151,6 +152,7 @@ def _arg(name: str, forward: Any) -> Any:
                  shape=lambda own, axis: () if axis is None else reduced(own, (axis,), False))  # fmt: skip
 
     def call(x: Any, axis: Any = None) -> Any:
+        x = array_like(x, name)
         return op(x, None if axis is None else normalize_axes(axis, len(x.shape), name)[0])
 
     call.__name__ = call.__qualname__ = name

@@ -46,7 +46,7 @@ def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
         An ordinary symgrad function that returns one Tensor, or a name from ``symbolic.catalogue()``.
     **specs : spec
         One per argument. An argument with a number as default and no spec becomes a symbolic constant of its name,
-        positive if the default is.
+        positive if the default is; a keyword-only one is an option (an axis, say) and keeps its default.
 
     Returns
     -------

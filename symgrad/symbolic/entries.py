@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
+from symgrad.functions import batch_norm, layer_norm, mse
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
@@ -32,33 +33,9 @@ class Entry:
     specs: dict[str, Any]
 
 
-def batchnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
-    """Normalise over the batch (the first axis)."""
-    mu = named(mean(z, axis=0), "mu", latex=r"\mu")
-    sigma2 = named(mean((z - mu) ** 2, axis=0), "sigma2", latex=r"\sigma^2")
-    u = named((z - mu) / sqrt(sigma2 + eps), "u")
-    return gamma * u + beta
-
-
 def batchnorm_nchw(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
     """Normalise each channel over batch and positions; axes (N, C, P)."""
-    mu = named(mean(z, axis=(0, 2), keepdims=True), "mu", latex=r"\mu")
-    sigma2 = named(mean((z - mu) ** 2, axis=(0, 2), keepdims=True), "sigma2", latex=r"\sigma^2")
-    u = named((z - mu) / sqrt(sigma2 + eps), "u")
-    return expand_dims(gamma, 1) * u + expand_dims(beta, 1)
-
-
-def layernorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
-    """Normalise each sample over its features (the last axis)."""
-    mu = named(mean(z, axis=-1, keepdims=True), "mu", latex=r"\mu")
-    sigma2 = named(mean((z - mu) ** 2, axis=-1, keepdims=True), "sigma2", latex=r"\sigma^2")
-    u = named((z - mu) / sqrt(sigma2 + eps), "u")
-    return gamma * u + beta
-
-
-def groupnorm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
-    """Normalise each group of channels of a sample; axes (N, G, C), C channels in each of G groups."""
-    return layernorm(z, gamma, beta, eps)
+    return batch_norm(z, expand_dims(gamma, 1), expand_dims(beta, 1), eps, axis=(0, 2))
 
 
 def rmsnorm(x: Any, gamma: Any, eps: float = 1e-6) -> Any:
@@ -119,12 +96,6 @@ def linear_sigmoid(x: Any, W: Any, b: Any) -> Any:
     return named(sigmoid(z), "a")
 
 
-def mse(y: Any, t: Any) -> Any:
-    """Mean squared error."""
-    r = named(y - t, "r")
-    return mean(r**2)
-
-
 def cosine(a: Any, b: Any) -> Any:
     """Cosine of the angle between vectors."""
     na = named(sqrt(total(a**2)), "n_a", latex=r"\lVert a\rVert")
@@ -178,7 +149,7 @@ def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
 def bn_tanh_network(x: Any, W1: Any, gamma: Any, beta: Any, W2: Any, b: Any, t: Any, eps: float = 1e-5) -> Any:
     """Linear, BatchNorm, tanh, linear, softmax, cross-entropy, averaged over the batch."""
     z = named(x @ W1, "z")
-    zhat = named(batchnorm(z, gamma, beta, eps), "zhat", latex=r"\hat z")
+    zhat = batch_norm(z, gamma, beta, eps)
     a = named(tanh(zhat), "a")
     o = named(a @ W2 + b, "o")
     return mean(softmax_cross_entropy(o, t))
@@ -191,11 +162,11 @@ def _entries() -> dict[str, Entry]:
     dense = {"x": s("B", "D"), "W": s("D", "C"), "b": s("C")}
     net = {"x": s("B", "D"), "W1": s("D", "H"), "gamma": s("H"), "beta": s("H"), "W2": s("H", "C"), "b": s("C")}
     return {
-        "batchnorm": Entry(batchnorm, {"z": s("B"), "gamma": s(), "beta": s()}),
-        "batchnorm_2d": Entry(batchnorm, norm),
+        "batchnorm": Entry(batch_norm, {"z": s("B"), "gamma": s(), "beta": s()}),
+        "batchnorm_2d": Entry(batch_norm, norm),
         "batchnorm_nchw": Entry(batchnorm_nchw, {"z": s("N", "C", "P"), "gamma": s("C"), "beta": s("C")}),
-        "layernorm": Entry(layernorm, norm),
-        "groupnorm": Entry(groupnorm, {"z": s("N", "G", "C"), "gamma": s("G", "C"), "beta": s("G", "C")}),
+        "layernorm": Entry(layer_norm, norm),
+        "groupnorm": Entry(layer_norm, {"z": s("N", "G", "C"), "gamma": s("G", "C"), "beta": s("G", "C")}),
         "rmsnorm": Entry(rmsnorm, {"x": s("B", "D"), "gamma": s("D")}),
         "weight_norm": Entry(weight_norm, {"v": s("D"), "scale": s()}),
         "softmax": Entry(softmax, {"z": s("B", "C")}),
@@ -205,7 +176,7 @@ def _entries() -> dict[str, Entry]:
         "linear": Entry(linear, dense),
         "linear_tanh": Entry(linear_tanh, dense),
         "linear_sigmoid": Entry(linear_sigmoid, dense),
-        "mse": Entry(mse, {"y": s("B"), "t": s("B")}),
+        "mse": Entry(mse, {"prediction": s("B"), "target": s("B")}),
         "cosine": Entry(cosine, {"a": s("D"), "b": s("D")}),
         "silu": Entry(silu, {"x": s("N")}),
         "softplus": Entry(softplus, {"x": s("N")}),

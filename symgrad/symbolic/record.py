@@ -70,6 +70,8 @@ def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, 
         if name in specs:
             spec = as_spec(specs[name], name)
             arguments[name] = _abstract(spec.shape, name, spec.positive, True)
+        elif parameter.kind is parameter.KEYWORD_ONLY and default is not inspect.Parameter.empty:
+            continue  # an option, such as an axis: not part of the formula
         elif isinstance(default, (int, float)) and not isinstance(default, bool):
             constants[name] = _abstract((), name, default > 0, False)
             defaults[name] = float(default)

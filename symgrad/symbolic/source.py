@@ -53,8 +53,8 @@ def module(d: Derivation) -> str:
             "gradient holds for every value of it; write the function without it, or run the graph"
         )
     needed, saved = _needed(d)
-    arguments = [*map(identifier, d.record.arguments)]
-    constants = [f"{identifier(n)}={value!r}" for n, value in d.record.defaults.items()]
+    arguments = [f"{identifier(n)}: Any" for n in d.record.arguments]
+    constants = [f"{identifier(n)}: Any = {value!r}" for n, value in d.record.defaults.items()]
     forward, result = _forward(d, needed)
     backward, gradients = _backward(d)
     formulas = "\n".join(f"    d{identifier(n)} = {_formula(d, n)}" for n in d.record.arguments)
@@ -70,17 +70,19 @@ def module(d: Derivation) -> str:
         formulas,
         '"""',
         "",
+        "from typing import Any",
+        "",
         "import numpy as np",
         *special,
         "",
         "",
-        f"def forward({', '.join(arguments + constants)}):",
+        f"def forward({', '.join(arguments + constants)}) -> Any:",
         '    """The output, and what backward needs."""',
         *[f"    {line}" for line in forward],
         f"    return {result}, {keep}",
         "",
         "",
-        f"def backward({identifier(d.record.cotangent.name)}, saved):",
+        f"def backward({identifier(d.record.cotangent.name)}: Any, saved: Any) -> Any:",
         '    """The gradients of the arguments, in their order."""',
         *([f"    {keep} = saved"] if saved else []),
         *[f"    {line}" for line in backward],

@@ -7,23 +7,25 @@ Gradients, with g the cotangent of the output:
     dbeta = Sum(g[j], (j, 1, B))
 """
 
+from typing import Any
+
 import numpy as np
 
 
-def forward(z, gamma, beta, eps=1e-05):
+def forward(z: Any, gamma: Any, beta: Any, eps: Any = 1e-05) -> Any:
     """The output, and what backward needs."""
     B = z.shape[0]
     s1 = np.sum(z, axis=0)
     mu = s1 / B
-    s2 = np.sum((z - mu) ** 2, axis=0)
+    s2 = np.sum((z - mu) * (z - mu), axis=0)
     sigma2 = s2 / B
     h_ = sigma2 + eps
     u = (z - mu) / np.sqrt(sigma2 + eps)
-    y = gamma * u + beta
-    return y, (gamma, B, h_, u)
+    z_hat = gamma * u + beta
+    return z_hat, (gamma, B, h_, u)
 
 
-def backward(g, saved):
+def backward(g: Any, saved: Any) -> Any:
     """The gradients of the arguments, in their order."""
     (gamma, B, h_, u) = saved
     t1 = np.sum(g, axis=0)

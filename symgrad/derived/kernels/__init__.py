@@ -1,0 +1,1 @@
+"""Generated kernels: plain NumPy, each usable without symgrad; written by ``make derive``."""
