@@ -276,9 +276,8 @@ def _count(n: int, noun: str) -> str:
 
 def _bytes(node: Tensor, sizes: Mapping[str, int]) -> int:
     if node.op is not None and node.op.outputs:
-        return sum(
-            int(size_of(bind(tuple(s), sizes))) * d.itemsize for s, d in zip(node.shape, tuple(node.dtype), strict=True)
-        )
+        dtypes: Any = node.dtype
+        return sum(int(size_of(bind(tuple(s), sizes))) * d.itemsize for s, d in zip(node.shape, dtypes, strict=True))
     return int(size_of(bind(tuple(node.shape), sizes))) * node.dtype.itemsize
 
 
@@ -287,7 +286,7 @@ def _evaluate(node: Tensor, values: list[Any], sizes: Mapping[str, int]) -> Any:
     if node.value is not None:
         return node.value
     op: Op = node.op  # type: ignore[assignment]
-    params = bind(node.params, sizes) if node.params else ()
+    params: tuple[Any, ...] = bind(node.params, sizes) if node.params else ()
     if op.name == "size":
         return np.asarray(params[0], node.dtype)
     if op.arity is None:

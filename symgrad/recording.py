@@ -11,7 +11,7 @@ from symgrad.context import MODE
 from symgrad.errors import AnomalyError, DTypeError, ShapeError, SymgradError
 from symgrad.op import CONVERTERS, FUNCTIONS, OPS, Op
 from symgrad.shapes import Dim, broadcast, concrete
-from symgrad.tensor import SCALARS, Tensor, abstract, as_tensor, make, next_serial
+from symgrad.tensor import SCALARS, Tensor, abstract, array_like, as_tensor, make, next_serial
 
 __all__ = ["apply", "check_finite", "infer"]
 
@@ -150,7 +150,10 @@ def _unary(op: Op, x: Tensor) -> Tensor:
     value = x.value
     if value is None or not x.requires_grad or not op.pullback or op.outputs or _mode() is not None:
         return apply(op, (x,))
-    value = op.forward(value)
+    try:
+        value = op.forward(value)
+    except (ValueError, TypeError, IndexError) as error:
+        raise error if isinstance(error, SymgradError) else _explain(op, (x,), (), error) from None
     if type(value) is not _ndarray:
         value = np.asarray(value)
     node = _new(Tensor)
@@ -210,7 +213,16 @@ def _on_tensor(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tens
     return apply(op, inputs, params)
 
 
+def _on_list(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """What calling an op on a list does: the list is an array, unless it holds Tensors."""
+    if op.promotes == ():  # takes tuples as they are
+        return op.forward(*inputs, *params)
+    inputs = tuple([array_like(x, op.name) if isinstance(x, (list, tuple)) else x for x in inputs])
+    return op(*inputs, *params) if op.arity is not None else op(inputs, *params)
+
+
 CONVERTERS[Tensor] = _on_tensor
+CONVERTERS[list] = CONVERTERS[tuple] = _on_list
 
 
 FUNCTIONS["record_unary"] = _unary

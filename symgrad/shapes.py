@@ -112,7 +112,7 @@ class Dim:
 
     def _compare(self, other: object, symbol: str) -> bool:
         """Whether the comparison holds for all sizes, or for none; else an error."""
-        low, high = _bounds(_terms(self - other))
+        low, high = _bounds(_terms(self - other) or {})  # type: ignore[operator]
         above, below = low is not None and low > 0, high is not None and high < 0
         not_below, not_above = low is not None and low >= 0, high is not None and high <= 0
         holds, fails = {
@@ -218,7 +218,7 @@ def _bounds(terms: Mapping[Monomial, int]) -> tuple[int | None, int | None]:
             atoms = [1 if isinstance(a, str) else _lowest(a[1], a[2]) for a in monomial]
             if any(low is None or low < 0 for low in atoms):
                 return None, None
-            lows.append((c, math.prod(atoms)))
+            lows.append((c, math.prod(low for low in atoms if low is not None)))
     if not lows:
         return constant, constant
     if all(c > 0 for c, _ in lows):

@@ -23,7 +23,8 @@ from symgrad.op import DISPLAY, FUNCTIONS, OPS, Op
 from symgrad.operators import Operators
 from symgrad.shapes import Dim, Shape, size_of
 
-__all__ = ["Meta", "Tensor", "abstract", "array_like", "as_tensor", "check_fresh", "constant", "make", "reachable", "tensor"]
+__all__ = ["Meta", "Tensor", "abstract", "array_like", "as_tensor", "check_fresh", "constant", "make", "reachable",
+           "tensor"]  # fmt: skip
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 SCALARS = (bool, int, float, np.bool_, np.integer, np.floating)
@@ -463,6 +464,9 @@ def tensor(data: Any, *, name: str | None = None, requires_grad: bool = False, d
 
 def _array(data: Any, dtype: Any, where: str) -> NDArray[Any]:
     """A fresh array of a supported dtype."""
+    source = data.dtype if isinstance(data, (_ndarray, np.generic)) else None
+    if source is not None and source.kind == "c":
+        dtype = None  # refused below; a cast would drop the imaginary part
     try:
         value = np.array(data, dtype=dtype)
     except (ValueError, TypeError, SymgradError) as error:
@@ -471,7 +475,7 @@ def _array(data: Any, dtype: Any, where: str) -> NDArray[Any]:
         raise _not_an_array(where, data, error) from None
     if not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
-    if value.dtype.kind not in "biuf" or getattr(data, "dtype", value.dtype).kind == "c" or (value.dtype.kind == "f" and value.dtype not in _FLOATS):
+    if value.dtype.kind not in "biuf" or (value.dtype.kind == "f" and value.dtype not in _FLOATS):
         raise DTypeError(
             f"{where}: {value.dtype} is not supported; symgrad works on float64, float32, integers and bool "
             "(real numbers): convert with .astype(np.float64)"

@@ -22,7 +22,8 @@ __all__ = ["gradcheck"]
 _EPS = float(np.finfo(np.float64).eps)
 _SAFETY = 8.0  # error bars are estimates
 _NEARBY = 8  # points with other last bits, whose derivatives show the rounding error
-_SECOND = 0.0591  # of the step where the first estimate was found
+_PLATEAU = 8.0  # of the noise of f: as much of a slope may be lost where f is flat up to rounding
+_FINER = (6e-2, 3e-4, 2e-6, 1e-8)  # of the step of the first estimate: where to look again
 _SMALL = 1e-6  # of the largest element: a step for smaller ones would drown in rounding
 
 
@@ -264,7 +265,7 @@ class _Stage:
         """Status, numeric value, error bar, method and note."""
 
         def judge(found: Estimate) -> tuple[bool, float]:
-            bar = _SAFETY * (found.error + own + 4 * self.coarseness * found.noise)
+            bar = _SAFETY * (found.error + own + _PLATEAU * self.coarseness * found.noise)
             return abs(analytic - found.value) <= bar, bar
 
         if self.run is not None:
@@ -283,11 +284,13 @@ class _Stage:
                 admitted = singular.admits(analytic, bar=_SAFETY * own)
                 status = singular.status if admitted else "wrong"
                 return status, singular.middle, singular.width / 2, "Ridders", str(singular)
-        if not right:  # a second opinion, from steps that share none with the first
-            other = derivative(line, (_SECOND * found.step,))
-            if not abs(other.value - found.value) <= other.error + found.error:
-                found = other
-                right, bar = judge(found)
+        step = found.step
+        if not right:  # a second opinion, in case the steps of the first were all too long
+            for factor in _FINER:
+                other = derivative(line, (factor * step,))
+                if abs(other.value - found.value) > other.error + found.error:
+                    found = other
+            right, bar = judge(found)
         if right and not _SAFETY * found.error <= max(1e-2 * abs(analytic), 1e-2 * abs(found.value), 1e-4 * size):
             return "unsure", found.value, bar, "Ridders", "the error bar is too wide to tell"
         return "right" if right else "wrong", found.value, bar, "Ridders", ""

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from symgrad import __version__
-from symgrad.cli.tour import tour
+from symgrad.cli.touring import tour
 from symgrad.errors import SymgradError
 
 __all__ = ["app", "main"]

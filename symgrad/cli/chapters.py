@@ -6,6 +6,7 @@ The lines that the page shows are the lines that ran: they are read from the fun
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -17,15 +18,22 @@ import symgrad as sg
 import viz
 from symgrad import data, nn, optim
 
-__all__ = ["code_of", "show_agree", "show_batch", "show_check", "show_derive", "show_network", "show_neuron", "show_train"]
+__all__ = ["code_of", "source_of", "show_agree", "show_batch", "show_check", "show_derive", "show_network", "show_neuron", "show_train"]
 
-def code_of(function: Callable[..., Any]) -> str:
-    """The body of a function as it stands in its file, without its docstring."""
+def source_of(function: Callable[..., Any]) -> str:
+    """A function as it stands in its file, without decorators and docstring."""
     source = textwrap.dedent(inspect.getsource(function))
     (definition,) = ast.parse(source).body
-    body = definition.body  # type: ignore[attr-defined]
-    skip = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-    lines = source.splitlines()[body[int(skip)].lineno - 1 : body[-1].end_lineno]
+    assert isinstance(definition, ast.FunctionDef)
+    documentation = definition.body[0]
+    lines = source.splitlines()
+    head = lines[definition.lineno - 1 : documentation.lineno - 1]
+    return "\n".join([*head, *lines[documentation.end_lineno : definition.end_lineno]])
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """The lines inside of a function, up to its return."""
+    lines = source_of(function).splitlines()[1:]
     return textwrap.dedent("\n".join(line for line in lines if not line.strip().startswith("return ")))
 
 
@@ -81,20 +89,17 @@ def show_batch() -> Any:
 
 def show_network(batchnorm: bool = True) -> Any:
     """Make a network for the digits."""
-    norm = (lambda: [nn.BatchNorm1d(64)]) if batchnorm else list
-    model = nn.Sequential(
-        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
-        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
-        *[nn.Linear(64, 64), *norm(), nn.Sigmoid()],
-        nn.Linear(64, 10),
-    )
+    layers: list[nn.Module] = []
+    for _ in range(3):
+        layers += [nn.Linear(64, 64), *([nn.BatchNorm1d(64)] if batchnorm else []), nn.Sigmoid()]
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
     return model
 
 
 def show_train(model: Any, seed: int, epochs: int) -> tuple[Any, float, Any]:
     """Train it on handwritten digits."""
     train, validation, test = data.digits().split((0.6, 0.2, 0.2), seed=seed)
-    adam = lambda parameters: optim.Adam(parameters, lr=3e-3)  # noqa: E731
+    adam = functools.partial(optim.Adam, lr=3e-3)
     trainer = sg.Trainer(model, loss=sg.losses.cross_entropy, optimizer=adam, seed=seed)
     history = trainer.fit(train, validation, epochs=epochs)
     accuracy = float(np.mean(model.predict(test.X).argmax(axis=1) == test.y))

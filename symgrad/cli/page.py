@@ -13,13 +13,13 @@ from typing import Any
 import symgrad as sg
 import viz
 from symgrad.cli import chapters
-from symgrad.cli.chapters import code_of
-from symgrad.cli.tour import SEEDS, Findings
+from symgrad.cli.chapters import code_of, source_of
+from symgrad.cli.touring import SEEDS, Findings
 from symgrad.symbolic.mathml import mathml
 
 __all__ = ["write_page"]
 
-_POLICY = "default-src 'none'; style-src 'sha256-{}' 'unsafe-hashes'; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def write_page(path: Path, findings: Findings) -> None:
@@ -77,7 +77,7 @@ def _verdict(verdict: str, method: str = "") -> str:
 def _formula() -> tuple[str, str, str]:
     return "formula", "The formula, written once", f"""
 <p>BatchNorm as an ordinary function. It is the only place in symgrad where BatchNorm is written, and no gradient of it
-is written anywhere.</p>{_code(code_of(sg.batch_norm))}"""
+is written anywhere.</p>{_code(source_of(sg.batch_norm))}"""
 
 
 def _derivation(f: Findings) -> tuple[str, str, str]:
@@ -134,10 +134,11 @@ def _pictures(f: Findings) -> tuple[str, str, str]:
     return "draw", "Drawn", f"""
 <p>Values flow along the blue strands, gradients back along the orange ones. Each edge shows its local derivative: the
 pullback's own text, read as mathematics. A gradient is the sum over its card's outgoing edges.</p>
-{_code(code_of(chapters.show_neuron))}<figure tabindex="0">{f.neuron.svg}<figcaption>One neuron: value, gradient and local
+{_code(code_of(chapters.show_neuron))}<figure class="fits">{f.neuron.svg}<figcaption>One neuron: value, gradient and local
 derivative.</figcaption></figure>
 {_code(code_of(chapters.show_batch))}<figure tabindex="0">{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths
-lead from a sample to the loss, because the mean and the variance belong to the whole batch.</figcaption></figure>"""
+lead from a sample to the loss, because the mean and the variance belong to the whole batch. It is wider than the page: scroll sideways, or open
+<a href="batchnorm.svg">batchnorm.svg</a>.</figcaption></figure>"""
 
 
 def _plan(f: Findings) -> tuple[str, str, str]:
@@ -150,6 +151,7 @@ the program that trained the network below.</p>
 
 def _training(f: Findings) -> tuple[str, str, str]:
     curve = viz.plot_histories(f.histories, "val_loss", label="validation loss", log=True)
+    picture = base64.b64encode(curve.encode()).decode()
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="number">{100 * statistics.mean(a):.1f} %</td>'
         f'<td class="number">{100 * min(a):.1f} to {100 * max(a):.1f} %</td></tr>'
@@ -160,6 +162,7 @@ def _training(f: Findings) -> tuple[str, str, str]:
 <p>Three hidden layers of 64 sigmoid units on 1,797 handwritten digits: 60 % to train, 20 % to validate, 20 % held back
 until the end. With and without BatchNorm, {SEEDS} seeds each, {examples} epochs; {f.train_seconds:.0f} s in all.</p>
 {_code(code_of(chapters.show_network))}{_code(code_of(chapters.show_train))}
-<figure>{curve}<figcaption>Validation loss: mean over the seeds, and the band from the best to the worst.</figcaption></figure>
+<figure><img src="data:image/svg+xml;base64,{picture}" alt="Validation loss against epochs, with and without BatchNorm">
+<figcaption>Validation loss: the mean over the seeds, and the band from the smallest to the largest.</figcaption></figure>
 <table><thead><tr><th scope="col">network</th><th scope="col">test accuracy, mean</th><th scope="col">worst to best</th></tr>
 </thead><tbody>{rows}</tbody></table>"""

@@ -105,7 +105,7 @@ def batch_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: Any = 
     z = array_like(z, "batch_norm")
     mu = named(mean(z, axis, keepdims=True), "mu", latex=r"\mu_B")
     deviation = z - mu
-    sigma2 = named(mean(deviation * deviation, axis, keepdims=True), "sigma2", latex=r"\sigma_B^2")
+    sigma2 = named(mean(deviation**2, axis, keepdims=True), "sigma2", latex=r"\sigma_B^2")
     u = named(deviation / (sigma2 + eps) ** 0.5, "u")
     return named(gamma * u + beta, "z_hat", latex=r"\hat z")
 

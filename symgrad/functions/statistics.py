@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     Tensor(5.)
     """
     x = array_like(x, "norm")
+    if ord is not None and (isinstance(ord, bool) or not isinstance(ord, Real)):
+        raise ShapeError(f"norm: ord={ord!r} is not supported; use a number of at least 1, or inf")
     if ord is not None and axis is None and len(x.shape) > 1:
         raise ShapeError("norm: matrix norms are not supported; pass axis= for vector norms, or ravel() first")
     if ord is None or ord == 2:

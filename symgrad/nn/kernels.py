@@ -17,4 +17,4 @@ def batch_norm(z: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any
     """
     mu = sum(z, 0) / z.shape[0]
     deviation = z - mu
-    return derived.batch_norm(z, gamma, beta, eps=eps), mu, sum(deviation * deviation, 0) / z.shape[0]
+    return derived.batch_norm(z, gamma, beta, eps=eps), mu, sum(deviation**2, 0) / z.shape[0]

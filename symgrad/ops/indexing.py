@@ -6,6 +6,7 @@ and ``("array", k)`` for the k-th index array. Index arrays are inputs, never pa
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 from types import EllipsisType
@@ -15,7 +16,7 @@ import numpy as np
 
 from symgrad.errors import DTypeError, ShapeError, TracingError
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.shapes import Dim, as_shape, broadcast, concrete, normalize_axis, same_size
+from symgrad.shapes import Dim, as_shape, broadcast, concrete, normalize_axis, same_shape, same_size
 from symgrad.tensor import Tensor, array_like
 
 __all__ = ["getitem", "scatter", "take"]
@@ -93,6 +94,13 @@ def _indexed(shapes: Any, key: Key) -> Any:
     return (*result[:at], *broadcast(*arrays), *result[at:])
 
 
+def _scattered(shapes: Any, key: Key, shape: Any) -> Any:
+    place = _indexed((shape, *shapes[1:]), key)
+    if not same_shape(broadcast(shapes[0], place), place):
+        raise ShapeError(f"scatter: shape {tuple(shapes[0])} does not fit into the place of shape {tuple(place)}")
+    return shape
+
+
 def _check_range(k: int, n: Any, axis: int) -> None:
     if type(n) is int and not -n <= k < n:
         raise ShapeError(f"getitem: index {k} is out of range for axis {axis} of size {n}")
@@ -121,7 +129,7 @@ _add_at: Op = builtin(
     promotes=(),
     indices="opaque",
     notation=r"\operatorname{{scatter}}({0})",
-    shape=lambda shapes, key, shape: shape,
+    shape=lambda shapes, key, shape: _scattered(shapes, key, shape),
     dtype=lambda own, *rest: own,
 )
 
@@ -166,15 +174,22 @@ def _axes_of(part: Any) -> int:
     if part is None or part is Ellipsis:
         return 0
     dtype = getattr(part, "dtype", None)
-    if isinstance(part, (list, bool)) and np.asarray(part).dtype == np.bool_:
-        return np.asarray(part).ndim
+    if isinstance(part, (list, bool)):
+        with contextlib.suppress(ValueError):  # a ragged list is refused when it is read
+            array = np.asarray(part)
+            return array.ndim if array.dtype == np.bool_ else 1
     return part.ndim if dtype == np.bool_ else 1
 
 
 def _index_arrays(part: Any, axis: int, shape: Any, where: str) -> list[Any]:
     """Integer index arrays of one part of a key; a boolean mask becomes one per axis."""
-    array = part if isinstance(part, Tensor) else np.asarray(part)
+    try:
+        array = part if isinstance(part, Tensor) else np.asarray(part)
+    except ValueError:
+        raise ShapeError(f"{where}: the index {part!r} is not a regular nest of numbers") from None
     if array.dtype == np.bool_:
+        if not array.ndim:
+            raise ShapeError(f"{where}: a single truth value is not an index; use an integer, or a mask of the shape")
         if isinstance(array, Tensor):
             if array.value is None:
                 raise TracingError(
@@ -220,7 +235,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = FUNCTIONS["ravel"](x), 0
     axis = normalize_axis(axis, len(x.shape), "take")
-    index = indices if isinstance(indices, Tensor) else np.asarray(indices)
+    index = array_like(indices, "take")
     return getitem(x, (*(slice(None),) * axis, index))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,10 @@ def transpose(x: Any, axes: Any = None) -> Any:
     if axes is None:
         order = tuple(range(ndim))[::-1]
     else:
-        order = tuple(normalize_axis(a, ndim, "transpose") for a in axes)
+        given = axes if isinstance(axes, (tuple, list)) else (axes,)
+        order = tuple(normalize_axis(a, ndim, "transpose") for a in given)
         if sorted(order) != list(range(ndim)):
-            raise ShapeError(f"transpose: axes {tuple(axes)} is not a permutation of {tuple(range(ndim))}")
+            raise ShapeError(f"transpose: axes {tuple(given)} is not a permutation of {tuple(range(ndim))}")
     return x if order == tuple(range(ndim)) else permute(x, order)
 
 
@@ -238,12 +240,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     """
     if mode != "constant":
         raise ShapeError(f"pad: mode {mode!r} is not supported; use 'constant'")
-    x, given = array_like(x, "pad"), np.asarray(pad_width)
-    try:
-        widths = np.broadcast_to(given, (len(x.shape), 2)).tolist()
-    except ValueError:
-        widths = None
-    if widths is None or given.dtype.kind not in "iu":
+    x, widths = array_like(x, "pad"), None
+    with contextlib.suppress(ValueError):
+        given = np.asarray(pad_width)
+        widths = np.broadcast_to(given, (len(x.shape), 2)).tolist() if given.dtype.kind in "iu" else None
+    if widths is None:
         raise ShapeError(f"pad: pad_width is an integer, (before, after), or one pair per axis, got {pad_width!r}")
     if any(w < 0 for pair in widths for w in pair):
         raise ShapeError(f"pad: widths must be at least 0, got {pad_width!r}; slice to remove elements")

@@ -11,7 +11,7 @@ from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.piecewise import equal
-from symgrad.shapes import broadcast, normalize_axes, reduced, same_shape, size_of
+from symgrad.shapes import broadcast, normalize_axes, normalize_axis, reduced, same_shape, size_of
 from symgrad.tensor import array_like
 
 __all__ = ["argmax", "argmin", "expand", "max", "mean", "min", "norm2", "spread", "sum", "sum_to"]
@@ -153,7 +153,11 @@ def _arg(name: str, forward: Any) -> Any:
 
     def call(x: Any, axis: Any = None) -> Any:
         x = array_like(x, name)
-        return op(x, None if axis is None else normalize_axes(axis, len(x.shape), name)[0])
+        k = None if axis is None else normalize_axis(axis, len(x.shape), name)
+        size = size_of(x.shape, None if k is None else (k,))
+        if type(size) is int and size == 0:
+            raise ShapeError(f"{name}: the index of no elements (shape {tuple(x.shape)}, axis {axis}) is not defined")
+        return op(x, k)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"Index of the first {name[3:]} element, over all or along one axis (integers, no gradient)."

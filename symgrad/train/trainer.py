@@ -15,7 +15,7 @@ from symgrad.data import Dataset, batches
 from symgrad.errors import AnomalyError, SymgradError
 from symgrad.nn import BatchNorm1d, Module, population_statistics
 from symgrad.optim import Optimizer
-from symgrad.plan import Compiled, compile
+from symgrad.plan import Compiled, Plan, compile
 from symgrad.tensor import Tensor, tensor
 from symgrad.train.callbacks import Callback
 from symgrad.train.history import History
@@ -134,6 +134,11 @@ class Trainer:
                     break
         self._finish(X)
         return self.history
+
+    @property
+    def plan(self) -> Plan | None:
+        """The compiled step, to read (``trainer.plan.source``); None before training or with compiled=False."""
+        return None if self._compiled is None else self._compiled.plan
 
     def stop(self) -> None:
         """End the training after the running step."""

@@ -17,7 +17,7 @@ def forward(z: Any, gamma: Any, beta: Any, eps: Any = 1e-05) -> Any:
     B = z.shape[0]
     s1 = np.sum(z, axis=0)
     mu = s1 / B
-    s2 = np.sum((z - mu) * (z - mu), axis=0)
+    s2 = np.sum((z - mu)**2, axis=0)
     sigma2 = s2 / B
     h_ = sigma2 + eps
     u = (z - mu) / np.sqrt(sigma2 + eps)

@@ -1,0 +1,123 @@
+"""The command line: the tour, help texts, exit codes."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from symgrad.cli import main, touring
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tour") / "a folder"
+    code = main(["tour", "--out", str(folder), "--epochs", "12", "--quiet"])
+    return code, folder
+
+
+class Collector(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.links, self.text = set(), [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_tour_writes_one_page_that_loads_nothing(tour):
+    code, folder = tour
+    assert code == 0
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    found = Collector()
+    found.feed(page)
+    assert not found.tags & {"script", "iframe", "object", "link"}
+    assert {link.split(":")[0] for link in found.links if ":" in link} <= {"data"}
+    for link in found.links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in page
+        elif not link.startswith("data:"):
+            assert (folder / link).is_file()
+    assert "default-src 'none'" in page
+    assert not re.search(r"\sstyle=", page)
+    assert {"math", "svg", "img"} <= found.tags
+
+
+def test_the_tour_says_what_was_found(tour):
+    page = (tour[1] / "index.html").read_text(encoding="utf-8")
+    found = Collector()
+    found.feed(page)
+    text = " ".join(found.text)
+    assert text.count("PROVED") >= 10
+    assert "RIGHT" in text
+    assert "FALSE" not in text
+    assert "def batch_norm(" in text
+    assert 'sg.derive("batchnorm")' in text
+    assert not re.search(r"\bnan\b", text)
+
+
+def test_the_tour_as_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(touring, "SEEDS", 1)
+    assert main(["tour", "--out", str(tmp_path), "--epochs", "15", "--json", "--seed", "3"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["right"] is True
+    assert found["proofs"] == {"z": "PROVED", "gamma": "PROVED", "beta": "PROVED"}
+    assert 0.9 < found["test_accuracy"] <= 1
+    assert found["largest_difference"] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tor"], "tor"),
+        (["tour", "--epochs", "0"], "--epochs"),
+        (["tour", "--seed", "-1"], "--seed"),
+        (["tour", "--colour"], "--colour"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
+    (tmp_path / "taken").write_text("mine")
+    assert main(["tour", "--out", str(tmp_path / "taken")]) == 2
+    assert "is a file" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_ctrl_c_exits_130(tmp_path, capsys, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(touring, "explore", interrupted)
+    assert main(["tour", "--out", str(tmp_path)]) == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_something_wrong_exits_1(tmp_path, monkeypatch):
+    real = touring.explore
+
+    def wrong(seed, epochs, progress):
+        from dataclasses import replace
+
+        return replace(real(seed, epochs, progress), check=False)
+
+    monkeypatch.setattr(touring, "explore", wrong)
+    monkeypatch.setattr(touring, "SEEDS", 1)
+    assert main(["tour", "--out", str(tmp_path), "--epochs", "1", "--quiet"]) == 1
+
+
+def test_help_has_an_example(capsys):
+    assert main(["tour", "--help"]) == 0
+    assert "symgrad tour --out" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("symgrad ")
