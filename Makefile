@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles lint docs bench clean
+.PHONY: help demo test test-oracles lint derive docs bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+derive: $(VENV)/.installed  ## derive the kernels of symgrad/derived again, with their proofs
+	$(VENV)/bin/python -m symgrad.derived
 
 docs: $(VENV)/.installed  ## write the generated pages of docs/
 	$(VENV)/bin/python docs/generate.py

@@ -94,11 +94,13 @@ def main() -> int:
     for family in options.families or CONTENDERS:
         results[family] = compare(family, options.rounds)
         for name, row in results[family].items():
-            sys.stdout.write(f"{family:12} {name:14} {row['seconds'] * 1e6:12.1f} us   ratio to torch {row['ratio']:.3f} "
-                             f"({row['low']:.3f} to {row['high']:.3f})\n")  # fmt: skip
+            time_, spread = f"{row['seconds'] * 1e6:12.1f} us", f"({row['low']:.3f} to {row['high']:.3f})"
+            sys.stdout.write(f"{family:12} {name:14} {time_}   ratio to torch {row['ratio']:.3f} {spread}\n")
         sys.stdout.flush()
     results["import"] = import_seconds(5)
-    sys.stdout.write(f"import       symgrad {results['import']['symgrad']:.3f} s, numpy alone {results['import']['numpy']:.3f} s\n")
+    sys.stdout.write(
+        f"import       symgrad {results['import']['symgrad']:.3f} s, numpy alone {results['import']['numpy']:.3f} s\n"
+    )
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return 0

@@ -35,10 +35,10 @@ def _order(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
     push = stack.append
     while stack:
         node = stack.pop()
-        x = node._first
-        if x is None:
+        first = node._first
+        if first is None:
             continue
-        for x in (x,) if type(x) is Tensor else x:
+        for x in (first,) if type(first) is Tensor else first:
             s = x.serial
             if s not in found and x.requires_grad & bit and s >= floor:
                 found[s] = x

@@ -114,9 +114,7 @@ class Op:
 
     def __reduce__(self) -> Any:
         if OPS.get(self.name) is not self:
-            raise OpError(
-                f"{self.name}: only built-in ops are stored by name; detach the Tensor, or copy the function that made it"
-            )
+            raise OpError(f"{self.name}: only built-in ops are stored by name; detach the Tensor, or copy its function")
         return _stored, (self.name,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Op:

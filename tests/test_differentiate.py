@@ -545,7 +545,8 @@ def test_jacobian_shapes():
 
 VECTORS = st.lists(st.floats(-2, 2), min_size=3, max_size=3).map(np.array)
 UNARY = [sg.sin, sg.tanh, sg.sigmoid, sg.square, lambda x: -x, lambda x: sg.exp(x / 4),
-         lambda x: x.sum(keepdims=True) + x, sg.softmax, lambda x: x[::-1], lambda x: sg.logsumexp(x) - x, sg.arctan]  # fmt: skip
+         lambda x: x.sum(keepdims=True) + x, sg.softmax, lambda x: x[::-1],
+         lambda x: sg.logsumexp(x) - x, sg.arctan]  # fmt: skip
 BINARY = [sg.add, sg.multiply, sg.subtract, sg.logaddexp, lambda a, b: a / (1 + b * b), lambda a, b: sg.outer(a, b) @ a,
           lambda a, b: sg.hypot(a, b + 5)]  # fmt: skip
 

@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from cases import ALL, OP_CASES, Case
+from cases import ALL, COMPOSITIONS, OP_CASES, Case
 
 import symgrad as sg
 from symgrad.op import OPS, Op
@@ -41,16 +41,18 @@ def value(one: Case, arrays):
 
 
 def weighted(one: Case, arrays, seed=0):
-    """A scalar function of the case's float inputs: the result by fixed random weights."""
-    shape = value(one, arrays).shape
-    w = np.random.default_rng(seed).normal(size=shape)
+    """A scalar function of the case's float inputs, curved so that cotangents depend on the inputs too."""
+    y = value(one, arrays)
+    w = np.random.default_rng(seed).normal(size=y.shape)
+    size = float(1 + np.max(np.abs(y), initial=0))
     at = places(arrays)
 
     def f(*floats):
         given = list(arrays)
         for k, x in zip(at, floats, strict=True):
             given[k] = x
-        return (one.f(*given) * w.astype(floats[0].dtype)).sum()
+        y = one.f(*given)
+        return ((y + y * y / size) * w.astype(floats[0].dtype)).sum()
 
     return f, [arrays[k] for k in at]
 
@@ -250,6 +252,12 @@ def test_second_derivative_against_differences(one):
     second = sg.grad(slope, every(xs))(*xs)
     scale = 1 + sum(np.sum(np.abs(g * v)) for g, v in zip(second, vs, strict=True))
     agree(along(second, vs), central(slope, xs, vs, 1e-4), scale)
+
+
+@by_name([c for c in SEEN if c in COMPOSITIONS or c is OP_CASES[c.op][0]])
+def test_gradcheck_agrees(one):
+    f, xs = weighted(one, one.inputs())
+    assert sg.gradcheck(f, xs, order=2)
 
 
 @by_name([c for c in ALL if differentiable(c)])

@@ -18,7 +18,18 @@ import symgrad as sg
 import viz
 from symgrad import data, nn, optim
 
-__all__ = ["code_of", "source_of", "show_agree", "show_batch", "show_check", "show_derive", "show_network", "show_neuron", "show_train"]
+__all__ = [
+    "code_of",
+    "show_agree",
+    "show_batch",
+    "show_check",
+    "show_derive",
+    "show_network",
+    "show_neuron",
+    "show_train",
+    "source_of",
+]
+
 
 def source_of(function: Callable[..., Any]) -> str:
     """A function as it stands in its file, without decorators and docstring."""
@@ -40,8 +51,8 @@ def code_of(function: Callable[..., Any]) -> str:
 def show_derive() -> Any:
     """Derive BatchNorm's gradient for a symbolic batch size."""
     d = sg.derive("batchnorm")
-    d.gradients["z"]  # closed form, a SymPy expression
-    d.proofs["z"].verdict  # against an independent total derivative
+    gradient, proof = d.gradients["z"], d.proofs["z"]
+    assert proof.verdict == "PROVED", gradient
     return d
 
 

@@ -75,20 +75,39 @@ def _verdict(verdict: str, method: str = "") -> str:
 
 
 def _formula() -> tuple[str, str, str]:
-    return "formula", "The formula, written once", f"""
+    return (
+        "formula",
+        "The formula, written once",
+        f"""
 <p>BatchNorm as an ordinary function. It is the only place in symgrad where BatchNorm is written, and no gradient of it
-is written anywhere.</p>{_code(source_of(sg.batch_norm))}"""
+is written anywhere.</p>{_code(source_of(sg.batch_norm))}""",
+    )
 
 
 def _derivation(f: Findings) -> tuple[str, str, str]:
     d = f.derivation
     gradients = "".join(_math(rf"{d.lhs(name)} = {d.latex_of(tree)}") for name, tree in d.trees.items())
-    return "derive", "Derived, for every batch size", f"""
+    return (
+        "derive",
+        "Derived, for every batch size",
+        f"""
 <p>The minibatch couples every sample with every other. symgrad traces the function with a symbolic batch size
 <i>B</i>, runs the pullbacks that train, and compacts the result in the author's own names. Deriving, proving and
 printing it took {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.show_derive))}
 <div class="result">{gradients}</div>
-<details open><summary>Step by step, every step checked</summary>{_steps(d)}</details>"""
+<details open><summary>Step by step, every step checked</summary>{_steps(d)}</details>""",
+    )
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: bool = False) -> str:
+    """A table of cells that are markup already; the first cell of a row is its heading."""
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    kind = ' class="number"' if numbers else ""
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td{kind}>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _steps(d: Any) -> str:
@@ -99,70 +118,86 @@ def _steps(d: Any) -> str:
         if title != last:
             out.append(f"<h3>{title}</h3>")
             last = title
-        note = "" if step.rule == "definition" else f"<p>{_verdict(step.certificate.verdict, step.certificate.method)}</p>"
+        certificate = _verdict(step.certificate.verdict, step.certificate.method)
+        note = "" if step.rule == "definition" else f"<p>{certificate}</p>"
         out.append(f'<div class="step">{_math(step.latex)}{note}</div>')
     return "".join(out)
 
 
 def _proof(f: Findings) -> tuple[str, str, str]:
     d = f.derivation
-    rows = "".join(
-        f"<tr><th scope=\"row\">{mathml(d.lhs(name))}</th><td>{_verdict(proof.verdict)}</td><td>{escape(proof.method)}</td></tr>"
-        for name, proof in d.proofs.items()
-    )
+    rows = [(mathml(d.lhs(n)), _verdict(p.verdict), escape(p.method)) for n, p in d.proofs.items()]
     assumed = ", ".join(mathml(a) for a in d.assumptions) or "nothing"
-    return "proof", "Proved", f"""
+    return (
+        "proof",
+        "Proved",
+        f"""
 <p>Each gradient is compared with an independent total derivative: forward mode, which differentiates the formulas
 themselves and shares no local derivative with the pullbacks. The difference is expanded and shown to be the empty sum.
 This holds for every <i>B</i> in exact real arithmetic; it says nothing about rounding. Assumed: {assumed}.</p>
-<table><thead><tr><th scope="col">gradient</th><th scope="col">verdict</th><th scope="col">how</th></tr></thead>
-<tbody>{rows}</tbody></table>"""
+{_table(("gradient", "verdict", "how"), rows)}""",
+    )
 
 
 def _check(f: Findings) -> tuple[str, str, str]:
-    rows = "".join(f'<tr><th scope="row">{escape(n)}</th><td class="number">{v:.1e}</td></tr>' for n, v in f.differences.items())
-    return "check", "Checked against numbers", f"""
+    rows = [(escape(name), f"{value:.1e}") for name, value in f.differences.items()]
+    return (
+        "check",
+        "Checked against numbers",
+        f"""
 <p>Against finite differences, to second order, with random cotangents. Numeric derivatives carry their own error
 bars.</p>{_code(code_of(chapters.show_check))}
 <p>{_verdict(f.gradcheck.verdict)}</p><pre class="table" tabindex="0">{escape(str(f.gradcheck))}</pre>
 <p>And the derived formula against the numeric graph, on a batch of 256 samples with 512 units:</p>
-{_code(code_of(chapters.show_agree))}
-<table><thead><tr><th scope="col">argument</th><th scope="col">largest difference</th></tr></thead><tbody>{rows}</tbody></table>"""
+{_code(code_of(chapters.show_agree))}{_table(("argument", "largest difference"), rows, numbers=True)}""",
+    )
 
 
 def _pictures(f: Findings) -> tuple[str, str, str]:
-    return "draw", "Drawn", f"""
+    return (
+        "draw",
+        "Drawn",
+        f"""
 <p>Values flow along the blue strands, gradients back along the orange ones. Each edge shows its local derivative: the
 pullback's own text, read as mathematics. A gradient is the sum over its card's outgoing edges.</p>
-{_code(code_of(chapters.show_neuron))}<figure class="fits">{f.neuron.svg}<figcaption>One neuron: value, gradient and local
-derivative.</figcaption></figure>
-{_code(code_of(chapters.show_batch))}<figure tabindex="0">{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths
-lead from a sample to the loss, because the mean and the variance belong to the whole batch. It is wider than the page: scroll sideways, or open
-<a href="batchnorm.svg">batchnorm.svg</a>.</figcaption></figure>"""
+{_code(code_of(chapters.show_neuron))}
+<figure class="fits">{f.neuron.svg}<figcaption>One neuron: value, gradient and local derivative.</figcaption></figure>
+{_code(code_of(chapters.show_batch))}
+<figure tabindex="0">{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths lead from a sample to the loss,
+because the mean and the variance belong to the whole batch. It is wider than the page: scroll sideways, or open
+<a href="batchnorm.svg">batchnorm.svg</a>.</figcaption></figure>""",
+    )
 
 
 def _plan(f: Findings) -> tuple[str, str, str]:
-    return "compile", "Compiled", f"""
+    size = f"{f.plan.calls} calls, {f.plan.memory / 1024:.0f} kB"
+    return (
+        "compile",
+        "Compiled",
+        f"""
 <p>The whole training step (forward, backward, update) is traced once and replayed as straight-line NumPy into fixed
-buffers: {f.plan.calls} calls, {f.plan.memory / 1024:.0f} kB. Parameters and gradients are views of one flat array. This is
-the program that trained the network below.</p>
-<details><summary>The compiled step</summary>{_code(f.plan.source)}</details>"""
+buffers: {size}. Parameters and gradients are views of one flat array. This is the program that trained the network
+below.</p><details><summary>The compiled step</summary>{_code(f.plan.source)}</details>""",
+    )
 
 
 def _training(f: Findings) -> tuple[str, str, str]:
     curve = viz.plot_histories(f.histories, "val_loss", label="validation loss", log=True)
-    picture = base64.b64encode(curve.encode()).decode()
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td class="number">{100 * statistics.mean(a):.1f} %</td>'
-        f'<td class="number">{100 * min(a):.1f} to {100 * max(a):.1f} %</td></tr>'
+    image = f"data:image/svg+xml;base64,{base64.b64encode(curve.encode()).decode()}"
+    rows = [
+        (escape(name), f"{100 * statistics.mean(a):.1f} %", f"{100 * min(a):.1f} to {100 * max(a):.1f} %")
         for name, a in f.accuracies.items()
-    )
-    examples = len(f.histories["with BatchNorm"][0])
-    return "train", "Trained on real data", f"""
+    ]
+    epochs = len(f.histories["with BatchNorm"][0])
+    return (
+        "train",
+        "Trained on real data",
+        f"""
 <p>Three hidden layers of 64 sigmoid units on 1,797 handwritten digits: 60 % to train, 20 % to validate, 20 % held back
-until the end. With and without BatchNorm, {SEEDS} seeds each, {examples} epochs; {f.train_seconds:.0f} s in all.</p>
+until the end. With and without BatchNorm, {SEEDS} seeds each, {epochs} epochs; {f.train_seconds:.0f} s in all.</p>
 {_code(code_of(chapters.show_network))}{_code(code_of(chapters.show_train))}
-<figure><img src="data:image/svg+xml;base64,{picture}" alt="Validation loss against epochs, with and without BatchNorm">
-<figcaption>Validation loss: the mean over the seeds, and the band from the smallest to the largest.</figcaption></figure>
-<table><thead><tr><th scope="col">network</th><th scope="col">test accuracy, mean</th><th scope="col">worst to best</th></tr>
-</thead><tbody>{rows}</tbody></table>"""
+<figure><img src="{image}" alt="Validation loss against epochs, with and without BatchNorm">
+<figcaption>Validation loss: the mean over the seeds, and the band from the smallest to the largest.</figcaption>
+</figure>
+{_table(("network", "test accuracy, mean", "worst to best"), rows, numbers=True)}""",
+    )

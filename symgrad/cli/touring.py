@@ -93,7 +93,7 @@ def explore(seed: int, epochs: int, progress: Any) -> Findings:
 
 
 def tour(
-    out: Annotated[Path, typer.Option(help="Folder for the page and its pictures; made if it is not there.")] = Path("tour"),
+    out: Annotated[Path, typer.Option(help="Folder for the page and its pictures; made if needed.")] = Path("tour"),
     seed: Annotated[int, typer.Option(min=0, help="Decides splits, initial weights and batches.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Passes through the training data.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")] = False,
@@ -143,7 +143,7 @@ Found:
   proofs for every batch size: {proofs}
   graph against finite differences, to second order: {summary["gradcheck"]}
   derived formula against the graph: largest difference {summary["largest_difference"]:.1e}
-  digits, {SEEDS} seeds: {100 * findings.accuracy:.1f} % of the test part right with BatchNorm, {100 * plain:.1f} % without
+  digits, {SEEDS} seeds, test part right: {100 * findings.accuracy:.1f} % with BatchNorm, {100 * plain:.1f} % without
 
 The page: {page.resolve().as_uri()}
 """

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DataError, DTypeError, ShapeError
-from symgrad.functions.normalization import log_softmax
+from symgrad.functions.normalization import largest, log_softmax
 from symgrad.op import function
+from symgrad.ops.exponential import exp, log
 from symgrad.ops.indexing import getitem
 from symgrad.ops.reduction import mean, sum
-from symgrad.shapes import broadcast, same_shape, same_size
+from symgrad.shapes import same_shape, same_size
 from symgrad.tensor import Tensor, array_like
 
 __all__ = ["cross_entropy", "mse"]
@@ -74,14 +75,14 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     logits, target = array_like(logits, "cross_entropy"), array_like(target, "cross_entropy")
     if len(logits.shape) != 2:
         raise ShapeError(f"cross_entropy: logits have shape {tuple(logits.shape)}; they must be (B, K)")
-    log_p = log_softmax(logits, -1)
     if len(target.shape) == 2:
-        broadcast(logits.shape, target.shape)
         if not same_shape(logits.shape, target.shape):
             raise ShapeError(f"cross_entropy: logits {tuple(logits.shape)} against targets {tuple(target.shape)}")
-        return -mean(sum(target * log_p, -1))
+        return -mean(sum(target * log_softmax(logits, -1), -1))
     _check_labels(logits, target)
-    return -mean(getitem(log_p, (_rows(logits, target), target)))
+    shifted = logits - largest(logits, -1)
+    chosen = getitem(shifted, (np.arange(logits.shape[0]), target))
+    return mean(log(sum(exp(shifted), -1)) - chosen)
 
 
 def _check_labels(logits: Any, target: Any) -> None:
@@ -94,10 +95,11 @@ def _check_labels(logits: Any, target: Any) -> None:
         raise DTypeError(f"cross_entropy: labels must be integers, got {target.dtype}; convert with .astype(int)")
     value = target.value if isinstance(target, Tensor) else target
     classes = logits.shape[1]
-    if value is not None and isinstance(classes, int) and value.size and not (value.min() >= 0 and value.max() < classes):
+    if (
+        value is not None
+        and isinstance(classes, int)
+        and value.size
+        and not (value.min() >= 0 and value.max() < classes)
+    ):
         bad = int(np.argmax((value < 0) | (value >= classes)))
         raise DataError(f"cross_entropy: label {value[bad]} at row {bad} is outside of 0..{classes - 1}")
-
-
-def _rows(logits: Any, target: Any) -> Any:
-    return np.arange(logits.shape[0])

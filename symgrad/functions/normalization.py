@@ -16,7 +16,7 @@ from symgrad.tensor import array_like
 __all__ = ["batch_norm", "layer_norm", "log_softmax", "logsumexp", "softmax"]
 
 
-def _shift(x: Any, axis: Any) -> Any:
+def largest(x: Any, axis: Any) -> Any:
     """The largest element, which leaves the result as it is and keeps exp in range."""
     m = stop_gradient(max(x, axis, keepdims=True))
     return named(where(isfinite(m), m, 0.0), "m")
@@ -40,7 +40,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Tensor(1000.69314718)
     """
     x = array_like(x, "logsumexp")
-    m = _shift(x, axis)
+    m = largest(x, axis)
     y = log(sum(exp(x - m), axis, keepdims=True)) + m
     return y if keepdims else squeeze(y, normalize_axes(axis, len(x.shape), "logsumexp"))
 
@@ -61,7 +61,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     Tensor([0.5, 0.5], name='p')
     """
     x = array_like(x, "softmax")
-    e = named(exp(x - _shift(x, axis)), "e")
+    e = named(exp(x - largest(x, axis)), "e")
     return named(e / named(sum(e, axis, keepdims=True), "S"), "p")
 
 
@@ -69,7 +69,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 def log_softmax(x: Any, axis: int = -1) -> Any:
     r"""Log-probabilities :math:`x_i - \ln \sum_j e^{x_j}` along an axis, accurate where they are small."""
     x = array_like(x, "log_softmax")
-    shifted = x - _shift(x, axis)
+    shifted = x - largest(x, axis)
     return shifted - log(sum(exp(shifted), axis, keepdims=True))
 
 

@@ -64,7 +64,7 @@ divide: Op = builtin("divide", np.divide, pullback=(lambda g, y, a, b: div0(g, b
 
 negative: Op = builtin("negative", np.negative, pullback=(lambda g, y, x: -g,), symbol="-x", notation="-{0}")
 
-square: Op = builtin("square", np.square, pullback=(lambda g, y, x: 2 * g * x,), symbol="x**2", notation="{0}^2")
+square: Op = builtin("square", np.square, pullback=(lambda g, y, x: g * x * 2,), symbol="x**2", notation="{0}^2")
 
 reciprocal: Op = builtin("reciprocal", np.reciprocal, pullback=(lambda g, y, x: -div0(mul0(g, y), x),),
                      symbol="1/x", notation=r"\frac{{1}}{{{0}}}", domain=(0.3, 3))  # fmt: skip

@@ -89,8 +89,8 @@ class Compiled:
         """The plan for these arguments, made at the first call of their kind; or why there is none."""
         run = RUN.get()
         static = tuple(x for x in leaves if isinstance(x, (bool, str)))
-        key = (tuple([(a.shape, a.dtype) for a in arrays]), static, run is None or run.training,
-               repr([flatten(a)[1] for a in args]) if any(isinstance(a, (dict, list, tuple)) for a in args) else None)  # fmt: skip
+        kinds, nesting = tuple([(a.shape, a.dtype) for a in arrays]), tuple([flatten(a)[1] for a in args])
+        key = (kinds, nesting, static, run is None or run.training)
         found = self._plans.get(key)
         if found is None:
             found = self._plans[key] = self._make(args)

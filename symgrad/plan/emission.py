@@ -48,9 +48,12 @@ def _sum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         return False
     axes, keepdims = _summed(node), len(node.shape) == len(x.shape)
     scale = int(size_of(x.shape, axes)) if node.op.name == "mean" else 1  # type: ignore[union-attr]
-    if len(x.shape) == 2 and axes == (0,) and x.dtype.kind == "f":
-        weights = np.full((1, x.shape[0]) if keepdims else x.shape[0], 1 / scale, x.dtype)
-        w.line(f"dot({w.constant(weights, 'ones' if scale == 1 else 'mean_weights')}, {args[0]}, {out})")
+    if len(x.shape) == 2 and len(axes) == 1 and x.dtype.kind == "f":
+        n = x.shape[axes[0]]
+        shape = (n,) if not keepdims else (1, n) if axes == (0,) else (n, 1)
+        weights = w.constant(np.full(shape, 1 / scale, x.dtype), "ones" if scale == 1 else "mean_weights")
+        factors = (weights, args[0]) if axes == (0,) else (args[0], weights)
+        w.line(f"dot({factors[0]}, {factors[1]}, {out})")
         return True
     w.line(f"add.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")
     if scale != 1:
@@ -58,10 +61,19 @@ def _sum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     return True
 
 
+_EXTREME = {"max": "maximum", "min": "minimum"}
+
+
 def _max(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     axes, keepdims = node.params
-    name = {"max": "maximum", "min": "minimum"}[node.op.name]  # type: ignore[union-attr]
-    w.line(f"{name}.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")
+    (x,) = node.inputs
+    array = w.names.get(args[0])
+    if len(x.shape) == 2 and axes == (1,) and array is not None and x.shape[1] <= 64:
+        turned = w.scratch((x.shape[1], x.shape[0]), x.dtype)  # along the first axis a reduction is quicker
+        w.line(f"copyto({turned}, {w.bind('turned', array.T)})")
+        w.line(f"{_EXTREME[node.op.name]}.reduce({turned}, 0, None, {w.flat(out)})")  # type: ignore[union-attr]
+        return True
+    w.line(f"{_EXTREME[node.op.name]}.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")  # type: ignore[union-attr]
     return True
 
 
@@ -93,6 +105,33 @@ def _einsum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
 
 def _relu(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     w.line(f"maximum({args[0]}, {w.constant(np.zeros(node.shape, node.dtype), 'zeros')}, out={out})")
+    return True
+
+
+def index(key: Any, arrays: list[str]) -> str:
+    """An encoded key as the text between brackets."""
+    parts = []
+    for part in key:
+        if type(part) is not tuple:
+            parts.append(repr(part))
+        elif part[0] == "slice":
+            start, stop, step = ("" if v is None else str(v) for v in part[1:])
+            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
+        else:
+            parts.append(arrays[part[1]])
+    return ", ".join(parts) or "()"
+
+
+def _scatter(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    g, *arrays = args
+    where = index(node.params[0], arrays)
+    w.line(f"{out}.fill(0)")
+    if not arrays:
+        w.line(f"{out}[{where}] = {g}")
+        return True
+    if ":" in where:
+        return False
+    w.line(f"add.at({out}, ({where},), {g})")
     return True
 
 
@@ -131,6 +170,7 @@ EMIT: dict[str, Emitter] = {
     "min": _max,
     "where": _where,
     "relu": _relu,
+    "scatter": _scatter,
     "astype": _astype,
     "concatenate": _concatenate,
     "einsum": _einsum,
@@ -143,7 +183,8 @@ CALLED = ("add", "copyto", "divide", "dot", "einsum", "matmul", "maximum", "mini
 """NumPy functions that the entries of `EMIT` write by name."""
 
 VIEWS: dict[str, Callable[..., str]] = {
+    "getitem": lambda x, *rest: f"{x}[{index(rest[-1], list(rest[:-1]))}]",
     "permute": lambda x, axes: f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes!r})",
     "reshape": lambda x, shape: f"{x}.reshape({shape!r})",
 }
-"""Op name -> how a view of a value that is bound at every call is written."""
+"""Op name -> how a view or a choice of a value that is bound at every call is written."""

@@ -83,6 +83,16 @@ class Writer:
             self._views[key] = self.bind("scratch", array)
         return self._views[key]
 
+    def flat(self, name: str) -> str:
+        """The name of a fixed buffer seen as one axis."""
+        array = self.names[name]
+        if array.ndim == 1:
+            return name
+        key = ("flat", name)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{name}_flat", array.reshape(-1))
+        return self._views[key]
+
     def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
         """The name of a slice of a fixed buffer."""
         key = (name, axis, start, stop)
@@ -161,7 +171,7 @@ class Writer:
         """The op's own forward, and a copy where the value has a fixed place."""
         write = VIEWS.get(op.name)
         if write is not None:
-            call = write(args[0], *node.params)
+            call = write(*args, *node.params)
         else:
             params = ", ".join(self.fixed(p) for p in node.params)
             listed = f"({', '.join(args)},)" if op.arity is None else ", ".join(args)
@@ -270,6 +280,8 @@ class Plan:
 
     def unflatten(self, results: tuple[Any, ...]) -> Any:
         """Copies of the outputs in the structure that the traced function returned."""
+        if self.structure is None:
+            return np.array(results[0])
         return unflatten(self.structure, [np.array(y) for y in results])
 
     def __repr__(self) -> str:

@@ -35,11 +35,19 @@ def _replace(node: Tensor, op: str, *inputs: Tensor, params: tuple[Any, ...] = (
     return new
 
 
+def _scalar(x: Tensor) -> Tensor:
+    """The constant that a repeated one repeats; else the node itself."""
+    core = x
+    while core.op is not None and core.op.name in ("expand", "unsqueeze", "reshape", "permute"):
+        core = core.inputs[0]
+    return core if _is_const(core) else x
+
+
 def fold_constants(graph: Graph) -> Graph:
     """What is computed from constants alone becomes a constant, repeated if it has a shape."""
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        cores = [x.inputs[0] if x.op is OPS["expand"] and _is_const(x.inputs[0]) else x for x in inputs]
+        cores = [_scalar(x) for x in inputs]
         if node.shape and node.op.indices == "elementwise" and cores and all(map(_is_const, cores)):  # type: ignore[union-attr]
             value = node.op.forward(*[x.value for x in cores], *node.params)  # type: ignore[union-attr]
             return _replace(node, "expand", constant(np.asarray(value).item(), node.dtype), params=(tuple(node.shape),))
