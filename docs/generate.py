@@ -280,8 +280,8 @@ def shown(x: object) -> str:
 OPS_INTRO = """
 # The ops
 
-symgrad has {count} primitive ops; everything else is composed of them. Each op is one declaration, and this page is read
-from those declarations.
+symgrad has {count} primitive ops; everything else is composed of them. Each op is one declaration, and this page is
+read from those declarations.
 
 - **formula** is the op's notation. Its inputs are called as in its rule.
 - **what flows** is the rule: what each input gets. `g` is the cotangent of the result, `y` the result. For an

@@ -8,7 +8,7 @@ from symgrad import data, linalg, losses, nn, optim, special
 from symgrad.calling import checkpoint
 from symgrad.checking import GradCheck, gradcheck
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope
-from symgrad.differentiate import adjoints, backward, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from symgrad.differentiate import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from symgrad.errors import (
     AnomalyError,
     DataError,
@@ -70,6 +70,7 @@ from symgrad.ops.product import dot, einsum, matmul, outer
 from symgrad.ops.reduction import argmax, argmin, max, mean, min, sum
 from symgrad.ops.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
 from symgrad.plan import compile
+from symgrad.reverse import adjoints, backward
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import spec, trace

@@ -1,8 +1,4 @@
-"""Reverse-mode differentiation to any order: one loop over pullbacks, and the transforms on top.
-
-The loop runs the pullbacks on arrays where nobody differentiates further, and on Tensors where
-somebody may: the same rules, so that every derivative is an ordinary graph again.
-"""
+"""Transforms: vjp, jvp, grad, jacobian, hessian and their kin, which compose to any order."""
 
 from __future__ import annotations
 
@@ -12,229 +8,18 @@ from typing import Any
 import numpy as np
 
 from symgrad.context import MODE, mode
-from symgrad.errors import DTypeError, GradientError, ShapeError, TracingError
-from symgrad.op import FUNCTIONS, OPS, Op
-from symgrad.recording import apply, check_finite
-from symgrad.shapes import broadcast, concrete, same_shape, size_of
-from symgrad.tensor import Tensor, as_tensor, check_fresh, constant, tensor
+from symgrad.errors import DTypeError, GradientError, TracingError
+from symgrad.op import FUNCTIONS, OPS
+from symgrad.recording import apply
+from symgrad.reverse import accumulate, ones, order_below, seeded, zeros
+from symgrad.shapes import concrete, size_of
+from symgrad.tensor import Tensor, as_tensor, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
-__all__ = ["adjoints", "backward", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
-_ALIAS, _ITEM, _SUM_TO, _EXPAND, _ASTYPE = (OPS[n] for n in ("alias", "item", "sum_to", "expand", "astype"))
+_ALIAS = OPS["alias"]
 _TRANSFORM = 2  # the bit of requires_grad that arguments of transforms carry
-
-
-# The loop
-
-
-def _order(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
-    """Nodes that gradients pass, from roots down to arguments; none older than the floor."""
-    found = {r.serial: r for r in roots if r.requires_grad & bit and r.serial >= floor}
-    stack = list(found.values())
-    push = stack.append
-    while stack:
-        node = stack.pop()
-        first = node._first
-        if first is None:
-            continue
-        for x in (first,) if type(first) is Tensor else first:
-            s = x.serial
-            if s not in found and x.requires_grad & bit and s >= floor:
-                found[s] = x
-                push(x)
-        x = node._second
-        if x is not None:
-            s = x.serial
-            if s not in found and x.requires_grad & bit and s >= floor:
-                found[s] = x
-                push(x)
-    return [found[s] for s in sorted(found, reverse=True)]
-
-
-@np.errstate(all="ignore")  # rules pass through 0/0 and overflow on their way to documented values
-def _accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays: bool, keep: bool) -> dict[int, Any]:
-    """Run the pullbacks from the roots down; the cotangents of terminals (or of all) by serial."""
-    kept: dict[int, Any] = {}
-    anomaly = (m := MODE.get()) is not None and m.anomaly
-    quick = arrays and not anomaly
-    take, before = cotangents.pop, cotangents.get
-    for node in order:
-        s = node.serial
-        g = take(s, None)
-        if g is None:
-            continue
-        op = node.op
-        if op is None:
-            kept[s] = g
-            continue
-        rule = op.pullback
-        if keep or not rule:
-            kept[s] = g
-        a, b = node._first, node._second
-        if not quick or type(rule) is not tuple or type(a) is not Tensor:
-            _pull_back(node, g, cotangents, bit, arrays, anomaly)
-            continue
-        # What follows is `_pull_back` on arrays for one and two inputs, inlined: the hot path of eager training.
-        y, v, params = node.value, a.value, node.params
-        values = (v, *params) if b is None else (v, b.value, *params)
-        for x, f in ((a, rule[0]),) if b is None else ((a, rule[0]), (b, rule[1])):
-            t = x.serial
-            if t > s:
-                check_fresh(node)
-            if f is None or not x.requires_grad & bit:
-                continue
-            c, v = f(g, y, *values), x.value
-            if not hasattr(c, "shape") or c.shape != v.shape:
-                c = _fitted(op, c, v, True)
-            if c.dtype is not v.dtype and c.dtype != v.dtype:
-                c = c.astype(v.dtype)
-            old = before(t)
-            cotangents[t] = c if old is None else old + c
-    return kept
-
-
-def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, arrays: bool, anomaly: bool) -> None:
-    """Add what one node sends to its inputs: on arrays, or on Tensors."""
-    op: Any = node.op
-    inputs, rule = node.inputs, op.pullback
-    check_fresh(node)
-    if op is _ITEM:
-        parent = inputs[0]
-        bundle = cotangents.setdefault(parent.serial, [None] * len(parent.op.outputs))  # type: ignore[union-attr]
-        k = node.params[0]
-        bundle[k] = g if bundle[k] is None else bundle[k] + g
-        return
-    if rule is None:
-        raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
-    y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (_outputs(node), inputs)
-    wanted = [x.requires_grad & bit for x in inputs]
-    if type(rule) is tuple:
-        sent = [f(g, y, *args, *node.params) if f and w else None for f, w in zip(rule, wanted, strict=False)]
-    else:
-        sent = rule(g, y, args, node.params)
-    for c, x, w in zip(sent, inputs, wanted, strict=False):
-        if c is not None and w:
-            _add(cotangents, x, _fitted(op, c, x, arrays), node if anomaly else None)
-
-
-def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
-    """A contribution in the shape of its input: broadcasting undone, a number repeated."""
-    if not hasattr(c, "shape"):
-        c = np.asarray(c, x.dtype) if arrays else as_tensor(c, x.dtype)
-    if same_shape(c.shape, x.shape):
-        return c
-    try:
-        wide = broadcast(c.shape, x.shape)
-    except ShapeError:
-        wide = ()
-    if same_shape(wide, c.shape):
-        return _SUM_TO(c, tuple(x.shape))
-    if same_shape(wide, x.shape):
-        return _EXPAND(c, tuple(x.shape))
-    raise GradientError(f"{op.name}: its pullback gave shape {tuple(c.shape)} for an input of shape {tuple(x.shape)}")
-
-
-def _outputs(node: Tensor) -> Any:
-    """A node as its rule reads it: the outputs of a node that has several."""
-    if not node.op.outputs:  # type: ignore[union-attr]
-        return node
-    return tuple(apply(_ITEM, (node,), (k,)) for k in range(len(node.op.outputs)))  # type: ignore[union-attr]
-
-
-def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:
-    """Add a contribution; under anomaly detection, check it."""
-    if c.dtype is not x.dtype and c.dtype != x.dtype:
-        c = _ASTYPE(c, x.dtype.name)
-    if checked is not None:
-        value = c.value if isinstance(c, Tensor) else c
-        if value is not None:
-            check_finite(f"backward of {checked.op.name}", value, checked.inputs)  # type: ignore[union-attr]
-    before = cotangents.get(x.serial)
-    cotangents[x.serial] = c if before is None else before + c
-
-
-def _seed(y: Tensor, g: Any, arrays: bool, where: str) -> Any:
-    """The cotangent of an output, checked, as an array or a Tensor."""
-    if g is None:
-        if not concrete(y.shape) or size_of(y.shape) != 1:
-            raise GradientError(
-                f"{where}: needs a scalar, got {y._describe()}; reduce it, for example with .sum() or .mean(), "
-                "or pass the cotangent (gradient=..., sg.vjp)"
-            )
-        if not arrays:
-            return _ones(y)
-        g = np.ones(y.shape, y.dtype)
-    g = g if isinstance(g, Tensor) else np.asarray(g)
-    if not same_shape(g.shape, y.shape):
-        raise ShapeError(f"{where}: the cotangent has shape {tuple(g.shape)}, the output has {tuple(y.shape)}")
-    if g.dtype.kind not in "biuf":
-        raise DTypeError(f"{where}: the cotangent must be real numbers, got {g.dtype}")
-    if arrays:
-        value = g.value if isinstance(g, Tensor) else g
-        return value if value.dtype == y.dtype else value.astype(y.dtype)
-    g = as_tensor(g)
-    return g if g.dtype == y.dtype else FUNCTIONS["astype"](g, y.dtype)
-
-
-# backward
-
-
-def backward(y: Tensor, gradient: Any = None) -> None:
-    """Add the gradient of y to ``.grad`` of every leaf below it; see `Tensor.backward`."""
-    if not isinstance(y, Tensor):
-        raise GradientError(f"backward: needs a Tensor, got {type(y).__name__}")
-    if not y.requires_grad:
-        raise GradientError(
-            f"backward: no leaf below {y._describe()} requires a gradient; make one with "
-            "sg.tensor(data, requires_grad=True), outside of sg.no_grad()"
-        )
-    current = MODE.get()
-    trace = current.trace if current is not None else None
-    arrays = trace is None and y.value is not None
-    order = _order([y], 3, 0)
-    kept = _accumulate(order, {y.serial: _seed(y, gradient, arrays, "backward")}, 3, arrays, False)
-    for node in reversed(order):
-        g = kept.get(node.serial)
-        if g is None or not (node.op is None or node.op.pullback == ()):
-            continue
-        if trace is not None:
-            trace.add_grad(node, g)
-        else:
-            node._grad = np.array(g) if node._grad is None else np.asarray(node._grad + g)
-
-
-def adjoints(y: Tensor, gradient: Any = None) -> dict[int, Any]:
-    """The gradient of y with respect to every node below it, by serial number.
-
-    Parameters
-    ----------
-    y : Tensor
-        With a value.
-    gradient : array_like, optional
-        The cotangent of y; needed unless it has one element.
-
-    Returns
-    -------
-    dict of int to ndarray
-        Multi-output nodes hold a list, one entry per output.
-
-    Examples
-    --------
-    >>> import symgrad as sg
-    >>> x = sg.tensor(3.0, requires_grad=True)
-    >>> y = x * x
-    >>> sg.adjoints(y)[x.serial]
-    array(6.)
-    """
-    if y.value is None:
-        raise TracingError(f"adjoints: {y._describe()} has no value; run the graph on arrays first")
-    order = _order([y], 3, 0)
-    kept = _accumulate(order, {y.serial: _seed(y, gradient, True, "adjoints")}, 3, True, True)
-    return {s: g if isinstance(g, list) else np.asarray(g) for s, g in kept.items()}
-
-
-# Transforms
 
 
 class _Call:
@@ -268,7 +53,7 @@ class _Call:
             result, aux = result
         self.outputs, self.structure = flatten(result)
         self.outputs = [as_tensor(y) for y in self.outputs]
-        self.order = _order(self.outputs, _TRANSFORM, self.floor)
+        self.order = order_below(self.outputs, _TRANSFORM, self.floor)
         beside, structure = flatten(aux)
         self.arrays = self._runs_on_arrays([*self.outputs, *(x for x in beside if isinstance(x, Tensor))])
         self.aux = unflatten(structure, [self._value(x) if isinstance(x, Tensor) else x for x in beside])
@@ -287,7 +72,7 @@ class _Call:
 
     def _runs_on_arrays(self, results: list[Tensor]) -> bool:
         """Whether nothing reached belongs to an enclosing transform or trace."""
-        order = self.order if len(results) == len(self.outputs) else _order(results, _TRANSFORM, self.floor)
+        order = self.order if len(results) == len(self.outputs) else order_below(results, _TRANSFORM, self.floor)
         if self._tracing() or any(node.value is None for node in order):
             return False
         outside: Any = False
@@ -316,16 +101,16 @@ class _Call:
         seeds: dict[int, Any] = {}
         for y, g in zip(self.outputs, cotangents, strict=True):
             if y.requires_grad & _TRANSFORM and y.serial >= self.floor:
-                g = _seed(y, g, arrays, self.where)
+                g = seeded(y, g, arrays, self.where)
                 seeds[y.serial] = seeds[y.serial] + g if y.serial in seeds else g
         own = {a.serial for a in self.aliases}
         order = [node for node in self.order if node.serial not in own]
-        _accumulate(order, seeds, _TRANSFORM, arrays, False)
+        accumulate(order, seeds, _TRANSFORM, arrays, False)
         return [self._result(seeds.get(a.serial), a, arrays) for a in self.aliases]
 
     def _result(self, g: Any, a: Tensor, arrays: bool) -> Any:
         if g is None:
-            g = _zeros(a)
+            g = zeros(a)
             return g if not arrays else np.asarray(g.value)
         return np.array(g) if arrays else g
 
@@ -349,19 +134,6 @@ class _Call:
         if not self.arrays:
             return y
         return tensor(y.value) if self.tensors_in else np.array(y.value)
-
-
-def _filled(x: Tensor, literal: float) -> Tensor:
-    y = constant(literal, x.dtype)
-    return OPS["expand"](y, tuple(x.shape)) if x.shape else y
-
-
-def _zeros(x: Tensor) -> Tensor:
-    return _filled(x, 0.0)
-
-
-def _ones(x: Tensor) -> Tensor:
-    return _filled(x, 1.0)
 
 
 def vjp(f: Callable[..., Any], *args: Any, has_aux: bool = False) -> Any:
@@ -496,8 +268,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     def transpose(*cotangents: Any) -> Any:
         return call.pull(list(cotangents), False)
 
-    ones = [_ones(y) for y in call.outputs]
-    second = _Call(transpose, tuple(ones), tuple(range(len(ones))), False, "jvp")
+    start = [ones(y) for y in call.outputs]
+    second = _Call(transpose, tuple(start), tuple(range(len(start))), False, "jvp")
     results = second.pull(directions, plain)
     if plain and (call.tensors_in or any(isinstance(t, Tensor) for t in directions)):
         results = [tensor(x) for x in results]
@@ -585,6 +357,3 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     array([ 6., 12.])
     """
     return vjp(grad(f), x)[1](v)[0]
-
-
-FUNCTIONS["backward"] = backward

@@ -112,7 +112,7 @@ class Dim:
 
     def _compare(self, other: object, symbol: str) -> bool:
         """Whether the comparison holds for all sizes, or for none; else an error."""
-        low, high = _bounds(_terms(self - other) or {})  # type: ignore[operator]
+        low, high = _bounds(_terms(self - other) or {})
         above, below = low is not None and low > 0, high is not None and high < 0
         not_below, not_above = low is not None and low >= 0, high is not None and high <= 0
         holds, fails = {

@@ -14,7 +14,7 @@ FLOORS = {
     1: ["symgrad.op", "symgrad.context", "symgrad.operators"],
     2: ["symgrad.tensor", "symgrad.recording"],
     3: ["symgrad.ops"],
-    4: ["symgrad.functions", "symgrad.differentiate"],
+    4: ["symgrad.functions", "symgrad.reverse", "symgrad.differentiate"],
     5: ["symgrad.graph", "symgrad.tracing", "symgrad.passes", "symgrad.calling", "symgrad.checking"],
     6: ["symgrad.symbolic"],
     7: ["symgrad.derived", "symgrad.plan"],

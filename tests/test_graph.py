@@ -226,8 +226,7 @@ def test_structures():
     np.testing.assert_array_equal(found["out"][0], [3.0, 8.0])
     assert found["out"][1] is None
     np.testing.assert_array_equal(found["flag"], [1.0, 2.0])
-    assert [x.name for x in graph.inputs] == ["p", "p_1"] or all(x.name for x in graph.inputs)
-    assert len({x.name for x in graph.inputs}) == 2
+    assert [x.name for x in graph.inputs] == ["p", "p_1"]
 
 
 def test_a_graph_on_tensors_is_differentiable():
@@ -264,7 +263,7 @@ def test_deep_graphs_are_traced_without_recursion():
 
     graph = sg.trace(f, sg.spec("B"))
     assert graph([0.0]).tolist() == [5_000.0]
-    assert graph.depth() == 5_001 or graph.depth() == 5_000
+    assert graph.depth() == 5_000
     assert simplify(graph)([0.0]).tolist() == [5_000.0]
 
 
@@ -478,8 +477,8 @@ def test_dead_nodes_are_dropped():
 
     graph = eliminate_dead(sg.trace(f, sg.spec()))
     assert ops(graph) == ["multiply"]
-    assert [real for real, _ in graph.leaves] == [v] or graph.leaves[0][0] is v
-    assert len(graph.leaves) == 1
+    ((real, _),) = graph.leaves
+    assert real is v
     assert len(graph.inputs) == 1
     ignored = eliminate_dead(sg.trace(lambda x, y: x * 2, sg.spec(), sg.spec()))
     assert len(ignored.inputs) == 2  # arguments stay
@@ -603,4 +602,4 @@ def test_scopes_are_kept():
     graph = sg.trace(f, sg.spec())
     scopes = {n.op.name: n.scope for n in graph.nodes if n.op is not None and n.op.name != "const"}
     assert scopes == {"exp": ("block", "first"), "multiply": ()}
-    assert reachable(graph.outputs) == list(graph.nodes) or len(reachable(graph.outputs)) == len(graph.nodes)
+    assert [n.serial for n in reachable(graph.outputs)] == [n.serial for n in graph.nodes]

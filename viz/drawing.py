@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgrad.differentiate import adjoints
 from symgrad.errors import GradientError, SymgradError
 from symgrad.graph import Graph
+from symgrad.reverse import adjoints
 from symgrad.tensor import Tensor
 from viz.build import build
 from viz.picture import Picture

@@ -291,6 +291,8 @@ class _Stage:
                 if abs(other.value - found.value) > other.error + found.error:
                     found = other
             right, bar = judge(found)
+        if not right and found.value == 0 and line.hides(analytic):
+            return "unsure", 0.0, bar, "Ridders", "f moves in steps too coarse to show such a slope"
         if right and not _SAFETY * found.error <= max(1e-2 * abs(analytic), 1e-2 * abs(found.value), 1e-4 * size):
             return "unsure", found.value, bar, "Ridders", "the error bar is too wide to tell"
         return "right" if right else "wrong", found.value, bar, "Ridders", ""

@@ -48,6 +48,7 @@ class Line:
         self.noise = noise
         self.moved = np.zeros(self.base.shape, np.bool_)
         self.size = 0.0  # of the outputs where the line is first seen
+        self.flat, self.grain = 0.0, math.inf  # the longest step without a change, the smallest change seen
 
     def __call__(self, t: float) -> NDArray[Any]:
         """The outputs at t; NaN outside of the domain of f."""
@@ -57,8 +58,17 @@ class Line:
         """The outputs at t and -t, and the rounding noise of their difference."""
         up, down = self(t), self(-t)
         self.moved |= up != down
+        change = abs(float(np.sum(up - down)))
+        if change == 0:
+            self.flat = max(self.flat, t)
+        elif change < self.grain:
+            self.grain = change
         self.size = self.size or float(np.nan_to_num(np.sum(np.abs(up)), nan=0.0, posinf=0.0))
         return up, down, together(np.maximum(self.noise, _EPS * np.abs(up))[self.moved])
+
+    def hides(self, slope: float) -> bool:
+        """Whether f moves in grains so coarse that this slope would not show where f seems flat."""
+        return 2 * self.flat * abs(slope) < self.grain < math.inf
 
     def reached(self) -> NDArray[np.bool_]:
         """The outputs that NaN in the moving elements spoils, though they may move by less than their last bit."""

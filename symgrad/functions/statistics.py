@@ -128,7 +128,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return min(abs(x), axis, keepdims=keepdims)
     if ord == 1:
         return sum(abs(x), axis, keepdims=keepdims)
-    if not ord > 1:
+    if not float(ord) > 1:
         raise ShapeError(f"norm: ord={ord!r} is not supported; use a number of at least 1, or inf")
     largest = max(abs(x), axis, keepdims=True)
     scale = largest + (largest == 0)

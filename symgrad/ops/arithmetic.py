@@ -42,37 +42,38 @@ def _mul00(a: Any, b: Any) -> Any:
 
 
 div0: Op = builtin("div0", _div0, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul00(g, y), b)),
-               symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+                   symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
 mul0: Op = builtin("mul0", _mul0, pullback=(lambda g, y, a, b: mul0(g, b), lambda g, y, a, b: mul00(g, a)),
-               symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
-
-mul00: Op = builtin("mul00", _mul00, pullback=(lambda g, y, a, b: mul00(g, b), lambda g, y, a, b: mul00(g, a)),
-                symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
-
-add: Op = builtin("add", np.add, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: g),
-              symbol="x + y", notation="{0} + {1}")  # fmt: skip
-
-subtract: Op = builtin("subtract", np.subtract, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
-                   symbol="x - y", notation="{0} - {1}")  # fmt: skip
-
-multiply: Op = builtin("multiply", np.multiply, pullback=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
                    symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
 
-divide: Op = builtin("divide", np.divide, pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul0(g, y), b)),
-                 symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+mul00: Op = builtin("mul00", _mul00, pullback=(lambda g, y, a, b: mul00(g, b), lambda g, y, a, b: mul00(g, a)),
+                    symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
+
+add: Op = builtin("add", np.add, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: g),
+                  symbol="x + y", notation="{0} + {1}")  # fmt: skip
+
+subtract: Op = builtin("subtract", np.subtract, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+                       symbol="x - y", notation="{0} - {1}")  # fmt: skip
+
+multiply: Op = builtin("multiply", np.multiply, pullback=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+                       symbol="x*y", notation=r"{0}\,{1}")  # fmt: skip
+
+divide: Op = builtin("divide", np.divide,
+                     pullback=(lambda g, y, a, b: div0(g, b), lambda g, y, a, b: -div0(mul0(g, y), b)),
+                     symbol="x/y", notation=r"\frac{{{0}}}{{{1}}}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
 negative: Op = builtin("negative", np.negative, pullback=(lambda g, y, x: -g,), symbol="-x", notation="-{0}")
 
 square: Op = builtin("square", np.square, pullback=(lambda g, y, x: g * x * 2,), symbol="x**2", notation="{0}^2")
 
 reciprocal: Op = builtin("reciprocal", np.reciprocal, pullback=(lambda g, y, x: -div0(mul0(g, y), x),),
-                     symbol="1/x", notation=r"\frac{{1}}{{{0}}}", domain=(0.3, 3))  # fmt: skip
+                         symbol="1/x", notation=r"\frac{{1}}{{{0}}}", domain=(0.3, 3))  # fmt: skip
 
 sqrt: Op = builtin("sqrt", np.sqrt, pullback=(lambda g, y, x: div0(g, 2 * y),),
-               symbol="sqrt(x)", notation=r"\sqrt{{{0}}}", domain=(0.2, 4))  # fmt: skip
+                   symbol="sqrt(x)", notation=r"\sqrt{{{0}}}", domain=(0.2, 4))  # fmt: skip
 
 hypot: Op = builtin("hypot", np.hypot, pullback=(lambda g, y, a, b: g * div0(a, y), lambda g, y, a, b: g * div0(b, y)),
-                symbol="sqrt(x**2 + y**2)", notation=r"\sqrt{{{0}^2 + {1}^2}}", domain=(0.3, 3))  # fmt: skip
+                    symbol="sqrt(x**2 + y**2)", notation=r"\sqrt{{{0}^2 + {1}^2}}", domain=(0.3, 3))  # fmt: skip
 
 FUNCTIONS["true_divide"] = divide

@@ -44,31 +44,31 @@ power: Op = builtin(
 )
 
 exp: Op = builtin("exp", np.exp, pullback=(lambda g, y, x: mul0(g, y),),
-              symbol="exp", notation="e^{{{0}}}", domain=(-20, 20))  # fmt: skip
+                  symbol="exp", notation="e^{{{0}}}", domain=(-20, 20))  # fmt: skip
 
 expm1: Op = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, exp(x)),),
-                symbol="exp(x) - 1", notation="e^{{{0}}} - 1", domain=(-20, 20))  # fmt: skip
+                    symbol="exp(x) - 1", notation="e^{{{0}}} - 1", domain=(-20, 20))  # fmt: skip
 
 log: Op = builtin("log", np.log, pullback=(lambda g, y, x: div0(g, x),),
-              symbol="log", notation=r"\ln {0}", domain=(0.2, 4))  # fmt: skip
+                  symbol="log", notation=r"\ln {0}", domain=(0.2, 4))  # fmt: skip
 
 log1p: Op = builtin("log1p", np.log1p, pullback=(lambda g, y, x: div0(g, 1 + x),),
-                symbol="log(1 + x)", notation=r"\ln(1 + {0})", domain=(-0.8, 4))  # fmt: skip
+                    symbol="log(1 + x)", notation=r"\ln(1 + {0})", domain=(-0.8, 4))  # fmt: skip
 
 tanh: Op = builtin("tanh", np.tanh, pullback=(lambda g, y, x: g * (1 - y * y),),
-               symbol="tanh", notation=r"\tanh({0})", domain=(-8, 8))  # fmt: skip
+                   symbol="tanh", notation=r"\tanh({0})", domain=(-8, 8))  # fmt: skip
 
 sinh: Op = builtin("sinh", np.sinh, pullback=(lambda g, y, x: mul0(g, cosh(x)),),
-               symbol="sinh", notation=r"\sinh({0})", domain=(-8, 8))  # fmt: skip
+                   symbol="sinh", notation=r"\sinh({0})", domain=(-8, 8))  # fmt: skip
 
 cosh: Op = builtin("cosh", np.cosh, pullback=(lambda g, y, x: mul0(g, sinh(x)),),
-               symbol="cosh", notation=r"\cosh({0})", domain=(-8, 8))  # fmt: skip
+                   symbol="cosh", notation=r"\cosh({0})", domain=(-8, 8))  # fmt: skip
 
 sigmoid: Op = builtin("sigmoid", _sigmoid, pullback=(lambda g, y, x: g * (y * (1 - y)),),
-                  symbol="1/(1 + exp(-x))", notation=r"\sigma({0})", domain=(-20, 20))  # fmt: skip
+                      symbol="1/(1 + exp(-x))", notation=r"\sigma({0})", domain=(-20, 20))  # fmt: skip
 
 difference0: Op = builtin("difference0", _difference0, pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
-                      symbol="x - y", notation="{0} - {1}")  # fmt: skip
+                          symbol="x - y", notation="{0} - {1}")  # fmt: skip
 
 logaddexp: Op = builtin(
     "logaddexp",
@@ -83,10 +83,10 @@ logaddexp: Op = builtin(
 )
 
 gauss: Op = builtin("gauss", lambda x: (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)),
-                pullback=(lambda g, y, x: g * (-2 * (x * y)),), symbol="2*exp(-x**2)/sqrt(pi)",
-                notation=r"\tfrac{{2}}{{\sqrt\pi}} e^{{-{0}^2}}")  # fmt: skip
+                    pullback=(lambda g, y, x: g * (-2 * (x * y)),), symbol="2*exp(-x**2)/sqrt(pi)",
+                    notation=r"\tfrac{{2}}{{\sqrt\pi}} e^{{-{0}^2}}")  # fmt: skip
 
 erf: Op = builtin("erf", _erf, pullback=(lambda g, y, x: g * gauss(x),), symbol="erf",
-              notation=r"\operatorname{{erf}}({0})", domain=(-4, 4))  # fmt: skip
+                  notation=r"\operatorname{{erf}}({0})", domain=(-4, 4))  # fmt: skip
 
 FUNCTIONS["pow"] = FUNCTIONS["float_power"] = power

@@ -20,20 +20,22 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(k) for k in np.argsort(axes))
 
 
-_reshape: Op = builtin("reshape", np.reshape, pullback=(lambda g, y, x, shape: _reshape(g, x.shape),), params=("shape",),
-                   indices="reshape", notation="{0}", view=True, shape=lambda own, shape: shape)  # fmt: skip
+_reshape: Op = builtin("reshape", np.reshape,
+                       pullback=(lambda g, y, x, shape: _reshape(g, x.shape),), params=("shape",),
+                       indices="reshape", notation="{0}", view=True, shape=lambda own, shape: shape)  # fmt: skip
 
 permute: Op = builtin("permute", np.transpose, pullback=(lambda g, y, x, axes: permute(g, _inverse(axes)),),
-                  params=("axes",), indices="permute", notation=r"{0}^{{\mathsf T}}", view=True,
-                  shape=lambda own, axes: tuple(own[k] for k in axes))  # fmt: skip
+                      params=("axes",), indices="permute", notation=r"{0}^{{\mathsf T}}", view=True,
+                      shape=lambda own, axes: tuple(own[k] for k in axes))  # fmt: skip
 
-_unsqueeze: Op = builtin("unsqueeze", np.expand_dims, pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
-                     indices="unsqueeze", notation="{0}", view=True,
-                     shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
+_unsqueeze: Op = builtin("unsqueeze", np.expand_dims,
+                         pullback=(lambda g, y, x, axis: _squeeze(g, axis),), params=("axis",),
+                         indices="unsqueeze", notation="{0}", view=True,
+                         shape=lambda own, axis: _inserted(own, axis))  # fmt: skip
 
 _squeeze: Op = builtin("squeeze", np.squeeze, pullback=(lambda g, y, x, axis: _unsqueeze(g, axis),), params=("axis",),
-                   indices="squeeze", notation="{0}", view=True,
-                   shape=lambda own, axis: tuple(n for k, n in enumerate(own) if k not in axis))  # fmt: skip
+                       indices="squeeze", notation="{0}", view=True,
+                       shape=lambda own, axis: tuple(n for k, n in enumerate(own) if k not in axis))  # fmt: skip
 
 
 def _inserted(own: Any, axes: tuple[int, ...]) -> Any:
@@ -182,8 +184,9 @@ def _parts(g: Any, y: Any, inputs: Any, params: Any) -> Any:
     return parts
 
 
-_concatenate: Op = builtin("concatenate", np.concatenate, pullback=_parts, arity=None, params=("axis",), indices="opaque",
-                       notation=r"[{0}, \ldots]", shape=_joined)  # fmt: skip
+_concatenate: Op = builtin("concatenate", np.concatenate,
+                           pullback=_parts, arity=None, params=("axis",), indices="opaque",
+                           notation=r"[{0}, \ldots]", shape=_joined)  # fmt: skip
 
 
 def concatenate(arrays: Any, axis: int = 0) -> Any:

@@ -18,23 +18,23 @@ def _same(x: Any, *params: Any) -> Any:
 
 
 const: Op = builtin("const", lambda literal: np.asarray(literal), pullback=(), params=("literal",), indices="const",
-                shape=lambda literal: ())  # fmt: skip
+                    shape=lambda literal: ())  # fmt: skip
 
 size: Op = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), params=("dim",), indices="size",
-               shape=lambda dim: ())  # fmt: skip
+                   shape=lambda dim: ())  # fmt: skip
 
 _named: Op = builtin("named", _same, pullback=(lambda g, y, x, name, latex: g,), params=("name", "latex"),
-                 defaults=(None, None), notation="{0}", indices="identity", identity=True)  # fmt: skip
+                     defaults=(None, None), notation="{0}", indices="identity", identity=True)  # fmt: skip
 
 alias: Op = builtin("alias", _same, pullback=(lambda g, y, x: g,), symbol="x", notation="{0}",
-                indices="identity", identity=True)  # fmt: skip
+                    indices="identity", identity=True)  # fmt: skip
 
 stop_gradient: Op = builtin("stop_gradient", _same, pullback=(None,), symbol="x", notation="{0}",
-                        indices="identity", identity=True)  # fmt: skip
+                            indices="identity", identity=True)  # fmt: skip
 
 item: Op = builtin("item", lambda bundle, k: bundle[k], arity=1, params=("k",), promotes=(),
-               indices="opaque",
-               shape=lambda shapes, k: shapes[k], dtype=lambda dtypes, k: dtypes[k])  # fmt: skip
+                   indices="opaque",
+                   shape=lambda shapes, k: shapes[k], dtype=lambda dtypes, k: dtypes[k])  # fmt: skip
 
 _astype: Op = builtin(
     "astype",

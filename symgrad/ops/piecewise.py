@@ -12,6 +12,7 @@ import numpy as np
 
 from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import mul0
+from symgrad.tensor import array_like
 
 __all__ = ["abs", "clip", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite", "less",
            "less_equal", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal", "relu",
@@ -31,21 +32,21 @@ greater_equal = _compare("greater_equal", np.greater_equal, "x >= y", r"{0} \ge 
 logical_and = _compare("logical_and", np.logical_and, "And(x, y)", r"{0} \wedge {1}")
 logical_or = _compare("logical_or", np.logical_or, "Or(x, y)", r"{0} \vee {1}")
 logical_not: Op = builtin("logical_not", np.logical_not, pullback=(None,), symbol="Not(x)", notation=r"\neg {0}",
-                      dtype=np.bool_)  # fmt: skip
+                          dtype=np.bool_)  # fmt: skip
 isfinite: Op = builtin("isfinite", np.isfinite, pullback=(None,), notation=r"{0} \in \mathbb{{R}}", dtype=np.bool_)
 
 sign: Op = builtin("sign", np.sign, pullback=(None,), symbol="sign", notation=r"\operatorname{{sign}}({0})",
-               pieces=("x > 0", "x < 0"))  # fmt: skip
+                   pieces=("x > 0", "x < 0"))  # fmt: skip
 
 floor: Op = builtin("floor", np.floor, pullback=(None,), symbol="floor", notation=r"\lfloor {0} \rfloor",
-                pieces=("x > 0",))  # fmt: skip
+                    pieces=("x > 0",))  # fmt: skip
 
 floor_divide: Op = builtin("floor_divide", np.floor_divide, pullback=(None, None), symbol="floor(x/y)",
-                       notation=r"\lfloor {0} / {1} \rfloor", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+                           notation=r"\lfloor {0} / {1} \rfloor", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
 remainder: Op = builtin("remainder", np.remainder,
-                    pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -mul0(g, floor_divide(a, b))),
-                    symbol="x - y*floor(x/y)", notation=r"{0} \bmod {1}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
+                        pullback=(lambda g, y, a, b: g, lambda g, y, a, b: -mul0(g, floor_divide(a, b))),
+                        symbol="x - y*floor(x/y)", notation=r"{0} \bmod {1}", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
 where: Op = builtin(
     "where",
@@ -59,11 +60,11 @@ where: Op = builtin(
 )
 
 abs: Op = builtin("abs", np.abs, pullback=(lambda g, y, x: g * sign(x),), symbol="Abs", notation=r"|{0}|",
-              pieces=("x > 0", "x < 0"))  # fmt: skip
+                  pieces=("x > 0", "x < 0"))  # fmt: skip
 
 relu: Op = builtin("relu", lambda x: np.maximum(x, np.zeros((), x.dtype) if isinstance(x, np.ndarray) else 0),
-               pullback=(lambda g, y, x: where(x > 0, g, 0.0),), symbol="Max(x, 0)",
-               notation=r"\operatorname{{relu}}({0})", pieces=("x > 0", "x < 0"))  # fmt: skip
+                   pullback=(lambda g, y, x: where(x > 0, g, 0.0),), symbol="Max(x, 0)",
+                   notation=r"\operatorname{{relu}}({0})", pieces=("x > 0", "x < 0"))  # fmt: skip
 
 maximum: Op = builtin(
     "maximum",
@@ -118,7 +119,10 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     >>> sg.clip(sg.tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
     Tensor([0. , 0.5, 1. ])
     """
-    return _clip(x, -np.inf if min is None else min, np.inf if max is None else max)
+    x = array_like(x, "clip") if isinstance(x, (list, tuple)) else x
+    kind = np.dtype(getattr(x, "dtype", np.float64))
+    low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (-np.inf, np.inf)
+    return _clip(x, low if min is None else min, high if max is None else max)
 
 
 FUNCTIONS.update(mod=remainder, clip=clip, absolute=abs, fabs=abs)

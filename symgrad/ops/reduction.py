@@ -32,12 +32,13 @@ def _sum_to(g: Any, shape: Any) -> Any:
     return g.sum(axis=axes).reshape(shape) if axes else g
 
 
-expand: Op = builtin("expand", np.broadcast_to, pullback=(lambda g, y, x, shape: sum_to(g, x.shape),), params=("shape",),
-                 indices="expand", notation=r"{0}", view=True,
-                 shape=lambda own, shape: _expanded(own, shape))  # fmt: skip
+expand: Op = builtin("expand", np.broadcast_to,
+                     pullback=(lambda g, y, x, shape: sum_to(g, x.shape),), params=("shape",),
+                     indices="expand", notation=r"{0}", view=True,
+                     shape=lambda own, shape: _expanded(own, shape))  # fmt: skip
 
 sum_to: Op = builtin("sum_to", _sum_to, pullback=(lambda g, y, x, shape: expand(g, x.shape),), params=("shape",),
-                 indices="sum_to", notation=r"\textstyle\sum {0}", shape=lambda own, shape: shape)  # fmt: skip
+                     indices="sum_to", notation=r"\textstyle\sum {0}", shape=lambda own, shape: shape)  # fmt: skip
 
 
 def _expanded(own: Any, shape: Any) -> Any:
@@ -76,10 +77,10 @@ def _max_rule(g: Any, y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
 
 
 _max: Op = builtin("max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
-               params=("axis", "keepdims"), indices="opaque", notation=r"\max({0})", shape=_reduced)  # fmt: skip
+                   params=("axis", "keepdims"), indices="opaque", notation=r"\max({0})", shape=_reduced)  # fmt: skip
 
 _min: Op = builtin("min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), pullback=(_max_rule,),
-               params=("axis", "keepdims"), indices="opaque", notation=r"\min({0})", shape=_reduced)  # fmt: skip
+                   params=("axis", "keepdims"), indices="opaque", notation=r"\min({0})", shape=_reduced)  # fmt: skip
 
 
 def _norm2(x: Any, axis: Any, keepdims: Any) -> Any:

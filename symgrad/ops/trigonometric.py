@@ -16,16 +16,16 @@ sin: Op = builtin("sin", np.sin, pullback=(lambda g, y, x: g * cos(x),), symbol=
 cos: Op = builtin("cos", np.cos, pullback=(lambda g, y, x: -(g * sin(x)),), symbol="cos", notation=r"\cos({0})")
 
 tan: Op = builtin("tan", np.tan, pullback=(lambda g, y, x: mul0(g, 1 + y * y),), symbol="tan",
-              notation=r"\tan({0})", domain=(-1.4, 1.4))  # fmt: skip
+                  notation=r"\tan({0})", domain=(-1.4, 1.4))  # fmt: skip
 
 arcsin: Op = builtin("arcsin", np.arcsin, pullback=(lambda g, y, x: div0(g, sqrt(1 - x * x)),), symbol="asin",
-                 notation=r"\arcsin({0})", domain=(-0.95, 0.95))  # fmt: skip
+                     notation=r"\arcsin({0})", domain=(-0.95, 0.95))  # fmt: skip
 
 arccos: Op = builtin("arccos", np.arccos, pullback=(lambda g, y, x: -div0(g, sqrt(1 - x * x)),), symbol="acos",
-                 notation=r"\arccos({0})", domain=(-0.95, 0.95))  # fmt: skip
+                     notation=r"\arccos({0})", domain=(-0.95, 0.95))  # fmt: skip
 
 arctan: Op = builtin("arctan", np.arctan, pullback=(lambda g, y, x: g / (1 + x * x),), symbol="atan",
-                 notation=r"\arctan({0})")  # fmt: skip
+                     notation=r"\arctan({0})")  # fmt: skip
 
 
 def _quotients(g: Any, a: Any, r: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.differentiate import _accumulate, _order
 from symgrad.errors import SymbolicError
+from symgrad.reverse import adjoints
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, abstract, reachable
 
@@ -51,7 +51,7 @@ def record(f: Callable[..., Any], specs: Mapping[str, Any]) -> Record:
     name = "g" if "g" not in arguments | constants else "g_bar"
     cotangent = abstract(output.shape, output.dtype, name=name)
     forward = reachable([output])
-    kept = _accumulate(_order([output], 1, 0), {output.serial: cotangent}, 1, False, True)
+    kept = adjoints(output, cotangent)
     known = {n.serial for n in forward}
     backward = [n for n in reachable(list(kept.values())) if n.serial not in known]
     return Record(arguments, constants, defaults, output, cotangent, forward, backward, kept)

@@ -29,7 +29,7 @@ def test_batchnorm_formulas():
     assert d.gradients["z"] == gamma / (B * sympy.sqrt(sigma2 + eps)) * (B * g[i] - total - u[i] * moment)
     assert d.gradients["gamma"] == moment
     assert d.gradients["beta"] == total
-    assert list(d.definitions) == ["mu", "sigma2", "u"]
+    assert list(d.definitions) == ["mu", "sigma2", "u", "z_hat"]
     assert d.assumptions == (r"\epsilon > 0",)
     assert {n: p.verdict for n, p in d.proofs.items()} == dict.fromkeys(d.gradients, "PROVED")
 
@@ -37,7 +37,7 @@ def test_batchnorm_formulas():
 def test_batchnorm_latex():
     line = derive("batchnorm").latex().splitlines()[1]
     assert line == (
-        r"\frac{\partial L}{\partial z_i} &= \frac{\gamma}{B\,\sqrt{\sigma^2 + \epsilon}}\,"
+        r"\frac{\partial L}{\partial z_i} &= \frac{\gamma}{B\,\sqrt{\sigma_B^2 + \epsilon}}\,"
         r"\left(B\,g_i - \sum_{j=1}^{B} g_j - u_i\,\sum_{j=1}^{B} g_j\,u_j\right) \\"
     )
 
@@ -45,7 +45,7 @@ def test_batchnorm_latex():
 def test_batchnorm_steps_are_all_proved_and_tell_the_story():
     steps = derive("batchnorm").steps
     assert all(s.certificate for s in steps)
-    assert [s.node for s in steps if s.rule == "adjoint"] == ["u", "sigma2", "mu"]
+    assert [s.node for s in steps if s.rule == "adjoint"] == ["z_hat", "u", "sigma2", "mu"]
     invariants = {s.before: s.after for s in steps if s.rule == "invariant"}
     assert invariants[r"\sum_{j=1}^{B} u_j"] == "0"
     assert len(invariants) == 2
