@@ -13,7 +13,7 @@ from symgrad.errors import GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
 from symgrad.recording import apply, infer
 from symgrad.shapes import Dim, bind, same_shape, size_of, unify
-from symgrad.tensor import Tensor, as_tensor, reachable
+from symgrad.tensor import Tensor, as_tensor, reachable, rebuild, records_of
 from symgrad.trees import Structure, flatten, unflatten
 
 if TYPE_CHECKING:
@@ -259,6 +259,17 @@ class Graph:
         """SymPy definitions: one equation per named or shared node, then the outputs."""
         return FUNCTIONS["to_sympy"](self)
 
+    def __reduce__(self) -> Any:
+        place = {node.serial: k for k, node in enumerate(self.nodes)}
+        parts = (
+            [place[x.serial] for x in self.inputs],
+            [place[y.serial] for y in self.outputs],
+            [(leaf, place[s.serial]) for leaf, s in self.leaves],
+            [(place[d.node.serial], d.path) for d in self.draws],
+            [(leaf, place[new.serial]) for leaf, new in self.assigned],
+        )
+        return _rebuild, (records_of(list(self.nodes)), parts, self.structure, self.arguments)
+
     def __repr__(self) -> str:
         ops = sum(node.op is not None and node.op.name != "const" for node in self.nodes)
         return (
@@ -268,6 +279,20 @@ class Graph:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         show = DISPLAY.get("graph")
         return show(self) if show is not None else {"text/plain": repr(self)}
+
+
+def _rebuild(records: list[Any], parts: tuple[Any, ...], structure: Structure, arguments: Any) -> Graph:
+    nodes = rebuild(records)
+    inputs, outputs, leaves, draws, assigned = parts
+    return Graph(
+        tuple(nodes[k] for k in inputs),
+        tuple(nodes[k] for k in outputs),
+        tuple((leaf, nodes[k]) for leaf, k in leaves),
+        tuple(Draw(nodes[k], path) for k, path in draws),
+        tuple((leaf, nodes[k]) for leaf, k in assigned),
+        structure,
+        arguments,
+    )
 
 
 def _count(n: int, noun: str) -> str:

@@ -304,18 +304,7 @@ class Tensor(Operators):
     def __reduce__(self) -> Any:
         if self.op is None:
             return _rebuild_leaf, (self.value, bool(self.requires_grad), self._grad, _meta_state(self.meta))
-        order = reachable([self])
-        place = {node.serial: k for k, node in enumerate(order)}
-        records: list[Any] = []
-        for node in order:
-            if node.op is None:
-                records.append(node)
-                continue
-            check_fresh(node)
-            places = tuple(place[x.serial] for x in node.inputs)
-            value = node.value
-            records.append((node.op, places, node.params, value, node.requires_grad, _meta_state(node.meta)))
-        return _rebuild, (records,)
+        return _rebuild_last, (records_of(reachable([self])),)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self.op is None:
@@ -331,7 +320,21 @@ class Tensor(Operators):
                 copied.append(memo[id(record)])
             else:
                 copied.append(record)
-        return _rebuild(copied)
+        return rebuild(copied)[-1]
+
+
+def records_of(nodes: list[Tensor]) -> list[Any]:
+    """Nodes, inputs before consumers, as flat data: leaves as they are, the others by place."""
+    place = {node.serial: k for k, node in enumerate(nodes)}
+    records: list[Any] = []
+    for node in nodes:
+        if node.op is None:
+            records.append(node)
+            continue
+        check_fresh(node)
+        places = tuple(place[x.serial] for x in node.inputs)
+        records.append((node.op, places, node.params, node.value, node.requires_grad, _meta_state(node.meta)))
+    return records
 
 
 def _meta_state(meta: Meta | None) -> tuple[Any, ...] | None:
@@ -349,8 +352,8 @@ def _rebuild_leaf(value: Any, requires_grad: bool, grad: Any, meta: Any) -> Tens
     return leaf
 
 
-def _rebuild(records: list[Any]) -> Tensor:
-    """The graph of the records, with new serials in the same order."""
+def rebuild(records: list[Any]) -> list[Tensor]:
+    """The nodes of the records, with new serials in the same order."""
     nodes: list[Tensor] = []
     for record in records:
         if isinstance(record, Tensor):
@@ -360,7 +363,11 @@ def _rebuild(records: list[Any]) -> Tensor:
         node = make(op, tuple(nodes[k] for k in places), params, value, requires_grad)
         node.meta = Meta(*meta) if meta else None
         nodes.append(node)
-    return nodes[-1]
+    return nodes
+
+
+def _rebuild_last(records: list[Any]) -> Tensor:
+    return rebuild(records)[-1]
 
 
 def reachable(roots: Any) -> list[Tensor]:

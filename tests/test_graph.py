@@ -603,3 +603,15 @@ def test_scopes_are_kept():
     scopes = {n.op.name: n.scope for n in graph.nodes if n.op is not None and n.op.name != "const"}
     assert scopes == {"exp": ("block", "first"), "multiply": ()}
     assert [n.serial for n in reachable(graph.outputs)] == [n.serial for n in graph.nodes]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))], ids=["deepcopy", "pickle"])
+def test_a_graph_survives_being_copied(copied):
+    w = sg.tensor([1.0, 2.0], requires_grad=True, name="w")
+    graph = sg.trace(lambda x: sg.batch_norm(x * w, 1.0, 0.5), sg.spec("B", 2))
+    again = copied(graph).validate()
+    z = np.random.default_rng(0).standard_normal((5, 2))
+    assert np.array_equal(again(z), graph(z))
+    assert [n.name for n in again.nodes] == [n.name for n in graph.nodes]
+    assert len(again.leaves) == 1
+    assert again.leaves[0][0] is not w

@@ -261,6 +261,10 @@ def test_shapes_that_do_not_fit_are_refused(pairs, message):
 def test_a_graph_runs_where_the_size_follows_and_says_where_it_does_not():
     twice = sg.trace(lambda x: x - x.mean(), sg.spec(2 * B))
     np.testing.assert_allclose(twice([1.0, 3.0]), [-1.0, 1.0])
+    product = sg.trace(lambda x, y, z: x.sum() + y.sum() + z.sum(), sg.spec(B * C), sg.spec(B), sg.spec(C))
+    assert product(np.ones(6), np.ones(2), np.ones(3)) == 11.0
+    with pytest.raises(ShapeError, match=r"axis 0 has size 7, expected B\*C = 6"):
+        product(np.ones(7), np.ones(2), np.ones(3))
     graph = sg.trace(lambda x: sg.broadcast_to(x.sum(), x.shape), sg.spec(B * C))
     with pytest.raises(ShapeError, match="do not tell the size"):
         graph([1.0, 2.0])

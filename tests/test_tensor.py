@@ -63,9 +63,9 @@ def test_repeated_inputs_are_kept():
 
 def test_nodes_without_gradients_hold_no_graph():
     x = sg.tensor([1.0, 2.0])
-    y = sg.exp(x) * 2
-    assert y.op is None
-    assert y.inputs == ()
+    for y in (sg.exp(x) * 2, x * x, x @ x, x[0], -x, x.sum()):
+        assert y.op is None
+        assert y.inputs == ()
     assert (leaf([1.0]) > 0).op is None
     assert sg.argmax(leaf([1.0, 2.0])).op is None
     assert leaf([1.5]).astype(np.int64).op is None
@@ -362,6 +362,10 @@ def test_integers_and_booleans_never_widen_floats(a, b, f):
     expected = np.result_type(*floats) if floats else f(x, y).dtype
     assert f(sg.tensor(x), sg.tensor(y)).dtype == expected
     assert f(sg.tensor(x), y).dtype == expected
+    recorded = [sg.tensor(v, requires_grad=v.dtype.kind == "f") for v in (x, y)]
+    assert f(*recorded).dtype == expected
+    if f is sg.multiply:
+        assert (recorded[0] * recorded[1]).dtype == expected
     specs = [sg.spec(2, dtype=a), sg.spec(3, 1, dtype=b)]
     assert sg.trace(f, *specs).outputs[0].dtype == expected
 
