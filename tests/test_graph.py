@@ -1,6 +1,8 @@
 """Tracing and the Graph: what runs at every size, what is refused, and what the passes may merge."""
 
+import copy
 import dataclasses
+import pickle
 
 import networkx as nx
 import numpy as np
