@@ -67,6 +67,8 @@ from symgrad.ops.piecewise import (
     where,
 )
 from symgrad.ops.product import dot, einsum, matmul, outer
+from symgrad.ops.reduction import all_ as all
+from symgrad.ops.reduction import any_ as any
 from symgrad.ops.reduction import argmax, argmin, max, mean, min, sum
 from symgrad.ops.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
 from symgrad.plan import compile
@@ -105,6 +107,8 @@ __all__ = [
     "abs",
     "add",
     "adjoints",
+    "all",
+    "any",
     "arccos",
     "arcsin",
     "arctan",

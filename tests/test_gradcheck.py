@@ -236,7 +236,7 @@ RIGHT = {
     "gram": lambda x: sg.einsum("ij,kj->ik", x, x),
     "max": lambda x: sg.max(x, axis=1),
     "gather": lambda x: x[[0, 0, 2]] * x[1],
-    "batch_norm": lambda x: sg.batch_norm(x, GAMMA[:2], BETA[:2]),
+    "batch_norm": lambda x: sg.batch_norm(x, GAMMA, BETA),
     "constant": lambda x: sg.sum(x * 0.0) + 1e10,
     "offset": lambda x: 1e8 + sg.sin(x),
 }
@@ -247,7 +247,7 @@ RIGHT = {
 def test_right_rules_pass_at_every_scale(name, scale):
     order = 1 if name == "softmax" and scale > 1 else 2  # saturated, its second derivatives are all rounding
     for dtype in (np.float64, np.float32):
-        report = sg.gradcheck(RIGHT[name], ((normal(3, 2) * scale).astype(dtype),), order=order)
+        report = sg.gradcheck(RIGHT[name], ((normal(3, 3) * scale).astype(dtype),), order=order)
         assert report.verdict == "RIGHT", report
         assert {e.order for e in report.entries} == {1, order}
 
@@ -481,7 +481,7 @@ def test_nan_in_the_gradient_is_wrong():
 
 
 def test_noise_that_hides_the_derivative_is_no_proof():
-    report = sg.gradcheck(lambda x: 1e14 + sg.sin(x) + 0 * sg.abs(x), X)
+    report = sg.gradcheck(lambda x: 1e13 + sg.sin(x) + 0 * sg.abs(x), X)
     assert (report.verdict, bool(report)) == ("UNSURE", False)
     assert {e.note for e in report.entries} == {"the error bars are too wide to tell"}
     assert sg.gradcheck(lambda x: sg.astype(sg.astype(1e9 + x, np.float32), np.float64), 1.0).verdict != "RIGHT"

@@ -14,7 +14,7 @@ from symgrad.ops.piecewise import equal
 from symgrad.shapes import broadcast, normalize_axes, normalize_axis, reduced, same_shape, size_of
 from symgrad.tensor import array_like
 
-__all__ = ["argmax", "argmin", "expand", "max", "mean", "min", "norm2", "spread", "sum", "sum_to"]
+__all__ = ["all_", "any_", "argmax", "argmin", "expand", "max", "mean", "min", "norm2", "spread", "sum", "sum_to"]
 
 
 def _reduced(shape: Any, axis: Any, keepdims: Any) -> Any:
@@ -145,6 +145,20 @@ min = _reducer(_min, "the minimum")
 min.__doc__ = """Smallest element along axes; a tie shares the gradient equally. Parameters as in `sum`."""
 norm2 = _reducer(_norm2_op)
 norm2.__doc__ = r"""Euclidean norm over axes, without overflow; its gradient at 0 is 0. Parameters as in `sum`."""
+
+
+def _truth(name: str, forward: Any, quantifier: str) -> Any:
+    op = builtin(name, lambda x, axis, keepdims: forward(x, axis=axis, keepdims=keepdims), pullback=(None,),
+                 params=("axis", "keepdims"), indices="opaque", notation=rf"{quantifier} {{0}}", shape=_reduced,
+                 dtype=np.bool_)  # fmt: skip
+    call = _reducer(op)
+    call.__doc__ = f"Whether {name} elements are true along axes (no gradient). Parameters as in `sum`."
+    FUNCTIONS[name] = call
+    return call
+
+
+all_ = _truth("all", np.all, r"\forall")
+any_ = _truth("any", np.any, r"\exists")
 
 
 def _arg(name: str, forward: Any) -> Any:

@@ -469,6 +469,17 @@ def _reductions() -> list[Case]:
                     torch=lambda t, x, op=op, axis=axis: getattr(t, op)(x, axis),
                 )
             )
+    for op, ref in (("all", np.all), ("any", np.any)):
+        for title, axis, keep in (("all", None, False), ("axis -1", -1, False), ("axes kept", (0, 2), True)):
+            found.append(
+                case(
+                    op,
+                    title,
+                    lambda x, op=op, axis=axis, keep=keep: getattr(sg, op)(x > 0.5, axis=axis, keepdims=keep),
+                    (2, 3, 2),
+                    ref=lambda x, ref=ref, axis=axis, keep=keep: ref(x > 0.5, axis=axis, keepdims=keep),
+                )
+            )
     return found
 
 
