@@ -223,6 +223,15 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+
+def _to_sympy(graph: Any) -> Any:
+    from symgrad.symbolic import to_sympy
+
+    return to_sympy(graph)
+
+
+FUNCTIONS.setdefault("to_sympy", _to_sympy)  # until symgrad.symbolic, which needs SymPy, is imported
+
 _LAZY = {"derive": "symgrad.symbolic", "symbolic": "symgrad"}  # they need SymPy, which takes long to load
 
 

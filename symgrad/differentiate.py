@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 from symgrad.context import MODE, mode
 from symgrad.errors import DTypeError, GradientError, TracingError
 from symgrad.op import FUNCTIONS, OPS
-from symgrad.recording import apply
+from symgrad.recording import apply, outputs_of
 from symgrad.reverse import accumulate, ones, order_below, seeded, zeros
 from symgrad.shapes import concrete, size_of
 from symgrad.tensor import Tensor, as_tensor, tensor
-from symgrad.trees import Structure, flatten, unflatten
+from symgrad.trees import Structure, flatten, tree_map, unflatten
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -51,7 +52,7 @@ class _Call:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise GradientError(f"{where}: with has_aux=True the function returns a pair (output, aux)")
             result, aux = result
-        self.outputs, self.structure = flatten(result)
+        self.outputs, self.structure = flatten(tree_map(outputs_of, result))
         self.outputs = [as_tensor(y) for y in self.outputs]
         self.order = order_below(self.outputs, _TRANSFORM, self.floor)
         beside, structure = flatten(aux)
@@ -209,6 +210,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, ha
     {'a': array(3.), 'b': array(2.)}
     """
 
+    @functools.wraps(f, updated=())
     def differentiated(*args: Any, **options: Any) -> Any:
         call = _Call(lambda *a: f(*a, **options), args, argnums, has_aux, "grad")
         if len(call.outputs) != 1:
@@ -233,6 +235,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     """
     both = value_and_grad(f, argnums, has_aux)
 
+    @functools.wraps(f, updated=())
     def gradient(*args: Any, **options: Any) -> Any:
         value, g = both(*args, **options)
         return (g, value[1]) if has_aux else g
@@ -293,6 +296,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Any:
            [0., 4.]])
     """
 
+    @functools.wraps(f, updated=())
     def differentiated(*args: Any, **options: Any) -> Any:
         call = _Call(lambda *a: f(*a, **options), args, argnums, False, "jacobian")
         if len(call.outputs) != 1:

@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.context import current_run, generator
 from symgrad.errors import GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
-from symgrad.recording import apply, infer
+from symgrad.recording import apply, explain, infer
 from symgrad.shapes import Dim, bind, same_shape, size_of, unify
 from symgrad.tensor import Tensor, as_tensor, reachable, rebuild, records_of
 from symgrad.trees import Structure, flatten, unflatten
@@ -94,7 +94,7 @@ class Graph:
     # Running
 
     def __call__(self, *args: Any) -> Any:
-        """Run on arrays (arrays out) or Tensors (Tensors out)."""
+        """Run on arrays (arrays out) or Tensors (Tensors out); where an array was traced, a list is an array too."""
         given = self._flat(args)
         closed = [leaf for leaf, _ in self.leaves]
         if any(isinstance(x, Tensor) for x in given) or any(leaf.requires_grad & 2 for leaf in closed):
@@ -314,6 +314,7 @@ def _evaluate(node: Tensor, values: list[Any], sizes: Mapping[str, int]) -> Any:
     params: tuple[Any, ...] = bind(node.params, sizes) if node.params else ()
     if op.name == "size":
         return np.asarray(params[0], node.dtype)
-    if op.arity is None:
-        return op.forward(tuple(values), *params)
-    return op.forward(*values, *params)
+    try:
+        return op.forward(tuple(values), *params) if op.arity is None else op.forward(*values, *params)
+    except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
+        raise error if isinstance(error, SymgradError) else explain(op, node.inputs, params, error) from None

@@ -13,7 +13,7 @@ from symgrad.op import CONVERTERS, FUNCTIONS, OPS, Op
 from symgrad.shapes import Dim, broadcast, concrete
 from symgrad.tensor import SCALARS, Tensor, abstract, array_like, as_tensor, make, next_serial
 
-__all__ = ["apply", "check_finite", "infer"]
+__all__ = ["apply", "check_finite", "explain", "infer", "outputs_of"]
 
 _mode = MODE.get
 _ndarray = np.ndarray
@@ -60,7 +60,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tens
     except SymgradError:
         raise
     except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-        raise _explain(op, tensors, params, error) from None
+        raise explain(op, tensors, params, error) from None
     if op.outputs:
         value = tuple(value)
     elif type(value) is not _ndarray:
@@ -114,7 +114,14 @@ def infer(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...]) -> tuple
     return shape, dtype
 
 
-def _explain(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...], error: Exception) -> SymgradError:
+def outputs_of(node: Any) -> Any:
+    """The outputs of a node that has several, as a tuple; anything else as it is."""
+    if not isinstance(node, Tensor) or node.op is None or not node.op.outputs:
+        return node
+    return tuple([apply(OPS["item"], (node,), (k,)) for k in range(len(node.op.outputs))])
+
+
+def explain(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...], error: Exception) -> SymgradError:
     """The failure of a forward as an error that names op, arguments and remedy."""
     shapes = [x.shape for x in tensors]
     if op.indices == "elementwise":
@@ -153,7 +160,7 @@ def _unary(op: Op, x: Tensor) -> Tensor:
     try:
         value = op.forward(value)
     except (ValueError, TypeError, IndexError) as error:
-        raise error if isinstance(error, SymgradError) else _explain(op, (x,), (), error) from None
+        raise error if isinstance(error, SymgradError) else explain(op, (x,), (), error) from None
     if type(value) is not _ndarray:
         value = np.asarray(value)
     node = _new(Tensor)
@@ -180,7 +187,7 @@ def _binary(op: Op, a: Any, b: Any) -> Tensor:
     try:
         value = op.forward(x, y)
     except (ValueError, TypeError) as error:
-        raise _explain(op, (a, b), (), error) from None
+        raise explain(op, (a, b), (), error) from None
     if type(value) is not _ndarray:
         value = np.asarray(value)
     node = _new(Tensor)

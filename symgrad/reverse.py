@@ -14,7 +14,7 @@ import numpy as np
 from symgrad.context import MODE
 from symgrad.errors import DTypeError, GradientError, ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op
-from symgrad.recording import apply, check_finite
+from symgrad.recording import check_finite, outputs_of
 from symgrad.shapes import broadcast, concrete, same_shape, size_of
 from symgrad.tensor import Tensor, as_tensor, check_fresh, constant
 
@@ -102,7 +102,7 @@ def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, array
         return
     if rule is None:
         raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
-    y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (_outputs(node), inputs)
+    y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (outputs_of(node), inputs)
     wanted = [x.requires_grad & bit for x in inputs]
     if type(rule) is tuple:
         sent = [f(g, y, *args, *node.params) if f and w else None for f, w in zip(rule, wanted, strict=False)]
@@ -128,13 +128,6 @@ def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
     if same_shape(wide, x.shape):
         return _EXPAND(c, tuple(x.shape))
     raise GradientError(f"{op.name}: its pullback gave shape {tuple(c.shape)} for an input of shape {tuple(x.shape)}")
-
-
-def _outputs(node: Tensor) -> Any:
-    """A node as its rule reads it: the outputs of a node that has several."""
-    if not node.op.outputs:  # type: ignore[union-attr]
-        return node
-    return tuple(apply(_ITEM, (node,), (k,)) for k in range(len(node.op.outputs)))  # type: ignore[union-attr]
 
 
 def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:

@@ -480,6 +480,8 @@ def _array(data: Any, dtype: Any, where: str) -> NDArray[Any]:
         if isinstance(error, SymgradError):
             raise
         raise _not_an_array(where, data, error) from None
+    if value.dtype.kind == "O":
+        raise _not_an_array(where, data, "it is or holds something that is no number")
     if not value.dtype.isnative:
         value = value.astype(value.dtype.newbyteorder("="))
     if value.dtype.kind not in "biuf" or (value.dtype.kind == "f" and value.dtype not in _FLOATS):
@@ -490,7 +492,7 @@ def _array(data: Any, dtype: Any, where: str) -> NDArray[Any]:
     return value
 
 
-def _not_an_array(where: str, data: Any, error: Exception) -> DTypeError:
+def _not_an_array(where: str, data: Any, error: object) -> DTypeError:
     """The error for data that NumPy cannot make an array of."""
     return DTypeError(
         f"{where}: cannot make an array of {type(data).__name__}: {error}; pass numbers in a regular nest"
@@ -523,7 +525,7 @@ def _plain(literal: Any) -> Any:
 
 def array_like(x: Any, where: str) -> Any:
     """A Tensor or array as it is, numbers in lists as an array."""
-    if hasattr(x, "shape"):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
         return x
     if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) for v in x):
         raise DTypeError(f"{where}: got a {type(x).__name__} of Tensors; join them with sg.stack or sg.concatenate")

@@ -13,12 +13,12 @@ from symgrad.context import mode
 from symgrad.errors import DTypeError, GraphError, ShapeError, TracingError
 from symgrad.graph import Draw, Graph
 from symgrad.op import FUNCTIONS, OPS
-from symgrad.recording import apply
+from symgrad.recording import apply, outputs_of
 from symgrad.shapes import Dim, same_shape
 from symgrad.tensor import Tensor, abstract, as_tensor
-from symgrad.trees import flatten, unflatten
+from symgrad.trees import flatten, tree_map, unflatten
 
-__all__ = ["Spec", "Trace", "spec", "trace"]
+__all__ = ["Spec", "Trace", "positional", "spec", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Trace:
         return node
 
 
-def trace(f: Callable[..., Any], *examples: Any) -> Graph:
+def trace(f: Callable[..., Any], /, *examples: Any, **named: Any) -> Graph:
     """The Graph of what f does, for arguments of the shapes and dtypes of the examples.
 
     Parameters
@@ -132,8 +132,9 @@ def trace(f: Callable[..., Any], *examples: Any) -> Graph:
     f : callable
         Of Tensors. Leaves that it closes over become inputs that are read at every call; leaves
         that it assigns to become outputs; other Python values are frozen as they are now.
-    *examples : arrays, Tensors, or specs; nested dicts, lists and tuples of them
-        Booleans, strings and None are passed through.
+    *examples, **named : arrays, Tensors, or specs; nested dicts, lists and tuples of them
+        Booleans, strings and None are passed through. A list of numbers is such a nest: f gets a list of
+        Tensors. For an array write ``np.array([1.0, 2.0])``.
 
     Returns
     -------
@@ -143,6 +144,8 @@ def trace(f: Callable[..., Any], *examples: Any) -> Graph:
     ------
     TracingError
         If f needs the value of a Tensor: ``if``, ``float()``, ``.numpy()``, a boolean mask.
+    GraphError
+        If the keyword arguments have no place among f's positional ones.
 
     Examples
     --------
@@ -151,6 +154,7 @@ def trace(f: Callable[..., Any], *examples: Any) -> Graph:
     >>> g([1.0, 3.0]), g([1.0, 2.0, 6.0])
     (array(2.), array(3.))
     """
+    examples = positional(f, examples, named, "trace")
     recorder = Trace()
     inputs: list[Tensor] = []
     arguments = []
@@ -160,12 +164,28 @@ def trace(f: Callable[..., Any], *examples: Any) -> Graph:
         structures.append(structure)
         arguments.append(unflatten(structure, [_input(x, name, inputs) for x in leaves]))
     with mode(trace=recorder, recording=True, anomaly=False, scope=()):
-        outputs, structure = flatten(f(*arguments))
+        outputs, structure = flatten(tree_map(outputs_of, f(*arguments)))
         outputs = [recorder.read(as_tensor(y)) for y in outputs]
     assigned = tuple((leaf, recorder.newest[key]) for key, leaf in recorder.assigned.items())
     leaves_met = tuple(recorder.leaves.values())
     draws = tuple(recorder.draws)
     return Graph(tuple(inputs), tuple(outputs), leaves_met, draws, assigned, structure, tuple(structures)).validate()
+
+
+def positional(f: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], where: str) -> tuple[Any, ...]:
+    """The arguments of a call in the order of f's signature, those given by keyword too."""
+    if not named:
+        return args
+    try:
+        bound = inspect.signature(f).bind(*args, **named)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"{where}: the function cannot take these arguments: {error}") from None
+    if bound.kwargs:
+        raise GraphError(
+            f"{where}: {', '.join(bound.kwargs)} cannot be given by keyword, because every argument of a graph has a "
+            "position; give the arguments before it too, or close over the value: lambda x: f(x, option=value)"
+        )
+    return bound.args
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:

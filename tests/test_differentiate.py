@@ -139,6 +139,8 @@ def test_a_pullback_of_a_wrong_shape_is_named():
         (lambda x: (x**0).sum(), [0.0, 2.0], [0.0, 0.0]),
         (lambda x: sg.logaddexp(x[0], x[1]), [-INF, -INF], [0.5, 0.5]),
         (lambda x: sg.logsumexp(x), [-INF, 0.0], [0.0, 1.0]),
+        (lambda x: sg.logsumexp(x), [-INF, -INF], [0.5, 0.5]),
+        (lambda x: sg.logsumexp(x), [INF, 0.0, INF], [0.5, 0.0, 0.5]),
         (lambda x: sg.softmax(x)[0], [1000.0, 0.0], [0.0, 0.0]),
         (lambda x: sg.linalg.norm(x), [3e200, 4e200], [0.6, 0.8]),
         (lambda x: sg.linalg.norm(x), [3e-200, 4e-200], [0.6, 0.8]),

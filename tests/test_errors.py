@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from symgrad import errors, losses
+import viz
+from symgrad import data, errors, losses, nn, optim
 from symgrad.errors import (
     AnomalyError,
     DataError,
     DTypeError,
     GradientError,
+    GraphError,
     OpError,
     ShapeError,
     SymgradError,
@@ -133,9 +135,9 @@ DATA = [
     (lambda: sg.tensor(np.array([1.0], np.longdouble)), DTypeError, "is not supported"),
     (lambda: sg.tensor("text"), DTypeError, r"^tensor: <U4 is not supported"),
     (lambda: sg.tensor(["a", "b"], dtype=float), DTypeError, "^tensor: cannot make an array of list"),
-    (lambda: sg.tensor(None), DTypeError, "^tensor: object is not supported"),
-    (lambda: sg.tensor(object()), DTypeError, "^tensor: object"),
-    (lambda: sg.tensor({"a": 1}), DTypeError, "^tensor: object"),
+    (lambda: sg.tensor(None), DTypeError, "^tensor: cannot make an array of NoneType.*no number; pass numbers"),
+    (lambda: sg.tensor(object()), DTypeError, "^tensor: cannot make an array of object"),
+    (lambda: sg.tensor({"a": 1}), DTypeError, "^tensor: cannot make an array of dict"),
     (lambda: sg.tensor([[1.0, 2.0], [3.0]]), DTypeError, "^tensor: cannot make an array of list.*regular nest"),
     (lambda: sg.tensor(np.array(["2020-01-01"], "M8[D]")), DTypeError, "datetime64.*not supported"),
     (lambda: sg.tensor([1.0], dtype="nonsense"), DTypeError, "^tensor: "),
@@ -299,6 +301,214 @@ def test_failures_inside_of_an_op_of_a_user_are_explained():
     typed = sg.op("typed", lambda x: x + "a", pullback=(lambda g, y, x: g,))
     with pytest.raises(DTypeError, match=r"^typed: "):
         typed(leaf())
+
+
+# --- arguments of the wrong kind, in layers, optimizers, trainers and transforms
+
+LAYERS = {
+    "Linear": lambda: nn.Linear(2, 2),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(2),
+    "LayerNorm": lambda: nn.LayerNorm(2),
+    "Dropout": lambda: nn.Dropout(keep=0.5),
+    "ReLU": nn.ReLU,
+    "Tanh": nn.Tanh,
+}
+NO_ARRAYS = [
+    ("text", "<U4 is not supported"),
+    (None, "cannot make an array of NoneType"),
+    ({"a": 1}, "cannot make an array of dict"),
+    ([[1.0], [1.0, 2.0]], "cannot make an array of list"),
+    ([leaf(), leaf()], "got a list of Tensors; join them with sg.stack"),
+    (np.ones((2, 2), complex), "takes an array of real numbers, got complex128"),
+]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_take_what_is_like_an_array(name):
+    expected = None
+    for given in (np.array([[1.0, 2.0], [3.0, 5.0]]), [[1, 2], [3, 5]], ((1, 2), (3, 5)), sg.tensor([[1, 2], [3, 5]])):
+        layer = LAYERS[name]()
+        with sg.run(seed=0, step=0):
+            found = np.asarray(layer(given))
+        expected = found if expected is None else expected
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+    for given, message in NO_ARRAYS:
+        with pytest.raises(DTypeError, match=f"^{name}: {message}"):
+            LAYERS[name]()(given)
+
+
+def test_a_module_gets_a_list_of_numbers_as_an_array_and_all_else_as_it_is():
+    class Net(nn.Module):
+        def forward(self, x, pair, option=None):
+            return x * 2, pair, option
+
+    pair = (leaf(), leaf())
+    x, second, option = Net()([1.0, 2.0], pair, option=[3.0])
+    np.testing.assert_array_equal(x, [2.0, 4.0])
+    assert second is pair
+    assert isinstance(option, np.ndarray)
+    with pytest.raises(DTypeError, match=r"^Net: cannot make an array of list"):
+        Net()([[1.0], [1.0, 2.0]], pair)
+
+
+def trained(**options):
+    model = nn.Linear(2, 1)
+    return sg.Trainer(model, **{"loss": losses.mse, "optimizer": optim.Adam} | options)
+
+
+def product(a, b=2.0, *, c=1.0):
+    return a * b * c
+
+
+eigh = OPS["eigh"]
+WRONG_KINDS = [
+    (lambda: nn.Linear("2", 1), ShapeError, "^Linear: sizes must be integers of at least 1, got '2', 1"),
+    (lambda: nn.Linear(2.0, 1), ShapeError, r"^Linear: .*got 2\.0, 1"),
+    (lambda: nn.BatchNorm1d(0), ShapeError, "^BatchNorm1d: .*got 0"),
+    (lambda: nn.LayerNorm("3"), ShapeError, "^LayerNorm: .*got '3'"),
+    (lambda: nn.LayerNorm(()), ShapeError, "^LayerNorm: .*got none"),
+    (lambda: nn.Dropout(keep="0.5"), SymgradError, "^Dropout: the probability .*got keep='0.5'"),
+    (lambda: nn.Dropout(drop=None, keep=None), SymgradError, "^Dropout: say keep"),
+    (lambda: optim.Adam([leaf()], lr="0.1"), SymgradError, r"^Adam: lr='0\.1' must be a number of at least 0"),
+    (lambda: optim.SGD([leaf()], lr=None), SymgradError, "^SGD: lr=None must be a number"),
+    (lambda: optim.Adam([leaf()], betas=0.9), SymgradError, r"^Adam: betas=0\.9 must be a pair"),
+    (lambda: trained(metrics=["accuracy"]), SymgradError, r"^Trainer: metrics must be .*\['accuracy'\]"),
+    (lambda: trained(metrics=losses.mse), SymgradError, "^Trainer: metrics must be a list of functions"),
+    (lambda: trained(loss="mse"), SymgradError, "^Trainer: loss must be a function such as .*'mse'"),
+    (lambda: trained(optimizer="adam"), SymgradError, "^Trainer: optimizer must be .*'adam'"),
+    (lambda: trained(schedule=0.1), SymgradError, "^Trainer: schedule must be a function"),
+    (lambda: trained(callbacks=[print]), SymgradError, "^Trainer: callbacks must be"),
+    (lambda: trained(batch_size=0.5), DataError, "^Trainer: batch_size must be a whole number"),
+    (lambda: trained(seed="a"), DataError, "^Trainer: seed must be a whole number"),
+    (lambda: trained().fit((X, X[:, :1]), epochs="3"), DataError, "^fit: epochs must be a whole number"),
+    (
+        lambda: sg.Trainer(3, loss=losses.mse, optimizer=optim.Adam),
+        SymgradError,
+        r"^Trainer: model must be an nn\.Module",
+    ),
+    (lambda: data.digits().split(0.5), DataError, r"^split: fractions=0\.5 must be the shares .*\(0\.5, 0\.5\)"),
+    (lambda: sg.trace(product, sg.spec(), c=sg.spec()), GraphError, "^trace: c cannot be given by keyword.*lambda x"),
+    (lambda: sg.compile(product)(1.0, d=2.0), GraphError, "^compile: .*unexpected keyword argument 'd'"),
+    (lambda: sg.compile(product)(a=1.0, c=2.0), GraphError, "^compile: c cannot be given by keyword"),
+    (lambda: sg.grad(eigh)(np.eye(2)), GradientError, "^grad: the function returned 2 outputs"),
+    (lambda: sg.gradcheck(product, [1.0, 2.0], backward=lambda a: a), OpError, "^gradcheck: "),
+    (lambda: viz.draw_backprop(sg.exp(leaf())), GradientError, r"^draw_backprop: needs a scalar.*\.sum\(\)"),
+]
+
+
+@pytest.mark.parametrize(("act", "kind", "message"), WRONG_KINDS)
+def test_wrong_kinds(act, kind, message):
+    with pytest.raises(kind, match=message):
+        act()
+
+
+def test_keyword_arguments_of_traced_and_compiled_functions():
+    graph = sg.trace(product, b=sg.spec(), a=sg.spec("B"))
+    assert [x.name for x in graph.inputs] == ["a", "b"]
+    fast = sg.compile(product)
+    np.testing.assert_array_equal(fast(b=3.0, a=np.ones(2)), graph(np.ones(2), 3.0))
+    assert sg.grad(fast)(2.0, b=5.0) == 5.0
+
+
+def test_the_outputs_of_an_op_with_several_are_a_tuple_in_graphs_and_plans():
+    a = np.array([[2.0, 1.0], [1.0, 3.0]])
+    for f in (eigh, sg.compile(eigh), sg.trace(lambda a: eigh(a), a)):
+        values, vectors = f(a)
+        np.testing.assert_allclose(vectors @ np.diag(values) @ vectors.T, a, atol=1e-14)
+
+
+def test_a_list_of_numbers_is_one_rule_for_all():
+    """To trace and compile it is a nest of scalars, as in jax; to gradcheck, whose arguments are a tuple, an array."""
+    twice = [1.0, 2.0, 1.0, 2.0]
+    assert sg.compile(lambda x: x * 2)([1.0, 2.0]) == twice
+    assert sg.trace(lambda x: x * 2, [1.0, 2.0])([1.0, 2.0]) == twice
+    np.testing.assert_array_equal(sg.trace(lambda x: x * 2, np.ones(2))([1.0, 2.0]), [2.0, 4.0])
+    assert sg.gradcheck(sg.sin, [1.0, 2.0])
+    assert [e.index for e in sg.gradcheck(sg.sin, [[1.0], [2.0]]).entries] == [(0, 0), (1, 0)]
+    assert sg.gradcheck(lambda x, w: x * w, [np.ones(2), 2.0])
+    with pytest.raises(OpError, match="a list of numbers is one array"):
+        sg.gradcheck(lambda x, w: x * w, [1.0, 2.0])
+
+
+# --- what is only known when a graph or a plan runs
+
+
+def cross(logits, labels):
+    return losses.cross_entropy(logits, labels)
+
+
+WAYS = {
+    "eager": lambda f, *args: f(*args),
+    "tensors": lambda f, *args: f(*map(sg.tensor, args)),
+    "graph": lambda f, *args: sg.trace(f, *args)(*args),
+    "compiled": lambda f, *args: sg.compile(f)(*args),
+    "compiled gradient": lambda f, *args: sg.compile(sg.value_and_grad(f))(*args)[0],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_labels_are_checked_wherever_they_are_read(way):
+    logits = np.arange(12.0).reshape(4, 3)
+    labels = np.array([0, 2, 1, 0])
+    for kind in (np.int64, np.int8, np.uint8):
+        assert float(WAYS[way](cross, logits, labels.astype(kind))) == pytest.approx(float(cross(logits, labels)))
+    for bad in (-1, 3, 100):
+        with pytest.raises(DataError, match=rf"^cross_entropy: label {bad} at row 2 is outside of 0\.\.2"):
+            WAYS[way](cross, logits, np.array([0, 2, bad, 0]))
+
+
+def test_checked_labels_keep_their_name_in_pictures():
+    logits, labels = sg.tensor(np.zeros((2, 3)), requires_grad=True), sg.tensor([0, 2], name="y")
+    scene = viz.draw_backprop(losses.cross_entropy(logits, labels)).scene
+    assert "y" in [viz.plain(card.name) for card in scene.cards]
+
+
+def test_labels_change_between_calls_of_one_plan():
+    fast, logits = sg.compile(cross), np.zeros((4, 3))
+    fast(logits, np.array([0, 1, 2, 0]))
+    with pytest.raises(DataError, match="label -1 at row 3"):
+        fast(logits, np.array([0, 1, 2, -1]))
+    computed = sg.compile(lambda x, y: cross(x, y - 1))  # labels that the plan computes into a buffer
+    computed(logits, np.array([1, 2, 3, 1]))
+    with pytest.raises(DataError, match="label -1 at row 0"):
+        computed(logits, np.array([0, 2, 3, 1]))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_wrong_label_stops_the_training_and_says_where(compiled):
+    rng = np.random.default_rng(0)
+    rows, y = rng.normal(size=(20, 2)), np.full(20, 2)
+    trainer = sg.Trainer(
+        nn.Linear(2, 3), loss=losses.cross_entropy, optimizer=optim.Adam, batch_size=20, compiled=compiled
+    )
+    trainer.fit((rows, y))
+    before = trainer.model.state_dict()
+    y[7] = 3
+    with pytest.raises(DataError, match=r"^fit: minibatch 1 of epoch 2, X \(20, 2\) .* cross_entropy: label 3 at row"):
+        trainer.fit((rows, y))
+    assert all(np.array_equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_a_failing_plan_names_its_line_and_its_arguments():
+    def pick(table, rows):
+        return table[rows] * 2
+
+    table, rows = np.ones((3, 2)), np.array([1])
+    fast, graph = sg.compile(pick), sg.trace(pick, table, rows)
+    with pytest.raises(ShapeError, match=r"^getitem: index 7 is out of bounds.*rows int64\(1,\)"):
+        graph(table, np.array([7]))
+    with pytest.raises(
+        GraphError,
+        match=r"^plan: index 7 is out of bounds .* in line 2, `getitem1 = table\[rows\]`; .*rows int64\(1,\)",
+    ):
+        fast(table, np.array([7]))
+    np.testing.assert_array_equal(fast(table, np.array([-1])), [[2.0, 2.0]])  # counts from the end, as in NumPy
+    log = sg.compile(sg.log)
+    with np.errstate(divide="raise"), pytest.raises(AnomalyError, match=r"^plan: divide by zero .*`log\(x0, log1\)`"):
+        log(np.zeros(2))
+    inverse = sg.compile(sg.op("inv", np.linalg.inv, pullback=(None,), indices="opaque", shape=lambda s: s))
+    with pytest.raises(GraphError, match=r"^plan: Singular matrix in line"):
+        inverse(np.zeros((2, 2)))
 
 
 # --- nothing is raised that is not of the family

@@ -1,6 +1,7 @@
 """The op table, walked: every op gets every check, and an op without a case fails."""
 
 import dataclasses
+import itertools
 import string
 
 import mpmath
@@ -477,6 +478,28 @@ def test_documented_values_at_singular_points(name, point, expected, slopes):
     for x, slope in zip(inputs, slopes, strict=True):
         got = 0.0 if x.grad is None else float(x.grad)
         assert got == pytest.approx(slope, rel=1e-14, abs=0.0)
+
+
+POINTS = (0.0, -0.0, 1.0, -1.0, 0.5, np.inf, -np.inf, np.nan, 1e308, 5e-324)
+
+
+@pytest.mark.parametrize("name", [n for n in ELEMENTWISE if OPS[n].pullback])
+def test_no_rule_warns_in_backward(name):
+    op = OPS[name]
+    points = np.array(list(itertools.product(POINTS, repeat=op.arity))).T
+    given = [points[0] > 0, *points[1:]] if name == "where" else points
+    with np.errstate(all="ignore"):  # the forward warns as NumPy does
+        y, pull = sg.vjp(lambda *xs: op(*(given[:1] if name == "where" else ()), *xs), *points[name == "where" :])
+    for g in (0.0, 1.0, -1e308, np.inf):
+        pull(np.full(y.shape, g))  # a warning is an error here
+
+
+@pytest.mark.parametrize("f", [sg.logsumexp, sg.softmax, sg.log_softmax, sg.norm, sg.std, sg.prod, sg.max])
+def test_no_composition_warns_in_backward(f):
+    for x in itertools.product((0.0, 1.0, np.inf, -np.inf), repeat=3):
+        with np.errstate(all="ignore"):
+            y, pull = sg.vjp(f, np.array(x))
+        pull(np.ones(y.shape))
 
 
 # --- notation

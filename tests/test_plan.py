@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -289,3 +290,35 @@ def test_the_source_shows_the_authors_names():
     fast(np.arange(6.0).reshape(3, 2))
     for name in ("mu", "sigma2", "u", "z_hat"):
         assert f", {name})" in fast.plan.source
+
+
+def test_transforms_keep_the_names_of_the_function():
+    def energy(height, mass=2.0):
+        return (mass * height**2).sum()
+
+    for transform in (sg.grad, sg.value_and_grad, sg.jacobian, sg.hessian):
+        fast = sg.compile(transform(energy))
+        fast(np.ones(3))
+        assert fast.plan.source.startswith("def energy(height):\n")
+    assert sg.grad(sg.grad(sg.sin))(0.0) == 0  # an op has no signature to keep
+
+
+def test_the_source_of_a_training_step_has_readable_names():
+    class Net(sg.nn.Module):
+        def __init__(self):
+            self.blocks = [sg.nn.Sequential(sg.nn.Linear(3, 4), sg.nn.BatchNorm1d(4)) for _ in range(2)]
+            self.head = sg.nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.blocks[0](x) + self.blocks[1](x))
+
+    net = Net()
+    trainer = sg.Trainer(net, loss=sg.losses.mse, optimizer=sg.optim.Adam)
+    trainer.fit((RNG.standard_normal((8, 3)), RNG.standard_normal((8, 2))))
+    source = trainer.plan.source
+    for name in ("blocks_Sequential0_Linear0_weight", "blocks_Sequential1_BatchNorm1d1_running_var", "head_bias",
+                 "m", "v", "t", "lr", "beta1"):  # fmt: skip
+        assert re.search(rf"\b{name}\b", source), name
+    assert "blocks.1.1.running_var" in net.state_dict()
+    assert "leaf_" not in re.sub(r"leaf_\w+\.value", "", source)
+    assert list(trainer.optimizer.state) == [leaf.name for leaf in trainer.optimizer.state.values()] == ["m", "v", "t"]

@@ -105,7 +105,7 @@ def _joined(number: int, factors: list[Any], names: Mapping[str, Text]) -> list[
 
 
 def _power(base: Any, exponent: Any, names: Mapping[str, Text]) -> Piece:
-    if exponent.is_Rational and exponent == Fraction(1, 2):
+    if exponent.is_number and exponent.is_real and float(exponent) == 0.5:
         return [Run("√"), *_wrap(_text(base, names), _ATOM)], _POWER
     if base.is_Pow or base.func.__name__ == "exp":
         inside = bracketed(tuple(_text(base, names)[0]))

@@ -111,7 +111,7 @@ class _Builder:
         if tail is None:
             return edge
         label = Label(self._partial(link.target), self._partial(link.source), tail)
-        return replace(edge, label=label, symbol="" if symbol is None else str(symbol), number=number)
+        return replace(edge, label=label, symbol="" if symbol is None else _formula(symbol), number=number)
 
     def _symbol(self, x: Tensor) -> Any:
         """What stands for a tensor in a local derivative: its card's symbol, its formula, or the literal itself."""
@@ -176,6 +176,13 @@ class _Builder:
             path.append(root)
             root = best[root][2]
         return tuple(reversed(path))
+
+
+def _formula(symbol: Any) -> str:
+    """A local derivative in SymPy's text, decimals without the digits that are not theirs."""
+    from sympy import sstr
+
+    return str(sstr(symbol, full_prec=False))
 
 
 def _longest(count: int, links: list[Link]) -> list[int]:

@@ -72,12 +72,12 @@ def local_symbol(path: Path, stand_in: Callable[[Tensor], Any]) -> Any:
             found = _derivative(node.op, position, len(node.inputs))
             if found is None:
                 return None
-            values = [stand_in(node), *(stand_in(x) for x in node.inputs)]
+            values = [stand_in(node), *_roots(node.op, [stand_in(x) for x in node.inputs])]
             names = [sympy.Symbol(name, real=True) for name in _names(len(node.inputs))]
             product *= found.xreplace(dict(zip(names, values, strict=True)))
         except _FAILURES:
             return None
-    return product
+    return product.xreplace({x: sympy.Integer(int(x)) for x in product.atoms(sympy.Float) if float(x).is_integer()})
 
 
 def _names(count: int) -> tuple[str, ...]:
@@ -99,7 +99,16 @@ def symbol_of(op: Op, arguments: Iterable[Any]) -> Any:
     """An elementwise op on SymPy scalars."""
     from symgrad.symbolic.scalars import symbol_of as evaluate
 
-    return evaluate(op, tuple(arguments))
+    return evaluate(op, tuple(_roots(op, list(arguments))))
+
+
+def _roots(op: Op, arguments: list[Any]) -> list[Any]:
+    """The arguments of an op, with 0.5 as an exponent read as the root that it means."""
+    import sympy
+
+    if op is OPS["power"] and arguments[1] in (sympy.Float(0.5), sympy.Float(-0.5)):
+        return [arguments[0], sympy.Rational(arguments[1])]
+    return arguments
 
 
 def recorded_rule(path: Path) -> tuple[Tensor, dict[str, Tensor]] | None:

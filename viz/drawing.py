@@ -7,6 +7,7 @@ from typing import Any
 from symgrad.errors import GradientError, SymgradError
 from symgrad.graph import Graph
 from symgrad.reverse import adjoints
+from symgrad.shapes import concrete
 from symgrad.tensor import Tensor
 from viz.build import build
 from viz.picture import Picture
@@ -60,6 +61,12 @@ def draw_backprop(loss: Tensor, *, max_nodes: int = 200, inline: bool | None = N
         raise GradientError(
             "draw_backprop: no leaf below this Tensor requires a gradient; make one with "
             "sg.tensor(data, requires_grad=True), or use viz.draw"
+        )
+    several = loss.op is not None and loss.op.outputs
+    if several or not concrete(loss.shape) or loss.size != 1:
+        raise GradientError(
+            f"draw_backprop: needs a scalar, got {loss._describe()}; reduce it, for example with .sum() or .mean(), or "
+            "draw it forward with viz.draw"
         )
     reading = read([loss], _limit(max_nodes), inline)
     gradients = adjoints(loss)

@@ -59,14 +59,14 @@ def literal_text(x: Tensor) -> Text:
 
 
 def exact(x: Tensor) -> Any:
-    """A literal as an exact SymPy number: 0.1 is 1/10, as it was written."""
+    """A literal as a SymPy number: an integer, or the decimal that was written."""
     import sympy
 
     value = x.params[0] if x.op is not None else x.value.item() if is_scalar(x) else None
     if isinstance(value, bool):
         return sympy.true if value else sympy.false
     if isinstance(value, (int, float)):
-        return sympy.Rational(repr(value)) if np.isfinite(value) else sympy.Float(value)
+        return sympy.Integer(int(value)) if np.isfinite(value) and value == int(value) else sympy.Float(value)
     return sympy.Symbol("…")
 
 

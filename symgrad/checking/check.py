@@ -25,6 +25,7 @@ _NEARBY = 8  # points with other last bits, whose derivatives show the rounding 
 _PLATEAU = 8.0  # of the noise of f: as much of a slope may be lost where f is flat up to rounding
 _FINER = (6e-2, 3e-4, 2e-6, 1e-8)  # of the step of the first estimate: where to look again
 _EVIDENCE = 3.0  # digits of agreement that are no accident
+_NOTHING = 0.05  # of the error bar: a gradient that is 0 but for rounding
 _SMALL = 1e-6  # of the largest element: a step for smaller ones would drown in rounding
 
 
@@ -54,8 +55,9 @@ def gradcheck(
     ----------
     f : callable
         A function of Tensors (of any nested result), or with ``backward=`` one of NumPy arrays.
-    inputs : tuple or list, dict, or array
-        The positional arguments of f; the arguments by name; or its one argument. They may be nested.
+    inputs : tuple, dict, or array_like
+        The positional arguments of f; the arguments by name; or its one argument. A list of numbers is one
+        array, a list of arrays is as a tuple. Arguments may be nested.
     order : int
         Up to which order derivatives are checked.
     backward : callable, optional
@@ -302,8 +304,8 @@ class _Stage:
 
 
 def _doubted(entries: list[Entry]) -> list[Entry]:
-    """The entries of one input; unsure ones if none of them agrees to a few digits, though some are not 0."""
-    if any(e.digits > _EVIDENCE for e in entries) or not any(abs(e.analytic) > e.error for e in entries):
+    """The entries of one input; unsure ones if none of them agrees to a few digits, though they are not 0."""
+    if any(e.digits > _EVIDENCE for e in entries) or all(abs(e.analytic) <= _NOTHING * e.error for e in entries):
         return entries
     note = "the error bars are too wide to tell"
     return [replace(e, status="unsure", note=note) if e.status == "right" else e for e in entries]

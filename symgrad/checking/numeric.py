@@ -66,6 +66,11 @@ class Line:
         self.size = self.size or float(np.nan_to_num(np.sum(np.abs(up)), nan=0.0, posinf=0.0))
         return up, down, together(np.maximum(self.noise, _EPS * np.abs(up))[self.moved])
 
+    def above_noise(self, values: NDArray[Any]) -> float:
+        """The sum of the sizes of combinations of outputs that are more than rounding noise."""
+        sizes = np.abs(values)
+        return float(np.sum(sizes[~(sizes <= 16 * self.noise)]))
+
     def hides(self, slope: float) -> bool:
         """Whether f moves in grains so coarse that this slope would not show where f seems flat."""
         return 2 * self.flat * abs(slope) < self.grain < math.inf
@@ -234,6 +239,11 @@ class Singularity:
         return [s for s in (self.left, self.right) if not math.isnan(s)]
 
     @property
+    def apart(self) -> bool:
+        """Whether the one-sided derivatives differ by more than noise."""
+        return self.width > 0 or not abs(self.left - self.right) <= 8 * self.error
+
+    @property
     def middle(self) -> float:
         """Their mean."""
         return sum(self.sides) / len(self.sides) if self.sides else math.nan
@@ -261,10 +271,8 @@ def bends(line: Line, step: float) -> bool:
 
     They fall with the step where f is smooth, so that extrapolating them to 0 gives little.
     """
-    (up, down, noise), (up2, down2, noise2) = line.pair(step), line.pair(step / 2)
-    coarse = np.sum(np.abs(up + down - 2 * line.base)) / step
-    fine = np.sum(np.abs(up2 + down2 - 2 * line.base)) / (step / 2)
-    return not abs(2 * fine - coarse) <= 0.1 * coarse + 16 * (noise + noise2) / step
+    coarse, fine = (line.above_noise(line(h) + line(-h) - 2 * line.base) / h for h in (step, step / 2))
+    return not abs(2 * fine - coarse) <= 0.1 * coarse
 
 
 def singularity(line: Line, step: float) -> Singularity | None:
@@ -274,10 +282,10 @@ def singularity(line: Line, step: float) -> Singularity | None:
         h = step / 10**k
         up, down, noise = line.pair(h)
         finite = bool(np.isfinite(up).all() and np.isfinite(down).all())
-        jump = float(np.sum(np.abs(up + down - 2 * line.base))) / h
+        jump = line.above_noise(up + down - 2 * line.base) / h
         slope = abs(float(np.sum(up - down))) / (2 * h)
         seen.append((jump, slope, noise / h) if finite else None)
-        if finite and max(jump, slope) <= 20 * noise / h:
+        if finite and jump == 0 and slope <= 20 * noise / h:
             break
     before, last = seen[-2:] if len(seen) > 1 else (None, seen[-1])
     if last is None:
@@ -287,17 +295,15 @@ def singularity(line: Line, step: float) -> Singularity | None:
     (jump, slope, noise), (jump0, slope0, _) = last, before
     if slope > 3 * slope0 and slope > 20 * noise:
         return _sides(line, step, "jump or infinite slope")
-    if jump > jump0 / 2 and jump > 20 * noise:
-        return _sides(line, step, "kink")
-    return None
+    kink = _sides(line, step, "kink") if jump > jump0 / 2 else None
+    return kink if kink is not None and kink.apart else None
 
 
 def _sides(line: Line, step: float, kind: str) -> Singularity:
     """The one-sided derivatives, and how far apart they are, output by output."""
     (left, e_left), (right, e_right) = (_one_sided(line, step, side) for side in (-1, 1))
-    h = step * 1e-6
-    ahead, behind = (line(2 * h) - line(h)) / h, (line(-h) - line(-2 * h)) / h
-    width = float(np.sum(np.abs(ahead - behind)))
+    h = step * 1e-4
+    width = line.above_noise(line(2 * h) - line(h) - line(-h) + line(-2 * h)) / h
     if kind == "jump or infinite slope":
         kind = "infinite slope" if math.isinf(left) or math.isinf(right) else "jump"
     return Singularity(kind, left, right, width if math.isfinite(width) else 0.0, e_left + e_right)

@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.checking.numeric import Arrays
 from symgrad.differentiate import vjp
 from symgrad.errors import DataError, DTypeError, GradientError, OpError, UnsupportedError
-from symgrad.tensor import Tensor, as_tensor, tensor
+from symgrad.tensor import SCALARS, Tensor, array_like, as_tensor, tensor
 from symgrad.trees import Structure, flatten, unflatten
 
 __all__ = ["Arguments", "Subject", "arguments_of", "check_outputs", "of_tensors", "paths"]
@@ -125,6 +125,8 @@ def arguments_of(f: Callable[..., Any], inputs: Any, argnums: int | tuple[int, .
     if not callable(f):
         raise OpError(f"gradcheck: f must be a function, got {type(f).__name__}")
     by_name = isinstance(inputs, dict)
+    if isinstance(inputs, list) and inputs and all(isinstance(x, SCALARS) for x in flatten(inputs)[0]):
+        inputs = array_like(inputs, "gradcheck: inputs")
     values = list(inputs.values()) if by_name else list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     if not values:
         raise GradientError("gradcheck: inputs is empty; pass the arguments of f as a tuple, for example (x, w)")
@@ -165,10 +167,10 @@ def _check_call(f: Callable[..., Any], inputs: Any, names: tuple[str, ...], by_n
     try:
         signature.bind(**dict.fromkeys(names)) if by_name else signature.bind(*names)
     except TypeError as error:
-        given = f"{len(names)} argument(s) in a {type(inputs).__name__}" if not by_name else f"the names {list(names)}"
+        given = f"the names {list(names)}" if by_name else f"{len(names)} argument(s) from a {type(inputs).__name__}"
         raise OpError(
-            f"gradcheck: f{signature} cannot take {given}: {error}; a tuple or list holds positional arguments, a "
-            "dict arguments by name; wrap a single nested argument as (x,)"
+            f"gradcheck: f{signature} cannot take {given}: {error}; a tuple holds positional arguments, a dict "
+            "arguments by name, and a list of numbers is one array; wrap a single nested argument as (x,)"
         ) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,8 @@ def split(
 
 
 def _shares(fractions: Sequence[float]) -> NDArray[np.float64]:
+    if not isinstance(fractions, Iterable):
+        raise DataError(f"split: fractions={fractions!r} must be the shares of all parts, for example (0.5, 0.5)")
     shares = examples("split: fractions", fractions).astype(np.float64)
     if shares.ndim != 1 or shares.min() <= 0 or not np.isclose(shares.sum(), 1, rtol=0, atol=1e-9):
         raise DataError(f"split: fractions must be positive and have sum 1, got {fractions}; e.g. (0.6, 0.2, 0.2)")

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import DataError, DTypeError, ShapeError
+from symgrad.errors import DTypeError, ShapeError
 from symgrad.functions.normalization import largest, log_softmax
 from symgrad.op import function
 from symgrad.ops.exponential import exp, log
-from symgrad.ops.indexing import getitem
+from symgrad.ops.indexing import getitem, labels
 from symgrad.ops.reduction import mean, sum
 from symgrad.shapes import same_shape, same_size
-from symgrad.tensor import Tensor, array_like
+from symgrad.tensor import array_like
 
 __all__ = ["cross_entropy", "mse"]
 
@@ -81,7 +81,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
         return -mean(sum(target * log_softmax(logits, -1), -1))
     _check_labels(logits, target)
     shifted = logits - largest(logits, -1)
-    chosen = getitem(shifted, (np.arange(logits.shape[0]), target))
+    chosen = getitem(shifted, (np.arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
     return mean(log(sum(exp(shifted), -1)) - chosen)
 
 
@@ -93,13 +93,3 @@ def _check_labels(logits: Any, target: Any) -> None:
         )
     if target.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: labels must be integers, got {target.dtype}; convert with .astype(int)")
-    value = target.value if isinstance(target, Tensor) else target
-    classes = logits.shape[1]
-    if (
-        value is not None
-        and isinstance(classes, int)
-        and value.size
-        and not (value.min() >= 0 and value.max() < classes)
-    ):
-        bad = int(np.argmax((value < 0) | (value >= classes)))
-        raise DataError(f"cross_entropy: label {value[bad]} at row {bad} is outside of 0..{classes - 1}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.op import function
-from symgrad.ops.exponential import exp, log
+from symgrad.ops.exponential import difference0, exp, log
 from symgrad.ops.layout import squeeze
 from symgrad.ops.marks import named, stop_gradient
 from symgrad.ops.piecewise import isfinite, where
@@ -26,6 +26,8 @@ def largest(x: Any, axis: Any) -> Any:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     r"""The smooth maximum :math:`\ln \sum_i e^{x_i}`, without overflow.
 
+    Elements that are infinite and largest share the gradient equally.
+
     Parameters
     ----------
     x : Tensor or array
@@ -40,8 +42,9 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Tensor(1000.69314718)
     """
     x = array_like(x, "logsumexp")
-    m = largest(x, axis)
-    y = log(sum(exp(x - m), axis, keepdims=True)) + m
+    m = named(stop_gradient(max(x, axis, keepdims=True)), "m")
+    e = named(exp(difference0(x, m)), "e")
+    y = log(named(sum(e, axis, keepdims=True), "S")) + m
     return y if keepdims else squeeze(y, normalize_axes(axis, len(x.shape), "logsumexp"))
 
 
@@ -70,7 +73,8 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     r"""Log-probabilities :math:`x_i - \ln \sum_j e^{x_j}` along an axis, accurate where they are small."""
     x = array_like(x, "log_softmax")
     shifted = x - largest(x, axis)
-    return shifted - log(sum(exp(shifted), axis, keepdims=True))
+    e = named(exp(shifted), "e")
+    return shifted - log(named(sum(e, axis, keepdims=True), "S"))
 
 
 @function()

@@ -8,8 +8,8 @@ from typing import Any
 
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.nn import init
-from symgrad.nn.module import Module
-from symgrad.nn.parameter import Parameter
+from symgrad.nn.module import Layer, Module
+from symgrad.nn.parameter import Parameter, sizes
 from symgrad.ops.exponential import sigmoid, tanh
 from symgrad.ops.piecewise import relu
 from symgrad.shapes import same_size
@@ -17,7 +17,7 @@ from symgrad.shapes import same_size
 __all__ = ["Linear", "ReLU", "Sequential", "Sigmoid", "Tanh"]
 
 
-class Linear(Module):
+class Linear(Layer):
     r"""The affine map :math:`z = x W + b`.
 
     Parameters
@@ -48,8 +48,7 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = None, weight_init: Any = None
     ) -> None:
-        if in_features < 1 or out_features < 1:
-            raise SymgradError(f"Linear: needs at least one input and one output, got {in_features} and {out_features}")
+        in_features, out_features = sizes("Linear", (in_features, out_features))
         self.in_features, self.out_features = in_features, out_features
         bound = in_features**-0.5
         draw = partial(init.uniform, low=-bound, high=bound)
@@ -67,7 +66,7 @@ class Linear(Module):
         return f"{self.in_features}, {self.out_features}" + ("" if "bias" in self._slots else ", bias=False")
 
 
-class ReLU(Module):
+class ReLU(Layer):
     r""":math:`\max(x, 0)`, with derivative 0 at 0."""
 
     def forward(self, x: Any) -> Any:
@@ -75,7 +74,7 @@ class ReLU(Module):
         return relu(x)
 
 
-class Tanh(Module):
+class Tanh(Layer):
     r""":math:`\tanh x`."""
 
     def forward(self, x: Any) -> Any:
@@ -83,7 +82,7 @@ class Tanh(Module):
         return tanh(x)
 
 
-class Sigmoid(Module):
+class Sigmoid(Layer):
     r""":math:`1 / (1 + e^{-x})`."""
 
     def forward(self, x: Any) -> Any:
@@ -135,10 +134,9 @@ class Sequential(Module):
         return list(self)[k]
 
 
-def check_features(layer: Module, x: Any, wanted: int) -> None:
+def check_features(layer: Layer, x: Any, wanted: int) -> None:
     """Raise ShapeError, naming the layer, unless the last axis of x has this size."""
     if not x.shape or not same_size(x.shape[-1], wanted):
         raise ShapeError(
-            f"{type(layer).__name__} {layer._path!r}: takes {wanted} features in the last axis, "
-            f"got an input of shape {tuple(x.shape)}"
+            f"{layer._called()}: takes {wanted} features in the last axis, got an input of shape {tuple(x.shape)}"
         )

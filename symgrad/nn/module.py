@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symgrad.context import RUN, Run, no_grad, run, scope
-from symgrad.errors import SymgradError
+from symgrad.errors import DTypeError, SymgradError
 from symgrad.nn.parameter import Slot, State
-from symgrad.tensor import Meta, Tensor, tensor
+from symgrad.tensor import SCALARS, Meta, Tensor, array_like, tensor
+from symgrad.trees import flatten
 
-__all__ = ["Module"]
+__all__ = ["Layer", "Module"]
 
 
 class Module:
     """Base of all layers and models: set attributes, and define ``forward``.
+
+    Calling it runs ``forward``; a list of numbers is handed over as an array.
 
     Parameters (leaves that require a gradient), `State` and submodules are found by themselves in
     attributes; submodules also in lists, tuples and dicts. ``super().__init__()`` is not needed.
@@ -45,13 +48,14 @@ class Module:
 
     training: bool
     _slots: dict[str, Slot]
-    _path: str
+    _path: str  # as in state_dict
+    _shown: str  # the same for people, in pictures and programs: "Linear0" instead of "0"
     _ready: bool
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Make the module's own books, so that ``__init__`` of a subclass needs no call of this one's."""
         made = super().__new__(cls)
-        made.__dict__.update(training=True, _slots={}, _path="", _ready=False)
+        made.__dict__.update(training=True, _slots={}, _path="", _shown="", _ready=False)
         return made
 
     def forward(self, *args: Any, **options: Any) -> Any:
@@ -62,13 +66,17 @@ class Module:
         """Run ``forward``, marked as a scope of the graph."""
         if not self._ready:
             self._draw()
-        with scope(self._label()):
-            return self.forward(*args, **options)
+        with scope(self._shown.rpartition(".")[2] or type(self).__name__):
+            return self.forward(*map(self._taken, args), **{name: self._taken(x) for name, x in options.items()})
 
-    def _label(self) -> str:
-        """The last name of the path; a number in a list says little, so the kind goes before it."""
-        last = self._path.rpartition(".")[2]
-        return last if last and not last.isdigit() else type(self).__name__ + last
+    def _taken(self, x: Any) -> Any:
+        """An argument as ``forward`` gets it."""
+        numbers = isinstance(x, list) and x and all(isinstance(v, SCALARS) for v in flatten(x)[0])
+        return array_like(x, self._called()) if numbers else x
+
+    def _called(self) -> str:
+        """The module in errors."""
+        return f"{type(self).__name__} {self._path!r}" if self._path else type(self).__name__
 
     # Attributes
 
@@ -89,7 +97,7 @@ class Module:
         self.__dict__[name] = value
         for path, child in _modules_in(value, name):
             self.__dict__["_ready"] = False
-            child._relabel(_join(self._path, path))
+            child._relabel(_join(self._path, path), _join(self._shown, _shown(path, {path: child})))
 
     def __getattr__(self, name: str) -> Any:
         slot = self.__dict__.get("_slots", {}).get(name)
@@ -103,21 +111,25 @@ class Module:
         if slot.leaf is None or seed is not None:
             slot.draw(_ambient().seed if seed is None else seed, path)
         assert slot.leaf is not None
-        if slot.leaf.name is None:
-            slot.leaf = _name(slot.leaf, path)
+        _name(slot.leaf, _join(self._shown, name))
         return slot.leaf
 
-    def _relabel(self, path: str) -> None:
-        for below, module in self.named_modules():
-            module.__dict__["_path"] = _join(path, below)
+    def _relabel(self, path: str, shown: str) -> None:
+        """Tell this module and all below where they are."""
+        found = dict(self.named_modules())
+        for below, module in found.items():
+            module.__dict__.update(_path=_join(path, below), _shown=_join(shown, _shown(below, found)))
 
     def _draw(self, seed: int | None = None) -> None:
         """Settle the paths of all modules below, then draw what was not drawn (or, with a seed, all)."""
-        self._relabel(self._path)
+        self._relabel(self._path, self._shown)
         for _, module in self.named_modules():
             for name, slot in module._slots.items():
                 module._leaf(name, slot, seed)
             module.__dict__["_ready"] = True
+        for _, module in self.named_modules():
+            for name, state in module._states():
+                _name(state.leaf, _join(module._shown, name))
 
     def initialize(self, seed: int = 0) -> Self:
         """Draw all initial values, now or again, with this seed; returns the module.
@@ -168,12 +180,10 @@ class Module:
 
     def named_states(self) -> list[tuple[str, State]]:
         """Path and `State` of everything that modules remember."""
-        return [
-            (_join(path, name), value)
-            for path, module in self.named_modules()
-            for name, value in module.__dict__.items()
-            if isinstance(value, State)
-        ]
+        return [(_join(path, name), value) for path, module in self.named_modules() for name, value in module._states()]
+
+    def _states(self) -> list[tuple[str, State]]:
+        return [(name, value) for name, value in self.__dict__.items() if isinstance(value, State)]
 
     # Saving
 
@@ -271,6 +281,17 @@ class Module:
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
 
+class Layer(Module):
+    """Base of the layers that take one array of real numbers."""
+
+    def _taken(self, x: Any) -> Any:
+        """The argument as an array or Tensor, checked."""
+        x = array_like(x, self._called())
+        if x.dtype.kind not in "biuf":
+            raise DTypeError(f"{self._called()}: takes an array of real numbers, got {x.dtype}")
+        return x
+
+
 def _modules_in(value: Any, name: str) -> list[tuple[str, Module]]:
     """Name and module of the modules in the value of an attribute."""
     if isinstance(value, Module):
@@ -287,11 +308,20 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
-def _name(leaf: Tensor, path: str) -> Tensor:
-    """The leaf, called after its path for errors and pictures; its identity is kept."""
+def _shown(path: str, modules: Mapping[str, Module]) -> str:
+    """A path for people: a number in a list says little, so the kind of the module goes before it."""
+    shown = parts = path.split(".")
+    for k, part in enumerate(parts):
+        module = modules.get(".".join(parts[: k + 1]))
+        if part.isdigit() and module is not None:
+            shown = [*shown[:k], type(module).__name__ + part, *shown[k + 1 :]]
+    return ".".join(shown)
+
+
+def _name(leaf: Tensor, name: str) -> None:
+    """Name a leaf that has no name, for errors, pictures and programs."""
     leaf.meta = leaf.meta or Meta()
-    leaf.meta.name = path
-    return leaf
+    leaf.meta.name = leaf.meta.name or name
 
 
 def _ambient() -> Run:

@@ -12,14 +12,14 @@ from symgrad.context import RUN, Run, no_grad, run
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.nn import init, kernels
 from symgrad.nn.layers import check_features
-from symgrad.nn.module import Module
-from symgrad.nn.parameter import Parameter, State
+from symgrad.nn.module import Layer, Module
+from symgrad.nn.parameter import Parameter, State, sizes
 from symgrad.tensor import tensor
 
 __all__ = ["BatchNorm1d", "LayerNorm", "population_statistics"]
 
 
-class BatchNorm1d(Module):
+class BatchNorm1d(Layer):
     r"""Batch normalisation :math:`\hat z = \gamma\,(z - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta` of every feature.
 
     In training, :math:`\mu` and :math:`\sigma^2` are those of the minibatch, and gradients flow through them.
@@ -67,6 +67,7 @@ class BatchNorm1d(Module):
     ) -> None:
         if stats not in ("population", "running"):
             raise SymgradError(f"BatchNorm1d: stats={stats!r} is none of 'population', 'running'")
+        (num_features,) = sizes("BatchNorm1d", (num_features,))
         self.num_features, self.eps, self.momentum, self.stats = num_features, eps, momentum, stats
         self.weight = Parameter(init.ones, (num_features,), dtype=dtype, latex=r"\gamma")
         self.bias = Parameter(init.zeros, (num_features,), dtype=dtype, latex=r"\beta")
@@ -77,14 +78,14 @@ class BatchNorm1d(Module):
         """The standardised features of z, of shape (B, num_features)."""
         check_features(self, z, self.num_features)
         if len(z.shape) != 2:
-            raise ShapeError(f"BatchNorm1d {self._path!r}: takes (B, {self.num_features}), got {tuple(z.shape)}")
+            raise ShapeError(f"{self._called()}: takes (B, {self.num_features}), got {tuple(z.shape)}")
         if not self.in_training():
             scale = self.weight / (self.running_var.read() + self.eps) ** 0.5
             return (z - self.running_mean.read()) * scale + self.bias
         B = z.shape[0]
         if isinstance(B, int) and B == 1:
             raise ShapeError(
-                f"BatchNorm1d {self._path!r}: a minibatch of 1 has no variance to divide by in training; use "
+                f"{self._called()}: a minibatch of 1 has no variance to divide by in training; use "
                 "batches of at least 2 (data.batches joins a last batch of one to the one before it), or model.eval()"
             )
         z_hat, mu, sigma2 = kernels.batch_norm(z, self.weight, self.bias, self.eps)
@@ -100,7 +101,7 @@ class BatchNorm1d(Module):
         return f"{self.num_features}, stats={self.stats!r}"
 
 
-class LayerNorm(Module):
+class LayerNorm(Layer):
     r"""Layer normalisation: every sample standardised over its last axes.
 
     Parameters
@@ -124,7 +125,8 @@ class LayerNorm(Module):
     """
 
     def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, *, dtype: Any = None) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        several = isinstance(normalized_shape, tuple | list)
+        shape = sizes("LayerNorm", normalized_shape if several else (normalized_shape,))
         self.normalized_shape, self.eps = shape, eps
         self.weight = Parameter(init.ones, shape, dtype=dtype, latex=r"\gamma")
         self.bias = Parameter(init.zeros, shape, dtype=dtype, latex=r"\beta")
@@ -133,9 +135,7 @@ class LayerNorm(Module):
         """The standardised samples."""
         n = len(self.normalized_shape)
         if tuple(z.shape[-n:]) != self.normalized_shape:
-            raise ShapeError(
-                f"LayerNorm {self._path!r}: takes last axes {self.normalized_shape}, got shape {tuple(z.shape)}"
-            )
+            raise ShapeError(f"{self._called()}: takes last axes {self.normalized_shape}, got shape {tuple(z.shape)}")
         return functions.layer_norm(z, self.weight, self.bias, self.eps, axis=tuple(range(-n, 0)))
 
     def extra(self) -> str:

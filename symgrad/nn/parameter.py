@@ -10,9 +10,16 @@ import numpy as np
 
 from symgrad.context import Run, generator
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.tensor import Tensor, tensor
+from symgrad.tensor import Meta, Tensor, tensor
 
-__all__ = ["Parameter", "Slot", "State"]
+__all__ = ["Parameter", "Slot", "State", "sizes"]
+
+
+def sizes(layer: str, given: Any) -> tuple[int, ...]:
+    """The sizes that a layer was made with, checked."""
+    if not given or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in given):
+        raise ShapeError(f"{layer}: sizes must be integers of at least 1, got {', '.join(map(repr, given)) or 'none'}")
+    return tuple(map(int, given))
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +40,8 @@ class Slot:
         if value.shape != self.shape:
             raise ShapeError(f"parameter {path}: its initialiser made shape {value.shape} instead of {self.shape}")
         if self.leaf is None:
-            self.leaf = tensor(value, name=path, requires_grad=True)
-            self.leaf.meta.latex = self.latex  # type: ignore[union-attr]
+            self.leaf = tensor(value, requires_grad=True)
+            self.leaf.meta = Meta(latex=self.latex)
         else:
             self.leaf._publish(value.copy())  # of the leaf itself, even while tracing
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import DTypeError, ShapeError, TracingError
+from symgrad.errors import DataError, DTypeError, ShapeError, TracingError
 from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.shapes import Dim, as_shape, broadcast, concrete, normalize_axis, same_shape, same_size
 from symgrad.tensor import Tensor, array_like
 
-__all__ = ["getitem", "scatter", "take"]
+__all__ = ["getitem", "labels", "scatter", "take"]
 
 Key = tuple[Any, ...]
 
@@ -132,6 +132,33 @@ _add_at: Op = builtin(
     shape=lambda shapes, key, shape: _scattered(shapes, key, shape),
     dtype=lambda own, *rest: own,
 )
+
+
+def _checked_labels(x: Any, classes: int, where: str) -> Any:
+    if x.size and not (x.min() >= 0 and x.max() < classes):
+        at = int(np.argmax(((x < 0) | (x >= classes)).ravel()))
+        raise DataError(f"{where}: label {x.ravel()[at]} at row {at} is outside of 0..{classes - 1}")
+    return x.copy()
+
+
+_labels: Op = builtin("labels", _checked_labels, pullback=(None,), params=("classes", "where"), promotes=(),
+                      indices="opaque", notation="{0}", shape=lambda own, classes, where: own,
+                      dtype=lambda own, classes, where: own)  # fmt: skip
+
+
+def labels(x: Any, classes: Any, where: str) -> Any:
+    """Class labels as they are, checked whenever they are read: now, or when a graph or plan runs.
+
+    Parameters
+    ----------
+    x : integers
+    classes : int
+        Labels are 0 to classes - 1.
+    where : str
+        What the error names.
+    """
+    checked = _labels(x, classes, where)
+    return x if getattr(checked, "value", x) is not None else checked  # what was checked now keeps its name
 
 
 def encode(key: Any, shape: Any, where: str) -> tuple[Key, list[Any]]:

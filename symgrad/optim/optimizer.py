@@ -64,7 +64,8 @@ class Optimizer:
             raise SymgradError(
                 f"{rule.__name__}: has no hyperparameter {sorted(hyperparameters.keys() - allowed)}; it has {allowed}"
             )
-        self.state = {name: tensor(np.zeros(() if name == "t" else self.edges[-1], self.dtype)) for name in names}
+        sizes = {name: () if name == "t" else self.edges[-1] for name in names}
+        self.state = {name: tensor(np.zeros(size, self.dtype), name=name) for name, size in sizes.items()}
         self.hyperparameters = {name: tensor(x, dtype=self.dtype, name=name) for name, x in hyperparameters.items()}
 
     def step(self) -> None:
@@ -219,6 +220,8 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
+        if np.shape(betas) != (2,):
+            raise SymgradError(f"Adam: betas={betas!r} must be a pair of numbers, such as (0.9, 0.999)")
         beta1, beta2 = betas
         _within("Adam", lr=(lr, 0, np.inf), beta1=(beta1, 0, 1), beta2=(beta2, 0, 1), eps=(eps, 0, np.inf),
                 weight_decay=(weight_decay, 0, np.inf))  # fmt: skip
@@ -266,10 +269,10 @@ def _checked(params: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _within(who: str, **limits: tuple[float, float, float]) -> None:
-    """Check that low <= value < high (every number below infinity)."""
+    """Check that these are numbers, low <= value < high (every number below infinity)."""
     for name, (value, low, high) in limits.items():
-        if not low <= value < high:
-            raise SymgradError(f"{who}: {name}={value!r} must be at least {low} and below {high}")
+        if np.asarray(value).dtype.kind not in "iuf" or np.ndim(value) or not low <= value < high:
+            raise SymgradError(f"{who}: {name}={value!r} must be a number of at least {low} and below {high}")
 
 
 def _without_zeros(**values: float) -> dict[str, float]:

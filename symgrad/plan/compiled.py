@@ -14,7 +14,7 @@ from symgrad.context import MODE, RUN
 from symgrad.errors import GraphError, TracingError
 from symgrad.plan.program import Plan
 from symgrad.tensor import Tensor, tensor
-from symgrad.tracing import trace
+from symgrad.tracing import positional, trace
 from symgrad.trees import flatten, tree_map
 
 __all__ = ["Compiled", "compile"]
@@ -40,8 +40,10 @@ class Compiled:
         self._held = False
         self._fallbacks = 0
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, /, *args: Any, **named: Any) -> Any:
         """Run the plan for these arguments, making it at their first call."""
+        if named:
+            args = positional(self.function, args, named, "compile")
         if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
             try:
                 run = RUN.get()
@@ -147,7 +149,8 @@ def compile(f: Callable[..., Any]) -> Compiled:
     Parameters
     ----------
     f : callable
-        Of arrays; traceable. What cannot be traced runs eagerly, and says why once (logger "symgrad").
+        Of arrays, numbers, and nested dicts, lists and tuples of them; traceable. What cannot be traced runs
+        eagerly, and says why once (logger "symgrad"). A list of numbers is such a nest, as in `trace`.
 
     Returns
     -------

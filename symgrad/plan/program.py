@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import keyword
 import threading
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.errors import GraphError
+from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
 from symgrad.op import Op
 from symgrad.plan.emission import CALLED, EMIT, VIEWS, out_argument
@@ -227,7 +228,8 @@ class Plan:
         namespace.update({n: getattr(np, n) for n in CALLED})
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
-        exec(compile(self.source, f"<plan of {name}>", "exec"), namespace)
+        self._file = f"<plan of {name}>"
+        exec(compile(self.source, self._file, "exec"), namespace)
         self._step = namespace[name]
 
     def run(self, arrays: Sequence[Any], publish: bool = True) -> tuple[Any, ...]:
@@ -252,15 +254,27 @@ class Plan:
             drawn = [d.sample({}) for d in self.graph.draws] if self.graph.draws else ()
             try:
                 results = self._step(*arrays, *drawn)
-            except BaseException:
+            except BaseException as error:
                 for state in self._owned:  # buffers may be half done: the leaves' published values count
                     state.serial = 0
+                self._explain(error, arrays)
                 raise
             if publish:
                 self._publish()
             else:
                 self._pending = True
         return results  # type: ignore[no-any-return]
+
+    def _explain(self, error: BaseException, arrays: Sequence[Any]) -> None:
+        """Raise the failure of a NumPy call as an error that names the line of the program and its arguments."""
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == self._file]
+        numeric = isinstance(error, (ValueError, TypeError, IndexError, FloatingPointError))
+        if not numeric or isinstance(error, SymgradError) or not lines:
+            return
+        kind = AnomalyError if isinstance(error, FloatingPointError) else GraphError
+        given = ", ".join(f"{x.name} {a.dtype}{a.shape}" for x, a in zip(self.graph.inputs, arrays, strict=True))
+        line = self.source.splitlines()[lines[0] - 1].strip()  # type: ignore[operator]
+        raise kind(f"plan: {error} in line {lines[0]}, `{line}`; the arguments were {given}") from error
 
     def publish(self) -> None:
         """Give all leaves that the plan owns their newest values."""

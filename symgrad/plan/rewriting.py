@@ -175,7 +175,7 @@ def _bounded(x: Tensor, signs: dict[int, int]) -> bool:
 
 def _shifted(x: Tensor) -> bool:
     """X - max(x), the shift of every softmax (where the largest element is finite)."""
-    if x.op is not OPS["subtract"]:
+    if x.op not in (OPS["subtract"], OPS["difference0"]):
         return False
     shift = x.inputs[1]
     while shift.op is not None and shift.op.name in ("where", "expand"):

@@ -4,6 +4,7 @@ from symgrad.symbolic.derivation import Derivation, derive
 from symgrad.symbolic.diagnosis import Diagnosis, diagnose
 from symgrad.symbolic.entries import catalogue
 from symgrad.symbolic.equality import prove
+from symgrad.symbolic.export import to_sympy
 from symgrad.symbolic.proof import Certificate
 from symgrad.symbolic.scalars import local_derivative, prove_rule
 from symgrad.symbolic.steps import Step
@@ -21,4 +22,5 @@ __all__ = [
     "parse",
     "prove",
     "prove_rule",
+    "to_sympy",
 ]

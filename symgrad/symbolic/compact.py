@@ -19,8 +19,9 @@ from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
 
-from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, power
-from symgrad.symbolic.normal import Factor, Index, Monomial, Number, Poly, Sum, number, rename
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total, add, mul, power
+from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum
+from symgrad.symbolic.normal import Poly, number, rename
 
 __all__ = ["compact", "symbols"]
 
@@ -49,7 +50,7 @@ def symbols(tree: Expr) -> int:
             return sum(symbols(p) for p in parts)
         case Pow(base, exponent):
             return symbols(base) + (exponent != Num(-1))
-        case Total(bound, body):
+        case Total(bound, body) | Reduction(_, bound, body):
             return symbols(body) + len(bound)
 
 

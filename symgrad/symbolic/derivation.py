@@ -23,30 +23,31 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic import source, steps
 from symgrad.symbolic.checking import Check, check
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, refs, rename_tree, replace_refs
+from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, free_of, refs, rename_tree, replace_refs
+from symgrad.symbolic.factors import Index, Var
 from symgrad.symbolic.latex import Latex
-from symgrad.symbolic.normal import Index, Poly, Var, rename, sum_over
+from symgrad.symbolic.normal import Poly, rename, sum_over
 from symgrad.symbolic.program import ANY, POSITIVE, Let, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.read import Reader, indices_of, tangents
-from symgrad.symbolic.record import Record, record
-from symgrad.symbolic.sympy_io import Letters, to_sympy
+from symgrad.symbolic.record import Record, in_order, record
+from symgrad.symbolic.sympy_io import Letters, letters_for, to_sympy
 
 __all__ = ["Derivation", "derive"]
 
-SPARE = "qlmnopabcdefh"
 
-
-def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
+def derive(f: Callable[..., Any] | str, /, *specs: Any, **named: Any) -> Derivation:
     """Derive the gradients of a function for symbolic sizes, or of an entry of the catalogue.
 
     Parameters
     ----------
     f : callable or str
         An ordinary symgrad function that returns one Tensor, or a name from ``symbolic.catalogue()``.
-    **specs : spec
-        One per argument. An argument with a number as default and no spec becomes a symbolic constant of its name,
-        positive if the default is; a keyword-only one is an option (an axis, say) and keeps its default.
+    *specs, **named : spec
+        One per argument, in order or by name. An argument without a spec needs a default. If that is a float (``eps``),
+        it becomes a symbolic constant of its name, positive if the default is; anything else (an int, a bool, a tuple,
+        None, text) is an option such as an axis and keeps its value. A number, a tuple or None by name replaces a
+        default: ``axis=-1``.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
     Raises
     ------
     SymbolicError
-        If the function uses something that has no meaning in index notation; the message names the op and a remedy.
+        If a derivative passes something that has no meaning in index notation; the message names the op and a remedy.
 
     Examples
     --------
@@ -67,11 +68,19 @@ def derive(f: Callable[..., Any] | str, /, **specs: Any) -> Derivation:
         from symgrad.symbolic.entries import entry
 
         found = entry(f)
-        return Derivation(f, found.function, record(found.function, {**found.specs, **specs}))
-    return Derivation(getattr(f, "__name__", "f").strip("<>"), f, record(f, specs))
+        name, function, given = f, found.function, dict(found.specs)
+    else:
+        name, function, given = getattr(f, "__name__", "f").strip("<>"), f, {}
+    ordered = in_order(function, specs)
+    if twice := ordered.keys() & named.keys():
+        raise SymbolicError(f"derive: {sorted(twice)} given in order and by name; give each argument one spec")
+    made = record(function, {**given, **ordered, **named})
+    d = Derivation(name, made.function, made)
+    _ = d.polys  # reads the graph: what cannot be derived is said now
+    return d
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """The gradients of one function; everything beyond them is worked out when it is asked for."""
 
@@ -118,6 +127,10 @@ class Derivation:
         """Names of the symbolic sizes."""
         shapes = [n.shape for n in self.record.arguments.values()]
         return frozenset(n for shape in shapes for s in shape if hasattr(s, "names") for n in s.names())
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{n}: {tuple(x.shape)}" for n, x in self.record.arguments.items())
+        return f"Derivation({self.name}, {arguments})"
 
     # results -----------------------------------------------------------------------------------------------------
 
@@ -244,7 +257,7 @@ class Derivation:
     def adjoint(self, node: Any) -> Poly:
         """What the traced pullbacks give for a node."""
         cotangent = self.record.adjoints.get(node.serial)
-        return Poly({}) if cotangent is None else self.reader.values[cotangent.serial].poly
+        return Poly({}) if cotangent is None else self.reader.value(cotangent).poly
 
     def total_derivative(self, node: Any) -> Poly:
         """The same by the independent forward mode, contracted with the cotangent."""
@@ -259,7 +272,10 @@ class Derivation:
         return prove_zero(self.program, self.total_derivative(node) - poly, self.assumptions)
 
     def prove(self, name: str, expression: Any) -> Certificate:
-        """Whether a SymPy expression in the names of this derivation is the gradient with respect to an argument."""
+        """Whether an expression in the names of this derivation is the gradient with respect to an argument.
+
+        SymPy, a number, or text: ``d.prove("z", "gamma*g[i]")``, with the letters that the gradients show.
+        """
         from symgrad.symbolic.equality import in_program
 
         node = self.record.arguments[self._known(name)]
@@ -272,13 +288,7 @@ class Derivation:
     def letters(self, indices: Iterable[Index]) -> Letters:
         """Letters for free indices: i for the first axis of the first argument, then the size's own letter."""
         first = next((indices_of(n.shape)[0].size for n in self.record.arguments.values() if indices_of(n.shape)), None)
-        names: dict[Index, str] = {}
-        taken = {n for n in self.program.leaves if len(n) == 1} | {"j", "k", self.record.cotangent.name}
-        for i in indices:
-            own = i.size[0][0][0].lower() if len(i.size) == 1 and i.size[0][0] else ""
-            choices = ["i", *SPARE] if i.size == first else [own if len(own) == 1 else "", *SPARE]
-            names.setdefault(i, next(c for c in choices if c and c not in names.values() and (c not in taken)))
-        return Letters(names)
+        return letters_for(indices, first, {*self.program.leaves})
 
     def sympy(self, tree: Expr, at: Any) -> Any:
         """A tree as SymPy, with automatic names put in."""
@@ -288,7 +298,7 @@ class Derivation:
     def latex_of(self, tree: Expr) -> str:
         """A tree as LaTeX, with automatic names put in."""
         shown = self.inlined(tree, lambda let: let.automatic)
-        free = sorted(source.free_of(shown), reverse=True)
+        free = sorted(free_of(shown), reverse=True)
         return Latex(self.letters(free), {**self.program.latex, **self._letter_names()})(shown)
 
     def _letter_names(self) -> dict[str, str]:

@@ -85,6 +85,10 @@ def diagnose(f: Callable[..., Any] | str, backward: Callable[..., Any], /, **spe
 
 def _called(backward: Callable[..., Any], arrays: Mapping[str, Any]) -> Any:
     parameters = inspect.signature(backward).parameters.values()
+    free = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    unknown = [p.name for p in parameters if p.name not in arrays and p.default is p.empty and p.kind not in free]
+    if unknown:
+        raise SymbolicError(f"diagnose: backward takes {unknown}, which are not known here; it may take {list(arrays)}")
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return backward(**arrays)
     return backward(**{p.name: arrays[p.name] for p in parameters if p.name in arrays})

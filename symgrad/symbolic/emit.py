@@ -10,11 +10,31 @@ import keyword
 import re
 import string
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
+
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total, add, mul, refs, rename_tree
-from symgrad.symbolic.normal import Extent, Index, Number, Var
+from symgrad.op import OPS
+from symgrad.symbolic.expr import (
+    Add,
+    Call,
+    Expr,
+    Kronecker,
+    Mul,
+    Num,
+    Pow,
+    Reduction,
+    Ref,
+    Total,
+    add,
+    free_of,
+    mul,
+    refs,
+    rename_tree,
+)
+from symgrad.symbolic.factors import Extent, Index, Number, Var
 
 __all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "unused"]
 
@@ -62,9 +82,9 @@ class Emitter:
         """Add the line ``target = tree``; a sum computed here is known by that name from now on."""
         tree = canonical(tree)
         own = self._own_layout(tree, layout)
-        if isinstance(tree, Total) and (tree, own) not in self.known:
+        if isinstance(tree, Total | Reduction) and (tree, own) not in self.known:
             self.known[tree, own] = target
-            self.lines.append(f"{target} = {self._sum(tree.bound, tree.body, own)}")
+            self.lines.append(f"{target} = {self._reduced(tree, own)}")
         else:
             self.lines.append(f"{target} = {self(tree, layout)}")
 
@@ -82,8 +102,8 @@ class Emitter:
                 return self._product(tree, layout, level)
             case Call(name, args):
                 return self._call(name, args, layout)
-            case Total(bound, body):
-                return self._once(tree, layout, bound, body)
+            case Total() | Reduction():
+                return self._once(tree, layout)
             case Kronecker(first, second):
                 return self._kronecker(first, second, layout)
 
@@ -171,28 +191,33 @@ class Emitter:
     def _call(self, name: str, args: tuple[Expr, ...], layout: Layout) -> str:
         if name == "pow":
             return f"{self(args[0], layout, ATOM)}**{self(args[1], layout, ATOM)}"
-        if name not in FUNCTION and name not in SPECIAL:
-            raise SymbolicError(f"{name}: neither NumPy nor SciPy has it, so no source is emitted for it")
-        return f"{FUNCTION.get(name) or SPECIAL[name]}({', '.join(self(a, layout) for a in args)})"
+        return f"{_function(name)}({', '.join(self(a, layout) for a in args)})"
 
     # sums --------------------------------------------------------------------------------------------------------
 
-    def _once(self, tree: Expr, layout: Layout, bound: tuple[Index, ...], body: Expr) -> str:
-        """A sum, computed on a line of its own the first time it is needed."""
+    def _once(self, tree: Total | Reduction, layout: Layout) -> str:
+        """A reduction, computed on a line of its own the first time it is needed."""
         own = self._own_layout(tree, layout)
         if (tree, own) not in self.known:
-            text = self._sum(bound, body, own)
+            text = self._reduced(tree, own)
             self.known[tree, own] = unused(f"{self.temporary}{len(self.known) + 1}", self.taken)
             self.lines.append(f"{self.known[tree, own]} = {text}")
         return self.known[tree, own]
 
     def _own_layout(self, tree: Expr, layout: Layout) -> Layout:
         """The part of a layout that a tree really spans."""
-        present = {i for v in refs(tree) for i in v.indices}
+        present = free_of(tree)
         own = tuple([i if i in present else None for i in layout])
         while own and own[0] is None:
             own = own[1:]
         return own
+
+    def _reduced(self, tree: Total | Reduction, layout: Layout) -> str:
+        if isinstance(tree, Total):
+            return self._sum(tree.bound, tree.body, layout)
+        if not hasattr(np, tree.name):
+            raise SymbolicError(f"{tree.name}: NumPy has no reduction of this name, so no source is emitted for it")
+        return self._over(f"np.{tree.name}", tree.bound, tree.body, layout)
 
     def _sum(self, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
         factors = list(body.factors) if isinstance(body, Mul) else [body]
@@ -202,19 +227,25 @@ class Emitter:
         parts = _distributed(factors, bound)
         if parts:  # otherwise an array with all the axes would be made
             return self(parts, layout)
+        return self._over("np.sum", bound, body, layout)
+
+    def _over(self, function: str, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
+        """A reduction of an array along the axes of the bound indices."""
+        free = free_of(body)
         shapes = [self.axes(v) for v in refs(body)]
+        shapes = [axes for axes in shapes if free.issuperset(i for i in axes if i is not None)]
         wide = max(shapes, key=lambda axes: (len(set(axes) & set(bound)), len(axes)), default=())
         axes = tuple([k for k, i in enumerate(wide) if i in bound])
         kept = tuple([None if i in bound else i for i in wide])
         dropped = tuple([i for i in wide if i not in bound])
-        if len(axes) == len(bound) and len(set(wide)) >= len(wide) - wide.count(None) and _covers(wide, body, bound):
+        if len(axes) == len(bound) and len(set(wide)) >= len(wide) - wide.count(None) and free.issubset(wide):
             axis = axes[0] if len(axes) == 1 else axes
             if len(kept) == len(layout) and _aligned(kept, layout):
-                return f"np.sum({self(body, wide)}, axis={axis}, keepdims=True)"
+                return f"{function}({self(body, wide)}, axis={axis}, keepdims=True)"
             if _aligned(dropped, layout):
-                return f"np.sum({self(body, wide)}, axis={axis})"
+                return f"{function}({self(body, wide)}, axis={axis})"
         axis = 0 if len(bound) == 1 else tuple(range(len(bound)))
-        return f"np.sum({self(body, (*bound, *layout))}, axis={axis})"
+        return f"{function}({self(body, (*bound, *layout))}, axis={axis})"
 
     def _einsum(self, variables: list[Var], bound: tuple[Index, ...], layout: Layout) -> str:
         letters = self._letters((*bound, *layout), variables)
@@ -239,21 +270,33 @@ class Emitter:
         return "".join(next(spare) if i is None else letters[i] for i in axes)
 
 
-def canonical(tree: Expr, depth: int = 0) -> Expr:
-    """The tree with bound indices named by depth, so that equal sums are equal trees."""
+def canonical(tree: Expr) -> Expr:
+    """The tree with bound indices named by how many are bound below them, so that equal sums are equal trees."""
+    return _leveled(tree)[0]
+
+
+def _leveled(tree: Expr) -> tuple[Expr, int]:
     match tree:
-        case Total(bound, body):
-            names = {i: Index(f"b{depth + k}", i.size) for k, i in enumerate(bound)}
-            return Total(tuple(names.values()), canonical(rename_tree(body, names), depth + len(bound)))
-        case Add(terms):
-            return Add(tuple([canonical(t, depth) for t in terms]))
-        case Mul(factors):
-            return Mul(tuple([canonical(f, depth) for f in factors]))
+        case Total(bound, body) | Reduction(_, bound, body):
+            inner, level = _leveled(body)
+            names = {i: Index(f"b{level + k}", i.size) for k, i in enumerate(bound)}
+            return replace(tree, bound=tuple(names.values()), body=rename_tree(inner, names)), level + len(bound)
+        case Add(parts) | Mul(parts):
+            return type(tree)(tuple([_leveled(p)[0] for p in parts])), max(_leveled(p)[1] for p in parts)
+        case Call(name, parts):
+            return Call(name, tuple([_leveled(p)[0] for p in parts])), max((_leveled(p)[1] for p in parts), default=0)
         case Pow(base, exponent):
-            return Pow(canonical(base, depth), canonical(exponent, depth))
-        case Call(name, args):
-            return Call(name, tuple([canonical(a, depth) for a in args]))
-    return tree
+            (first, depth), (second, other) = _leveled(base), _leveled(exponent)
+            return Pow(first, second), max(depth, other)
+    return tree, 0
+
+
+def _function(name: str) -> str:
+    """NumPy's or SciPy's name of a function; an op whose forward is NumPy's function of its name keeps it."""
+    known = FUNCTION.get(name) or SPECIAL.get(name)
+    if known is None and (name not in OPS or OPS[name].forward is not getattr(np, name, None)):
+        raise SymbolicError(f"{name}: neither NumPy nor SciPy has it, so no source is emitted for it")
+    return known or f"np.{name}"
 
 
 def size_code(size: Extent) -> str:
@@ -275,7 +318,7 @@ def _number(value: Number, level: int) -> str:
 
 def _width(tree: Expr, layout: Layout) -> int:
     """How many axes of the layout a factor really has: narrow ones are multiplied first."""
-    return len({i for v in refs(tree) for i in v.indices if i in layout})
+    return len(free_of(tree).intersection(layout))
 
 
 def _plain(f: Expr) -> list[Var]:
@@ -289,7 +332,8 @@ def _plain(f: Expr) -> list[Var]:
 
 def _distributed(factors: Sequence[Expr], bound: tuple[Index, ...]) -> Expr | None:
     """A sum over a product with more axes than any of its variables, as sums over products of variables."""
-    indices = [set(v.indices) for f in factors for v in refs(f)]
+    free = {i for f in factors for i in free_of(f)}
+    indices = [free.intersection(v.indices) for f in factors for v in refs(f)]
     inner = next((f for f in factors if isinstance(f, Add)), None)
     if inner is None or any(i >= set().union(*indices) for i in indices):
         return None
@@ -309,10 +353,6 @@ def _aligned(axes: Layout, layout: Layout) -> bool:
     if len(axes) > len(layout):
         return False
     return all(a is None or a == b for a, b in zip(reversed(axes), reversed(layout), strict=False))
-
-
-def _covers(wide: Layout, body: Expr, bound: tuple[Index, ...]) -> bool:
-    return all(i in wide for v in refs(body) for i in v.indices)
 
 
 def _inserted(wanted: Sequence[Index | None], layout: Layout) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
-from symgrad.functions import batch_norm, layer_norm, mse
+from symgrad.functions import batch_norm, cross_entropy, layer_norm, log_softmax, logsumexp, mse, softmax
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
@@ -27,7 +27,7 @@ __all__ = ["Entry", "catalogue", "entry"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A formula and the shapes of its arguments."""
+    """A formula, the shapes of its arguments, and options such as an axis."""
 
     function: Callable[..., Any]
     specs: dict[str, Any]
@@ -50,33 +50,6 @@ def weight_norm(v: Any, scale: Any) -> Any:
     n = named(sqrt(total(v**2)), "n", latex=r"\lVert v\rVert")
     u = named(v / n, "u")
     return scale * u
-
-
-def softmax(z: Any) -> Any:
-    """Probabilities from logits, along the last axis."""
-    e = named(exp(z), "e")
-    s = named(total(e, axis=-1, keepdims=True), "S")
-    return named(e / s, "p")
-
-
-def logsumexp(z: Any) -> Any:
-    """The smooth maximum along the last axis; its gradient is softmax."""
-    e = named(exp(z), "e")
-    s = named(total(e, axis=-1, keepdims=True), "S")
-    return log(s)
-
-
-def log_softmax(z: Any) -> Any:
-    """Logarithms of the softmax probabilities."""
-    e = named(exp(z), "e")
-    s = named(total(e, axis=-1, keepdims=True), "S")
-    return z - log(s)
-
-
-def softmax_cross_entropy(z: Any, t: Any) -> Any:
-    """Cross-entropy of softmax(z) with targets t, per sample."""
-    p = softmax(z)
-    return -total(t * log(p), axis=-1)
 
 
 def linear(x: Any, W: Any, b: Any) -> Any:
@@ -131,13 +104,12 @@ def batchnorm_bessel(z: Any, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
 def info_nce(a: Any, b: Any) -> Any:
     """Contrastive loss: each a_i is to find its own b_i among all of the batch."""
     s = named(a @ b.T, "s")
-    return mean(logsumexp(s) - total(a * b, axis=1, keepdims=True))
+    return mean(logsumexp(s, axis=1) - total(a * b, axis=1))
 
 
 def kl_divergence(t: Any, z: Any) -> Any:
     """Divergence of softmax(z) from positive targets t, per sample."""
-    p = softmax(z)
-    return total(t * (log(t) - log(p)), axis=-1)
+    return total(t * (log(t) - log_softmax(z)), axis=-1)
 
 
 def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
@@ -152,7 +124,7 @@ def bn_tanh_network(x: Any, W1: Any, gamma: Any, beta: Any, W2: Any, b: Any, t: 
     zhat = batch_norm(z, gamma, beta, eps)
     a = named(tanh(zhat), "a")
     o = named(a @ W2 + b, "o")
-    return mean(softmax_cross_entropy(o, t))
+    return cross_entropy(o, t)
 
 
 @cache
@@ -169,10 +141,10 @@ def _entries() -> dict[str, Entry]:
         "groupnorm": Entry(layer_norm, {"z": s("N", "G", "C"), "gamma": s("G", "C"), "beta": s("G", "C")}),
         "rmsnorm": Entry(rmsnorm, {"x": s("B", "D"), "gamma": s("D")}),
         "weight_norm": Entry(weight_norm, {"v": s("D"), "scale": s()}),
-        "softmax": Entry(softmax, {"z": s("B", "C")}),
-        "logsumexp": Entry(logsumexp, {"z": s("B", "C")}),
-        "log_softmax": Entry(log_softmax, {"z": s("B", "C")}),
-        "softmax_cross_entropy": Entry(softmax_cross_entropy, {"z": s("B", "C"), "t": s("B", "C")}),
+        "softmax": Entry(softmax, {"x": s("B", "C")}),
+        "logsumexp": Entry(logsumexp, {"x": s("B", "C"), "axis": -1}),
+        "log_softmax": Entry(log_softmax, {"x": s("B", "C")}),
+        "softmax_cross_entropy": Entry(cross_entropy, {"logits": s("B", "C"), "target": s("B", "C")}),
         "linear": Entry(linear, dense),
         "linear_tanh": Entry(linear_tanh, dense),
         "linear_sigmoid": Entry(linear_sigmoid, dense),

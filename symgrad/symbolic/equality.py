@@ -16,17 +16,24 @@ from typing import Any
 import sympy
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Expr, Operations, Ref, fold
+from symgrad.symbolic.expr import Expr, Operations, Ref, bound_of, fold
+from symgrad.symbolic.factors import Extent, Index, Var
 from symgrad.symbolic.latex import Latex
-from symgrad.symbolic.normal import Extent, Index, Poly, Var
+from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import ANY, POSITIVE, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
-from symgrad.symbolic.read import Reader
+from symgrad.symbolic.read import Instance, Reader
 from symgrad.symbolic.record import record
 from symgrad.symbolic.sympy_io import Letters, _extent, from_sympy
 from symgrad.symbolic.text import parse
 
 __all__ = ["in_program", "prove"]
+
+EXPONENTIAL = {
+    "sinh": "(exp(x) - exp(-x))/2",
+    "cosh": "(exp(x) + exp(-x))/2",
+    "tanh": "(exp(x) - exp(-x))/(exp(x) + exp(-x))",
+}
 
 
 def prove(a: Any, b: Any, /, **specs: Any) -> Certificate:
@@ -50,12 +57,25 @@ def prove(a: Any, b: Any, /, **specs: Any) -> Certificate:
     >>> prove(lambda z: sg.sum(z * 2), lambda z: 2 * sg.sum(z), z=sg.spec("B")).verdict
     'PROVED'
     """
-    program = Program()
+    found = _proved(Program(), a, b, specs)
+    return found if found.verdict != "UNKNOWN" else _proved(_Exponentials(), a, b, specs)
+
+
+def _proved(program: Program, a: Any, b: Any, specs: Mapping[str, Any]) -> Certificate:
     if callable(a) and callable(b):
         left, right = (_output(program, f, specs) for f in (a, b))
     else:
         left, right = _values(program, a, b)
     return prove_zero(program, left - right, _assumed(program))
+
+
+class _Exponentials(Program):
+    """The algebra in which hyperbolic functions are written with exp."""
+
+    def call(self, name: str, args: list[Value]) -> Value:
+        if name not in EXPONENTIAL:
+            return super().call(name, args)
+        return fold(parse(EXPONENTIAL[name]), Instance(self, {"x": args[0]}))  # type: ignore[no-any-return]
 
 
 def _output(program: Program, f: Any, specs: Mapping[str, Any]) -> Poly:
@@ -67,7 +87,7 @@ def _output(program: Program, f: Any, specs: Mapping[str, Any]) -> Poly:
             program.reserved.update(n for s in node.shape if hasattr(s, "names") for n in s.names())
             reader.leaf(node, name, POSITIVE if node.meta.positive else ANY, constant)
     reader.read(made.forward)
-    return reader.values[made.output.serial].poly
+    return reader.value(made.output, constant=True).poly
 
 
 def _values(program: Program, a: Any, b: Any) -> tuple[Poly, Poly]:
@@ -81,7 +101,8 @@ def _values(program: Program, a: Any, b: Any) -> tuple[Poly, Poly]:
         if isinstance(i, sympy.Symbol)
     }
     trees = [_tree(e, free) for e in (a, b)]
-    program.reserved.update(n for size in sized.values() for names, _ in size for n in names)
+    extents = [*sized.values(), *[i.size for t in trees for i in bound_of(t)]]
+    program.reserved.update(n for size in extents for names, _ in size for n in names)
     positive = {v.name for t in trees for v in _all_refs(t) if v.positive} | program.reserved
     left, right = (fold(t, _Reading(program, positive)).poly for t in trees)
     return left, right
@@ -151,13 +172,17 @@ class _Known(_Reading):
         if own is None and var.name not in self.program.reserved:
             known = [*self.program.leaves, *self.program.lets]
             raise SymbolicError(f"prove: unknown name {var.name!r}; the names are {known}")
+        wanted = 0 if own is None else len(own.indices)
+        if len(var.indices) != wanted:
+            raise SymbolicError(f"prove: {var.name!r} has {wanted} index(es), not {len(var.indices)}")
         positive = True if own is None else own.positive
         return self.program.ref(Var(0, var.name, var.indices, positive))
 
 
 def in_program(program: Program, expression: Any, free: Mapping[str, Index]) -> Poly:
     """The normal form of a SymPy expression in the names of a program."""
+    if isinstance(expression, str):
+        return fold(parse(expression, tuple(free.items())), _Known(program, set())).poly  # type: ignore[no-any-return]
     symbols = {sympy.Symbol(name, integer=True): i for name, i in free.items()}
     plain = {sympy.Symbol(name): i for name, i in free.items()}
-    tree = from_sympy(sympy.sympify(expression, strict=True), {**plain, **symbols})
-    return fold(tree, _Known(program, set())).poly  # type: ignore[no-any-return]
+    return fold(_tree(expression, {**plain, **symbols}), _Known(program, set())).poly  # type: ignore[no-any-return]

@@ -2,7 +2,8 @@
 
 Examples
 --------
->>> from symgrad.symbolic.normal import index, sum_over, variable
+>>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.normal import sum_over, variable
 >>> i = index("i", "B")
 >>> total = sum_over(variable("z", i).power(2), i)
 >>> Evaluator({"B": 2}, {("z", (0,)): Fraction(1, 2), ("z", (1,)): Fraction(3)}).poly(total)
@@ -16,7 +17,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from symgrad.symbolic.normal import Extent, Index, Number, Poly, Var
+import numpy as np
+
+from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Let, Program
 
 __all__ = ["Evaluator", "Rationals", "size_at"]
@@ -41,6 +45,10 @@ class Rationals:
         """A rational number."""
         return Fraction(c)
 
+    def pi(self) -> Any:
+        """The ratio of a circle's circumference to its diameter."""
+        raise ValueError("not rational")
+
     def power(self, base: Any, e: Number) -> Any:
         """A rational power of a value."""
         if e != int(e):
@@ -64,6 +72,9 @@ class Intervals(Rationals):
         c = Fraction(c)
         return self.iv.mpf(c.numerator) / c.denominator
 
+    def pi(self) -> Any:
+        return self.iv.mpf(1) * self.iv.pi
+
     def power(self, base: Any, e: Number) -> Any:
         if e == int(e):
             return base ** int(e)
@@ -83,8 +94,17 @@ class Intervals(Rationals):
             if 0 in x:
                 raise ValueError("the sign is not decided")
             return self.number(1 if x > 0 else -1)
-        if name in ("exp", "log", "sin", "cos", "tan"):
+        if name in ("exp", "log", "sin", "cos", "tan", "loggamma"):
             return getattr(iv, name)(x)
+        if name in ("atan", "atan2"):
+            return iv.atan2(x, args[1] if name == "atan2" else iv.mpf(1))
+        if name in ("asin", "acos"):
+            angle = iv.atan2(x, iv.sqrt(1 - x * x))
+            return angle if name == "asin" else self.pi() / 2 - angle
+        if name in ("asinh", "acosh"):
+            return iv.log(x + iv.sqrt(x * x + (1 if name == "asinh" else -1)))
+        if name == "atanh":
+            return iv.log((1 + x) / (1 - x)) / 2
         raise ValueError(f"no interval rule for {name}")
 
 
@@ -97,6 +117,7 @@ class Evaluator:
         self.sizes, self.point, self.program = sizes, point, program
         self.field = field or Rationals()
         self.memo: dict[Any, Any] = {}
+        self.rational: Evaluator | None = None
 
     def poly(self, poly: Poly, at: Mapping[Index, int] | None = None) -> Any:
         """The value of a normal form with numbers (from 0) for its free indices."""
@@ -132,6 +153,8 @@ class Evaluator:
     def _var(self, var: Var, indices: tuple[int, ...]) -> Any:
         if var.name.isdigit():
             return self.field.number(int(var.name))
+        if var.name == "pi":
+            return self.field.pi()
         if (var.name, indices) in self.point:
             return self.field.number(self.point[var.name, indices])
         if var.name in self.sizes:
@@ -142,7 +165,31 @@ class Evaluator:
 
     def _let(self, let: Let, indices: tuple[int, ...]) -> Any:
         at = dict(zip(let.var.indices, indices, strict=True))
+        if let.op is not None:
+            return self.field.number(self._exactly()._opaque(let, at))
         if let.call is None:
             return self.poly(let.poly, at)
         name, args = let.call
         return self.field.call(name, [self.poly(a, at) for a in args])
+
+    def _exactly(self) -> Evaluator:
+        """An evaluator of the same point in exact rationals."""
+        if type(self.field) is not Rationals:
+            self.rational = self.rational or Evaluator(self.sizes, self.point, self.program)
+            return self.rational
+        return self
+
+    def _opaque(self, let: Let, at: Mapping[Index, int]) -> Fraction:
+        """What an op computes, exactly: by its symbol, or along the bound indices by its forward on rationals."""
+        from symgrad.symbolic.symbols import rational_value
+
+        assert let.call is not None
+        if not let.bound:
+            return rational_value(let.op, [self.poly(a, at) for a in let.call[1]])
+        ranges = itertools.product(*[range(size_at(i.size, self.sizes)) for i in let.bound])
+        values = [self.poly(let.call[1][0], {**at, **dict(zip(let.bound, v, strict=True))}) for v in ranges]
+        try:
+            value = let.op.forward(np.array(values, dtype=object), (0,), False)
+            return Fraction(bool(value) if let.op.dtype is np.bool_ else value)
+        except (TypeError, AttributeError):
+            raise ValueError("not rational") from None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from symgrad.symbolic.normal import Index, Number, Var
+from symgrad.symbolic.factors import Index, Number, Var
 
 __all__ = [
     "Add",
@@ -28,10 +28,13 @@ __all__ = [
     "Num",
     "Operations",
     "Pow",
+    "Reduction",
     "Ref",
     "Total",
     "add",
+    "bound_of",
     "fold",
+    "free_of",
     "mul",
     "negative",
     "power",
@@ -102,7 +105,16 @@ class Total:
     body: Expr
 
 
-Expr = Num | Ref | Kronecker | Add | Mul | Pow | Call | Total
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """A reduction over indices that is no sum, such as a maximum: computed and printed, never differentiated."""
+
+    name: str
+    bound: tuple[Index, ...]
+    body: Expr
+
+
+Expr = Num | Ref | Kronecker | Add | Mul | Pow | Call | Total | Reduction
 
 
 def add(*terms: Expr) -> Expr:
@@ -192,6 +204,10 @@ class Operations:
         """A sum over indices."""
         return Total(bound, body)
 
+    def reduction(self, name: str, bound: tuple[Index, ...], body: Any) -> Any:
+        """Another reduction over indices."""
+        return Reduction(name, bound, body)
+
 
 def fold(tree: Expr, do: Any) -> Any:
     """Read a tree from the leaves up, with one method of ``do`` (see `Operations`) per kind."""
@@ -212,6 +228,8 @@ def fold(tree: Expr, do: Any) -> Any:
             return do.call(name, [fold(a, do) for a in args])
         case Total(bound, body):
             return do.total(bound, fold(body, do))
+        case Reduction(name, bound, body):
+            return do.reduction(name, bound, fold(body, do))
 
 
 class _Rename(Operations):
@@ -226,6 +244,9 @@ class _Rename(Operations):
 
     def total(self, bound: tuple[Index, ...], body: Any) -> Expr:
         return Total(tuple([self.names.get(i, i) for i in bound]), body)
+
+    def reduction(self, name: str, bound: tuple[Index, ...], body: Any) -> Expr:
+        return Reduction(name, tuple([self.names.get(i, i) for i in bound]), body)
 
 
 def rename_tree(tree: Expr, names: Mapping[Index, Index]) -> Expr:
@@ -261,3 +282,32 @@ def refs(tree: Expr) -> list[Var]:
     reader = _Refs()
     fold(tree, reader)
     return list(reader.found)
+
+
+def free_of(tree: Expr) -> set[Index]:
+    """The indices that no sum or other reduction binds."""
+    match tree:
+        case Num():
+            return set()
+        case Ref(var):
+            return set(var.indices)
+        case Kronecker(first, second):
+            return {first, second}
+        case Add(parts) | Mul(parts) | Call(_, parts):
+            return {i for p in parts for i in free_of(p)}
+        case Pow(base, exponent):
+            return free_of(base) | free_of(exponent)
+        case Total(bound, body) | Reduction(_, bound, body):
+            return free_of(body).difference(bound)
+
+
+def bound_of(tree: Expr) -> set[Index]:
+    """The indices that sums and other reductions bind."""
+    match tree:
+        case Add(parts) | Mul(parts) | Call(_, parts):
+            return {i for p in parts for i in bound_of(p)}
+        case Pow(base, exponent):
+            return bound_of(base) | bound_of(exponent)
+        case Total(bound, body) | Reduction(_, bound, body):
+            return bound_of(body).union(bound)
+    return set()

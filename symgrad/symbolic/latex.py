@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Ref, Total
-from symgrad.symbolic.normal import Extent, Index, Number, Var
+from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total
+from symgrad.symbolic.factors import Extent, Index, Number, Var
 from symgrad.symbolic.sympy_io import Letters
 
 __all__ = ["Latex", "name_latex"]
@@ -75,7 +75,11 @@ class Latex:
             case Call(name, args):
                 return self._call(name, args)
             case Total(bound, body):
-                return self._total(bound, body, level)
+                signs = [rf"\sum_{{{c}=1}}^{{{size_latex(i.size)}}}" for c, i in self._entered(bound)]
+                return self._over(signs, bound, body, level)
+            case Reduction(name, bound, body):
+                head = f"\\{name}" if name in ("max", "min") else rf"\operatorname{{{name}}}"
+                return self._over([f"{head}_{{{c}}}" for c, _ in self._entered(bound)], bound, body, level)
 
     def var(self, var: Var) -> str:
         """A variable with its indices as subscripts."""
@@ -158,9 +162,10 @@ class Latex:
         head = FUNCTION.get(name, "\\" + name if name in ("sin", "cos", "tan", "sinh", "cosh", "tanh") else "")
         return (head or rf"\operatorname{{{name}}}") + rf"\left({', '.join(map(self, args))}\right)"
 
-    def _total(self, bound: tuple[Index, ...], body: Expr, level: int) -> str:
-        letters = self.letters.enter(bound)
-        signs = [rf"\sum_{{{c}=1}}^{{{size_latex(i.size)}}}" for c, i in zip(letters, bound, strict=True)]
+    def _entered(self, bound: tuple[Index, ...]) -> list[tuple[str, Index]]:
+        return list(zip(self.letters.enter(bound), bound, strict=True))
+
+    def _over(self, signs: list[str], bound: tuple[Index, ...], body: Expr, level: int) -> str:
         text = " ".join([*signs, self(body, PRODUCT)])
         self.letters.leave(bound)
         return text if level < ATOM else rf"\left({text}\right)"

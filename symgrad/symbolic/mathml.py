@@ -32,7 +32,7 @@ _SPACES = {",": "0.17em", ";": "0.28em", ":": "0.22em", "!": "0", "quad": "1em",
 _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙", "vec": "→", "overline": "‾"}
 _FRACTIONS = {"frac", "tfrac", "dfrac"}
 _TEXTS = {"mathrm", "operatorname", "text", "mathsf", "mathbf", "textstyle", "displaystyle"}
-_LIMITS = {"∑", "∏"}
+_LIMITS = {"∑", "∏", "max", "min"}
 
 
 def mathml(latex: str, display: bool = False) -> str:
@@ -132,7 +132,7 @@ class _Reader:
         if name in _OPERATORS:
             return f"<mo>{escape(_OPERATORS[name])}</mo>"
         if name in _FUNCTIONS:
-            return f'<mi>{name}</mi><mspace width="0.1em"/>'
+            return f'<mrow><mi>{name}</mi><mspace width="0.1em"/></mrow>'
         return f"<mi>{_IDENTIFIERS.get(name) or escape(name)}</mi>"
 
     def _fence(self) -> str:

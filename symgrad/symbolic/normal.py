@@ -7,6 +7,7 @@ deltas are contracted. Capture cannot happen, because opening a sum gives its in
 
 Examples
 --------
+>>> from symgrad.symbolic.factors import index
 >>> i, j = index("i", "B"), index("j", "B")
 >>> a, b = variable("a", i), variable("b", j)
 >>> sum_over(a * b, i, j) == sum_over(a, i) * sum_over(b, j)
@@ -17,88 +18,41 @@ True
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple
 
 from symgrad.errors import SymbolicError
-from symgrad.shapes import Dim
+from symgrad.symbolic.factors import (
+    CancelledError,
+    Delta,
+    Extent,
+    Factor,
+    Factors,
+    Index,
+    Monomial,
+    Number,
+    Var,
+    canonical,
+    copies_of,
+    fresh,
+    indices_of,
+    monomial_of,
+    product,
+    rename_factor,
+)
 
 __all__ = [
     "ONE",
     "ZERO",
-    "Delta",
-    "Extent",
-    "Index",
-    "Monomial",
-    "Number",
     "Poly",
-    "Sum",
-    "Var",
-    "copies_of",
     "delta",
-    "extent",
-    "fresh",
-    "index",
-    "indices_of",
-    "monomial_of",
     "number",
     "rename",
-    "rename_factor",
     "size_poly",
     "sum_over",
     "variable",
 ]
 
-Number = int | Fraction
-Extent = tuple[
-    tuple[tuple[str, ...], int], ...
-]  # a symbolic size as a sorted polynomial: B - 1 is ((("B",), 1), ((), -1))
-
-
-class Index(NamedTuple):
-    """A name that runs over a size. Digits name canonical bound indices, ``~n`` fresh ones."""
-
-    name: str
-    size: Extent
-
-
-class Var(NamedTuple):
-    """A variable at indices; a name of digits is that prime number (it appears under roots)."""
-
-    rank: int
-    name: str
-    indices: tuple[Index, ...]
-    positive: bool
-
-
-class Delta(NamedTuple):
-    """The Kronecker delta of two free indices, smaller one first."""
-
-    rank: int
-    first: Index
-    second: Index
-
-
-class Sum(NamedTuple):
-    """The sum of one monomial over connected bound indices."""
-
-    rank: int
-    bound: tuple[Index, ...]
-    body: Monomial
-
-
-Factor = Any  # Var | Delta | Sum: mypy cannot yet check recursive NamedTuples that are compared
-Monomial = tuple[tuple[Factor, Number], ...]
-Factors = dict[Factor, Number]
-
-_counter = itertools.count()
 MAX_TERMS = 4000  # of one product
-
-
-class _CancelledError(Exception):
-    """Two factors under a sum cancelled when their indices became equal."""
 
 
 class Poly:
@@ -136,12 +90,12 @@ class Poly:
         total: dict[Monomial, Number] = {}
         for m, c in self.terms.items():
             for n, d in other.terms.items():
-                k, product = _product(m, n)
-                k = total.get(product, 0) + k * c * d
+                k, joined = product(m, n)
+                k = total.get(joined, 0) + k * c * d
                 if k:
-                    total[product] = k
+                    total[joined] = k
                 else:
-                    total.pop(product, None)
+                    total.pop(joined, None)
         return Poly(total)
 
     def scale(self, c: Number) -> Poly:
@@ -199,26 +153,6 @@ ONE = Poly({(): 1})
 # building --------------------------------------------------------------------------------------------------------
 
 
-def extent(size: int | str | Dim) -> Extent:
-    """A size as a sorted tuple of terms."""
-    if isinstance(size, str):
-        return (((size,), 1),)
-    if isinstance(size, Dim):
-        named = {tuple(a if isinstance(a, str) else f"({a[1]}//{a[2]})" for a in m): c for m, c in size.terms.items()}
-        return tuple(sorted(named.items()))
-    return (((), int(size)),) if size else ()
-
-
-def index(name: str, size: int | str | Dim) -> Index:
-    """An index of this name over a size."""
-    return Index(name, extent(size))
-
-
-def fresh(size: Extent) -> Index:
-    """An index that occurs nowhere else."""
-    return Index(f"~{next(_counter)}", size)
-
-
 def number(value: Number) -> Poly:
     """A rational number."""
     return Poly({(): value}) if value else ZERO
@@ -247,61 +181,7 @@ def size_poly(size: Extent) -> Poly:
     return total
 
 
-# products --------------------------------------------------------------------------------------------------------
-
-
-def _product(a: Monomial, b: Monomial) -> tuple[Number, Monomial]:
-    if not a or not b:
-        return 1, a or b
-    factors = dict(a)
-    for f, e in b:
-        factors[f] = factors.get(f, 0) + e
-    return monomial_of(factors)
-
-
-def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
-    """Coefficient and sorted monomial: zero exponents dropped, deltas applied, powers of primes folded."""
-    coefficient: Number = 1
-    deltas = [f for f in factors if f.rank == 1]
-    while deltas:
-        chosen = deltas.pop()
-        swap = {chosen.second: chosen.first}
-        renamed: Factors = {chosen: 1}
-        try:
-            for f, e in factors.items():
-                changed = rename_factor(f, swap) if f != chosen and e else None
-                if changed is not None:
-                    renamed[changed] = 1 if changed.rank == 1 else renamed.get(changed, 0) + e
-        except _CancelledError:
-            continue  # kept as it is: sound, only not as short as it could be
-        deltas = [d for d in (rename_factor(d, swap) for d in deltas) if d is not None]
-        factors = renamed
-    kept = []
-    for f, e in factors.items():
-        if f.rank == 0 and f.name.isdigit():
-            whole = e.__floor__()
-            coefficient = coefficient * Fraction(int(f.name)) ** whole
-            e = e - whole
-        if e:
-            kept.append((f, e))
-    kept.sort()
-    return coefficient, tuple(kept)
-
-
-def rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
-    """The factor at other free indices; None where it became 1."""
-    if factor.rank == 0:
-        return factor._replace(indices=tuple([names.get(i, i) for i in factor.indices]))
-    if factor.rank == 1:
-        a, b = names.get(factor.first, factor.first), names.get(factor.second, factor.second)
-        return None if a == b else Delta(1, min(a, b), max(a, b))
-    renamed: Factors = {}
-    for f, e in factor.body:
-        changed = rename_factor(f, names)
-        renamed[changed] = renamed.get(changed, 0) + e
-    if not all(renamed.values()):
-        raise _CancelledError
-    return _canonical(factor.bound, renamed)
+# other indices ---------------------------------------------------------------------------------------------------
 
 
 def rename(poly: Poly, names: Mapping[Index, Index]) -> Poly:
@@ -317,7 +197,7 @@ def rename(poly: Poly, names: Mapping[Index, Index]) -> Poly:
                 changed = rename_factor(f, names)
                 if changed is not None:
                     factors[changed] = factors.get(changed, 0) + e
-        except _CancelledError:
+        except CancelledError:
             special = special + _rename_open(monomial, names).scale(c)
             continue
         k, new = monomial_of(factors)
@@ -363,10 +243,10 @@ def _sum_monomial(monomial: Monomial, bound: list[Index]) -> Poly:
     outside: Factors = {f: e for f, e in flat.items() if not any(f in fs for fs in touching.values())}
     for group in _components([i for i in names if touching[i]], touching):
         inside = {f: flat[f] for i in group for f in touching[i]}
-        factor = _canonical(tuple(group), inside)
+        factor = canonical(tuple(group), inside)
         outside[factor] = outside.get(factor, 0) + 1
-    k, product = monomial_of(outside)
-    return result * Poly({product: coefficient * k})
+    k, joined = monomial_of(outside)
+    return result * Poly({joined: coefficient * k})
 
 
 def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, list[Index]]:
@@ -403,13 +283,6 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
     return coefficient, dict(monomial), bound
 
 
-def copies_of(exponent: Number) -> int:
-    """How many equal sums are multiplied, or ValueError where a sum cannot be opened."""
-    if exponent != int(exponent) or exponent < 0:
-        raise ValueError("a sum to a negative or fractional power depends on the summed index; give the sum a name")
-    return int(exponent)
-
-
 def _components(bound: list[Index], touching: Mapping[Index, list[Factor]]) -> list[list[Index]]:
     groups: list[tuple[list[Index], set[Factor]]] = []
     for i in bound:
@@ -422,36 +295,3 @@ def _components(bound: list[Index], touching: Mapping[Index, list[Factor]]) -> l
                 names, factors = group[0] + names, factors | group[1]
         groups = [*apart, (names, factors)]
     return [names for names, _ in groups]
-
-
-def _canonical(bound: tuple[Index, ...], factors: Factors) -> Sum:
-    """The sum with bound indices named 0, 1, ... so that equal sums are equal tuples."""
-    if len(bound) == 1:
-        return _named_sum(bound, factors)
-    ties: dict[Any, list[Index]] = {}
-    for i in bound:
-        ties.setdefault((i.size, _signature(i, factors)), []).append(i)
-    orders = itertools.product(*[itertools.permutations(ties[key]) for key in sorted(ties)])
-    return min(_named_sum(tuple(itertools.chain(*order)), factors) for order in orders)
-
-
-def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
-    seen = [
-        (f.name, e, tuple(k for k, x in enumerate(f.indices) if x == i)) for f, e in factors.items() if i in f.indices
-    ]
-    return tuple(sorted(seen))
-
-
-def _named_sum(order: tuple[Index, ...], factors: Factors) -> Sum:
-    names = {i: Index(str(k), i.size) for k, i in enumerate(order)}
-    body = sorted([(rename_factor(f, names), e) for f, e in factors.items()])
-    return Sum(2, tuple(names.values()), tuple(body))
-
-
-def indices_of(factor: Factor) -> set[Index]:
-    """The free indices of a factor."""
-    if factor.rank == 0:
-        return set(factor.indices)
-    if factor.rank == 1:
-        return {factor.first, factor.second}
-    return {i for f, _ in factor.body for i in indices_of(f)}.difference(factor.bound)

@@ -7,7 +7,7 @@ rewrites with what `solve` found out about the definitions.
 Examples
 --------
 >>> from fractions import Fraction
->>> from symgrad.symbolic.normal import index
+>>> from symgrad.symbolic.factors import index
 >>> p = Program()
 >>> z = p.leaf("z", (index("i", "B"),))
 >>> square = p.mul([z, z])
@@ -24,16 +24,16 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Ref, Total, add, mul, power, rename_tree
-from symgrad.symbolic.normal import ONE, ZERO, Index, Number, Poly, Sum, Var, delta, fresh, number, rename, sum_over
+from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Reduction, Ref, Total, add, mul, power, rename_tree
+from symgrad.symbolic.factors import Index, Number, Sum, Var, fresh
+from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, number, rename, sum_over
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, sums_of, variables
 
 __all__ = ["ANY", "NONNEGATIVE", "POSITIVE", "Let", "Program", "Value", "ordered"]
 
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
-ALWAYS_POSITIVE = {"exp", "cosh"}
+ALWAYS_POSITIVE = {"exp", "cosh", "pow", "Abs"}  # Abs away from its kink, which is in the ledger
 KINKED = {"Abs", "sign"}
-NEVER_NEGATIVE = {"Abs"}
 MAX_UNNAMED = 6  # sums of more terms get a name before they are multiplied
 MAX_EXPANDED = 12  # higher powers of a sum get a name
 
@@ -46,10 +46,18 @@ class Value:
     expr: Expr | None = None
     sign: int = ANY
 
+    @property
+    def written(self) -> Expr:
+        """The tree, as written or else as a person would write the normal form."""
+        return self.expr if self.expr is not None else compact(self.poly)
+
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """One definition. ``call`` holds function name and arguments where it is a function value."""
+    """One definition. ``call`` holds function name and arguments where it is a function value.
+
+    ``op`` is set where the value is opaque: only computed, from those arguments, over the indices in ``bound``.
+    """
 
     var: Var
     poly: Poly
@@ -58,6 +66,8 @@ class Let:
     call: tuple[str, tuple[Poly, ...]] | None = None
     latex: str | None = None
     sign: int = ANY
+    op: Any = None
+    bound: tuple[Index, ...] = ()
 
 
 @dataclass
@@ -78,6 +88,7 @@ class Program:
     adjoints: set[str] = field(default_factory=set)
     writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
+    unknown: dict[str, str] = field(default_factory=dict)  # constants known only by a name, with the op they come from
 
     def fork(self) -> Program:
         """A copy in which questions can be asked without leaving a trace."""
@@ -117,29 +128,36 @@ class Program:
 
     def unused(self, name: str) -> str:
         """The name, numbered if it is taken."""
-        taken = self.leaves.keys() | self.lets.keys() | self.reserved
+        taken = self.leaves.keys() | self.lets.keys() | self.reserved | {"pi"}
         if name not in taken:
             return name
         return next(f"{name}{k}" for k in itertools.count(1) if f"{name}{k}" not in taken)
 
-    def intern(self, function: str | None, polys: tuple[Poly, ...], prefix: str, value: Value) -> Poly:
-        """The automatic definition of an expression, or of a function of expressions; equal ones share it."""
+    def intern(self, function: str | None, polys: tuple[Poly, ...], prefix: str, value: Value, op: Any = None,
+               bound: tuple[Index, ...] = ()) -> Var:  # fmt: skip
+        """The variable of an expression, or of a function of expressions; equal ones share it.
+
+        It is one variable with the sign of the value, also where `reduce` would write it in terms of others.
+        """
         from symgrad.symbolic.solve import learn
 
         key = (function, polys, value.sign == POSITIVE)
         if key not in self.interned:
-            self.interned[key] = self._known_as(*key) or self._new(function, polys, prefix, value)
-            let = self.lets[self.interned[key].name]
-            if self.writing and let.poly is value.poly:
-                learn(self, let)
-        return self.reduce(Poly({((self.interned[key], 1),): 1}))
+            known = self._known_as(*key)
+            if known is None:
+                indices = ordered({i for p in polys for i in free_indices(p)} - set(bound))
+                known = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
+                call = (function, polys) if function else None
+                self.lets[known.name] = Let(known, value.poly, value.expr, True, call, None, value.sign, op, bound)
+                self.interned[key] = known
+                if self.writing:
+                    learn(self, self.lets[known.name])
+            self.interned[key] = known
+        return self.interned[key]
 
-    def _new(self, function: str | None, polys: tuple[Poly, ...], prefix: str, value: Value) -> Var:
-        indices = ordered({i for p in polys for i in free_indices(p)})
-        var = Var(0, self.unused(f"{prefix}_"), indices, value.sign == POSITIVE)
-        call = (function, polys) if function else None
-        self.lets[var.name] = Let(var, value.poly, value.expr, True, call, None, value.sign)
-        return var
+    def power_of(self, var: Var, e: Number = 1) -> Poly:
+        """A power of one variable, rewritten with what is known about it."""
+        return self.reduce(Poly({((var, e),): 1}))
 
     def _known_as(self, function: str | None, polys: tuple[Poly, ...], positive: bool) -> Var | None:
         """A definition that is the same by what was learnt after it was made."""
@@ -207,7 +225,7 @@ class Program:
         long = len(value.poly.terms) > MAX_UNNAMED
         if not long and (not indices or solvable(self, trial) is None):
             return value
-        return Value(self.intern(None, (value.poly,), prefix, value), value.expr, value.sign)
+        return Value(self.power_of(self.intern(None, (value.poly,), prefix, value)), value.expr, value.sign)
 
     def _symbolic_power(self, base: Value, exponent: Value) -> Poly:
         """The product of ``base**c`` and of ``pow(base, m)**c`` for the terms ``c*m`` of the exponent."""
@@ -215,12 +233,10 @@ class Program:
         held = Value(base.poly, base.expr, POSITIVE)
         for monomial, c in sorted(exponent.poly.terms.items()):
             if monomial:
-                held_exponent = Value(
-                    Poly({monomial: 1}), exponent.expr if len(exponent.poly.terms) == c == 1 else None
-                )
-                powered = positive_root(self.call("pow", [held, held_exponent]).poly, c)
-                assert powered is not None, "a power of a positive base is positive"
-                result = result * powered
+                own = exponent.expr if len(exponent.poly.terms) == c == 1 else compact(Poly({monomial: 1}))
+                tree = None if base.expr is None or own is None else Call("pow", (base.expr, own))
+                power = self._called("pow", [held, Value(Poly({monomial: 1}))], tree)
+                result = result * self.power_of(power, c)
             else:
                 result = result * self._power(held, c)
         return result
@@ -242,12 +258,9 @@ class Program:
             return direct
         self.require(base, POSITIVE if e != int(e) else ANY)
         sign = POSITIVE if e != int(e) else base.sign
-        named = self.intern(None, (poly,), "h", Value(poly, base.expr, sign))
-        rooted = positive_root(named, e)
-        assert rooted is not None, "a named base is one variable, positive where the exponent is a fraction"
         if e < 0 and e == int(e) and base.sign != POSITIVE:
-            self.domain[_written(base), "!= 0"] = None
-        return rooted
+            self.domain[base.written, "!= 0"] = None
+        return self.power_of(self.intern(None, (poly,), "h", Value(poly, base.expr, sign)), e)
 
     def _absolute(self, poly: Poly) -> Poly:
         """Write even powers of variables of unknown sign in a monomial as powers of absolute values."""
@@ -258,29 +271,38 @@ class Program:
         for f, e in pair[0]:
             part = Poly({((f, e),): 1})
             if f.rank == 0 and not f.positive and _even(e):
-                size = self.call("Abs", [self.ref(f)])
                 self._nonzero(part)
-                ((named, _),) = next(iter(size.poly.terms))
-                part = Poly({((named, e),): 1})
+                part = self.power_of(self._called("Abs", [Value(Poly({((f, 1),): 1}))], Call("Abs", (Ref(f),))), e)
             result = result * part
         return result
 
     def call(self, name: str, args: list[Value]) -> Value:
         """A function value; equal ones share a name."""
-        polys = tuple(a.poly for a in args)
-        trees = tuple([a.expr for a in args if a.expr is not None])
-        expr = Call(name, trees) if len(trees) == len(args) else None
         if name == "log":
             self.require(args[0], POSITIVE)
         if name == "Abs" and args[0].sign:
             return args[0]
-        sign = POSITIVE if name in ALWAYS_POSITIVE or name == "pow" else NONNEGATIVE if name in NEVER_NEGATIVE else ANY
         if name in KINKED:
-            self.domain[_written(args[0]), "!= 0"] = None
-        if name == "Abs":  # positive away from its kink, which is in the ledger
-            sign = POSITIVE
-        poly = self.intern(name, polys, name.lower(), Value(ZERO, expr, sign))
-        return Value(poly, expr, sign)
+            self.domain[args[0].written, "!= 0"] = None
+        expr = _tree(lambda *trees: Call(name, trees), args)
+        return Value(self.power_of(self._called(name, args, expr)), expr, POSITIVE if name in ALWAYS_POSITIVE else ANY)
+
+    def _called(self, name: str, args: list[Value], expr: Expr | None) -> Var:
+        """The variable of a function value."""
+        value = Value(ZERO, expr, POSITIVE if name in ALWAYS_POSITIVE else ANY)
+        return self.intern(name, tuple(a.poly for a in args), name.lower(), value)
+
+    def opaque(self, op: Any, args: list[Value], bound: tuple[Index, ...] = ()) -> Value:
+        """A value that is only computed, by an op along the bound indices: the algebra never looks into it."""
+        trees = [a.written for a in args]
+        if bound:
+            names = {i: fresh(i.size) for i in bound}
+            expr: Expr = Reduction(op.name, tuple(names.values()), rename_tree(trees[0], names))
+        else:
+            expr = Call(op.name, tuple(trees))
+        function = f"{op.name}[{','.join(i.name for i in bound)}]"
+        var = self.intern(function, tuple(a.poly for a in args), op.name, Value(ZERO, expr), op, bound)
+        return Value(self.power_of(var), expr)
 
     def total(self, bound: tuple[Index, ...], body: Value) -> Value:
         """A sum over indices."""
@@ -288,7 +310,7 @@ class Program:
         expr = None if body.expr is None else Total(tuple(names.values()), rename_tree(body.expr, names))
         poly = self.reduce(sum_over(body.poly, *bound))
         if self.writing and expr is not None and sums_of(poly):
-            poly = self.intern(None, (poly,), "s", Value(poly, expr, body.sign))
+            poly = self.power_of(self.intern(None, (poly,), "s", Value(poly, expr, body.sign)))
         return Value(poly, expr, body.sign)
 
     def renamed(self, value: Value, names: dict[Index, Index]) -> Value:
@@ -303,7 +325,7 @@ class Program:
     def require(self, value: Value, sign: int) -> None:
         """Print as an assumption what could not be derived."""
         if value.sign < sign:
-            self.assumptions[value.poly] = _written(value)
+            self.assumptions[value.poly] = value.written
 
     def _nonzero(self, poly: Poly) -> None:
         for monomial in poly.terms:
@@ -348,11 +370,6 @@ class Program:
     def uses(self, poly: Poly) -> set[str]:
         """Names of the variables in it."""
         return {v.name for v, _ in variables(poly)}
-
-
-def _written(value: Value) -> Expr:
-    """The tree of a value, as written or else as a person would write its normal form."""
-    return value.expr if value.expr is not None else compact(value.poly)
 
 
 def ordered(indices: set[Index]) -> tuple[Index, ...]:

@@ -18,7 +18,8 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
-from symgrad.symbolic.normal import ONE, ZERO, Index, Number, Poly, Var, number, rename, variable
+from symgrad.symbolic.factors import Factor, Index, Number, Var
+from symgrad.symbolic.normal import ONE, ZERO, Poly, number, rename, variable
 from symgrad.symbolic.program import Let, Program
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, variables
 
@@ -61,7 +62,9 @@ def _shown_zero(program: Program, difference: Poly) -> str | None:
         left = program.reduce(_without_adjoints(program, difference))
         if not left:
             return "equal normal forms, by the definitions solved and their invariants"
-        return None if expand(program, left) else "equal after expanding every definition to the arguments"
+        known: Known = {}
+        zero = not _without_secants(expand(program, left, known), known)
+        return "equal after expanding every definition to the arguments" if zero else None
     except SymbolicError:
         return None
 
@@ -76,15 +79,49 @@ def _without_adjoints(program: Program, poly: Poly) -> Poly:
 # expanding -------------------------------------------------------------------------------------------------------
 
 
-def expand(program: Program, poly: Poly, exponentials: dict[str, Poly] | None = None) -> Poly:
+Known = dict[str, tuple[str, list[Poly]]]  # function and arguments by the name of the variable that stands for them
+
+
+def expand(program: Program, poly: Poly, atoms: Known | None = None) -> Poly:
     """The expression in terms of arguments, function values, and lowest powers of named bases."""
-    known = {} if exponentials is None else exponentials  # exponents by the name of their exponential
+    known: Known = {} if atoms is None else atoms
     for let in reversed(list(program.lets.values())):
         exponents = [e for v, e in variables(poly) if v.name == let.var.name]
-        if exponents:
+        if exponents and let.op is None:
             body = _function(program, let, known) if let.call else let.poly
             poly = _expand_var(poly, let, body, exponents)
-    return poly
+    return _squares(poly, known)
+
+
+def _without_secants(poly: Poly, known: Known) -> Poly:
+    r"""The expression times powers of cosines, so that it has no $1/\cos$: zero if and only if it was zero."""
+    for f in sorted({f for m in poly.terms for f, e in m if f.rank == 0 and e < 0 and _is(known, f, "cos")}):
+        lowest = min(dict(m).get(f, 0) for m in poly.terms)
+        poly = poly * Poly({((f, -lowest),): 1})
+    return _squares(poly, known)
+
+
+def _squares(poly: Poly, known: Known) -> Poly:
+    r"""The expression with $\cos^2 = 1 - \sin^2$ and $|a|^2 = a^2$."""
+
+    def replace(var: Var, e: Number) -> Poly | None:
+        if e != int(e) or e < 2:
+            return None
+        pairs, left = divmod(int(e), 2)
+        if _is(known, var, "cos"):
+            sine = _atom("sin", [_at(known[var.name][1][0], var)], known)
+            square = ONE - sine * sine
+        elif _is(known, var, "Abs"):
+            square = _at(known[var.name][1][0], var).power(2)
+        else:
+            return None
+        return square.power(pairs) * Poly({((var, left),): 1} if left else {(): 1})
+
+    return substitute(poly, replace)
+
+
+def _is(known: Known, var: Var, function: str) -> bool:
+    return var.name in known and known[var.name][0] == function
 
 
 def _expand_var(poly: Poly, let: Let, body: Poly, exponents: list[Number]) -> Poly:
@@ -125,7 +162,7 @@ def _common_power(poly: Poly, let: Let, body: Poly, low: Number) -> Poly:
     return poly
 
 
-def _function(program: Program, let: Let, known: dict[str, Poly]) -> Poly:
+def _function(program: Program, let: Let, known: Known) -> Poly:
     """A function value in canonical form: exp of a sum is a product, log of a positive product is a sum."""
     assert let.call is not None
     name, args = let.call
@@ -136,33 +173,40 @@ def _function(program: Program, let: Let, known: dict[str, Poly]) -> Poly:
             product = product * _power_of(_atom("exp", [Poly({monomial: 1})], known), c)
         return product
     if name == "log":
-        return _logarithm(flat[0], known)
+        return _logarithm(program, flat[0], known)
+    if name == "tan":
+        return _atom("sin", flat, known) * _power_of(_atom("cos", flat, known), -1)
     return _atom(name, flat, known)
 
 
 def _power_of(atom: Poly, e: Number) -> Poly:
     powered = positive_root(atom, e)
-    assert powered is not None, "an exponential is positive"
+    assert powered is not None, "an exponential is positive, and -1 is an integer"
     return powered
 
 
-def _logarithm(arg: Poly, known: dict[str, Poly]) -> Poly:
+def _logarithm(program: Program, arg: Poly, known: Known) -> Poly:
     pair = arg.single()
-    if pair is None or pair[1] <= 0 or not all(f.rank == 0 and f.positive for f, _ in pair[0]):
+    assumed = program.assumptions
+    if pair is None or pair[1] <= 0 or not all(_positive(f) or Poly({((f, 1),): 1}) in assumed for f, _ in pair[0]):
         return _atom("log", [arg], known)
     total = _atom("log", [number(pair[1])], known) if pair[1] != 1 else ZERO
     for f, e in pair[0]:
-        own = known.get(f.name)
-        part = _atom("log", [Poly({((f, 1),): 1})], known) if own is None else _at(own, f)
+        exponential = _is(known, f, "exp")
+        part = _at(known[f.name][1][0], f) if exponential else _atom("log", [Poly({((f, 1),): 1})], known)
         total = total + part.scale(e)
     return total
+
+
+def _positive(f: Factor) -> bool:
+    return f.rank == 0 and bool(f.positive)
 
 
 def _at(poly: Poly, var: Var) -> Poly:
     return rename(poly, {Index(f"?{k}", i.size): i for k, i in enumerate(var.indices)})
 
 
-def _atom(name: str, args: list[Poly], known: dict[str, Poly]) -> Poly:
+def _atom(name: str, args: list[Poly], known: Known) -> Poly:
     """A variable that stands for this function of these arguments, the same one for equal arguments."""
     order: dict[Index, Index] = {}
     for a in args:
@@ -171,8 +215,7 @@ def _atom(name: str, args: list[Poly], known: dict[str, Poly]) -> Poly:
                 order.setdefault(i, Index(f"?{len(order)}", i.size))
     abstract = [rename(a, order) for a in args]
     text = f"{name}({', '.join(map(repr, abstract))})"
-    if name == "exp":
-        known[text] = abstract[0]
+    known[text] = (name, abstract)
     return variable(text, *order, positive=name in ("exp", "Abs", "pow", "cosh"))
 
 
@@ -182,6 +225,8 @@ def _atom(name: str, args: list[Poly], known: dict[str, Poly]) -> Poly:
 def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
     """Smallest sizes, and rational arguments, at which the expression is surely not zero."""
     arguments = _arguments(program, [difference, *program.assumptions])
+    if any(v.name in program.unknown for v in arguments):
+        return None  # it may well be zero for the value that it really has
     free = sorted(free_indices(difference))
     names = sorted(_size_names(arguments, difference, program))
     for sizes in _choices(names):
@@ -207,7 +252,7 @@ def _arguments(program: Program, polys: list[Poly]) -> list[Var]:
     queue = [v for poly in polys for v, _ in variables(poly)]
     while queue:
         v = queue.pop()
-        if v.name in seen or v.name.isdigit():
+        if v.name in seen or v.name.isdigit() or v.name == "pi":
             continue
         let = program.lets.get(v.name)
         seen[v.name] = v if let else program.leaves.get(v.name, v)

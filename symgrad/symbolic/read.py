@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold
-from symgrad.symbolic.normal import ZERO, Index, Number, Poly, Var, delta, extent, fresh
+from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold, free_of
+from symgrad.symbolic.factors import Index, Number, Var, extent, fresh
+from symgrad.symbolic.normal import ZERO, Poly, delta
 from symgrad.symbolic.program import ANY, Program, Value
 from symgrad.symbolic.text import literal, parse
 
-__all__ = ["Reader", "axes_of", "formula", "tangents"]
+__all__ = ["Instance", "Reader", "axes_of", "formula", "tangents"]
 
 MAX_UNNAMED = 24  # cotangents of more terms get a name
 PLACEHOLDERS = ("x", "y", "z")
@@ -43,7 +44,7 @@ def formula(symbol: str, arity: int) -> Expr:
     return parse(symbol)
 
 
-class _Instance(Operations):
+class Instance(Operations):
     """Evaluate an op's formula on values, in the program's algebra."""
 
     def __init__(self, program: Program, env: Mapping[str, Value]) -> None:
@@ -52,6 +53,7 @@ class _Instance(Operations):
         self.pow, self.call = program.pow, program.call  # type: ignore[method-assign]
 
     def ref(self, var: Var) -> Value:
+        """An input of the op, or a name of the program."""
         return self.env[var.name] if var.name in self.env else self.program.ref(var)
 
 
@@ -61,8 +63,8 @@ class Reader:
     def __init__(self, program: Program | None = None) -> None:
         self.program = program if program is not None else Program()
         self.values: dict[int, Value] = {}
-        self.unread: dict[int, SymbolicError] = {}  # fine as long as the derivative is stopped after them
-        self.opaque: dict[str, Any] = {}  # stopped nodes that are only known by a name
+        self.unread: dict[int, SymbolicError] = {}  # why a node has no meaning through which a derivative may pass
+        self.constant: dict[int, Value] = {}  # what such a node is where no derivative passes it
 
     def leaf(self, node: Any, name: str, sign: int = ANY, constant: bool = False) -> Value:
         """Let a node be an argument of this name."""
@@ -70,39 +72,57 @@ class Reader:
         return self.values[node.serial]
 
     def read(self, nodes: Iterable[Any]) -> None:
-        """Read forward nodes in topological order; their trees are kept for printing."""
+        """Read nodes in topological order; the trees of forward nodes are kept for printing."""
         for node in nodes:
-            if node.serial in self.values:
-                continue
-            problem = next((self.unread[x.serial] for x in node.inputs if x.serial in self.unread), None)
-            if problem is not None and not node.requires_grad:
-                self.unread[node.serial] = problem
-            else:
-                self._try(node)
+            if node.serial not in self.values:
+                self._read(node)
 
-    def _try(self, node: Any) -> None:
+    def _read(self, node: Any) -> None:
         try:
-            self.values[node.serial] = self.node(node)
+            if node.op is None:
+                self.values[node.serial] = self._data(node)
+            else:
+                stops = node.op.pullback == ()
+                inputs = [self.value(x, constant=stops or not x.requires_grad) for x in node.inputs]
+                self.values[node.serial] = self.meaning(node, inputs)
         except SymbolicError as error:
             self.unread[node.serial] = error
+            if all(x.serial in self.values or x.serial in self.constant for x in node.inputs) and node.op is not None:
+                self.constant[node.serial] = self._constant(node)
 
-    def value(self, node: Any) -> Value:
-        """The value of a node; one that cannot be read gets a name if no derivative passes it, or else its error."""
-        if node.serial not in self.values:
-            if node.requires_grad:
-                raise self.unread[node.serial]
-            name = self.program.unused("m")
-            self.opaque[name] = node
-            self.leaf(node, name)
-        return self.values[node.serial]
+    def value(self, node: Any, constant: bool = False) -> Value:
+        """The value of a node; one that cannot be read has one only where no derivative passes it."""
+        if node.serial in self.values:
+            return self.values[node.serial]
+        if constant and node.serial in self.constant:
+            return self.constant[node.serial]
+        raise self.unread[node.serial]
+
+    def _constant(self, node: Any) -> Value:
+        """What a node that cannot be read is where it is only computed: known by its op, or else by a name alone."""
+        op, inputs = node.op, [self.value(x, constant=True) for x in node.inputs]
+        try:
+            return self.meaning(node, inputs)
+        except SymbolicError:
+            pass
+        if op.indices == "elementwise" and not node.params:
+            return self.program.opaque(op, inputs)
+        found = self.reduction(node, inputs)
+        if found is not None:
+            return found
+        name = self.program.unused(op.name)
+        self.program.unknown[name] = op.name
+        return self.program.leaf(name, indices_of(node.shape))
 
     def read_back(self, nodes: Iterable[Any], boundaries: Mapping[int, Value]) -> None:
         """Read backward nodes; cotangents of layer boundaries (by serial of the cotangent) get names."""
         self.program.writing = False
         for node in nodes:
-            if node.serial in self.values:
+            if node.serial not in self.values:
+                self._read(node)
+            value = self.values.get(node.serial)
+            if value is None:
                 continue
-            value = self.node(node)
             boundary = boundaries.get(node.serial)
             if boundary is not None and isinstance(boundary.expr, Ref) and len(value.poly.terms) > 1:
                 name = boundary.expr.var.name
@@ -112,15 +132,22 @@ class Reader:
                 value = self.program.define_adjoint("t_bar", value, r"\bar{t}")
             self.values[node.serial] = Value(value.poly, None, value.sign)
 
-    def node(self, node: Any) -> Value:
+    def reduction(self, node: Any, inputs: list[Value]) -> Value | None:
+        """An opaque reduction along axes, such as a maximum."""
+        if node.op.indices != "opaque" or node.op.params != ("axis", "keepdims"):
+            return None
+        axes, keepdims = node.params
+        own = axes_of(node.inputs[0].shape)
+        bound = tuple([i for k in axes if (i := own[k]) is not None])
+        if not bound or not set(bound) <= free_of(inputs[0].written):
+            return None  # nothing to reduce over: what the op makes of one element is not known here
+        found = self.program.opaque(node.op, inputs, bound)
+        return found if keepdims else _dropped(self, found, own, axes)
+
+    def meaning(self, node: Any, inputs: list[Value]) -> Value:
         """The value of one node from those of its inputs."""
-        if node.op is None:
-            return self._data(node)
-        inputs = [self.value(x) for x in node.inputs]
         rule = _structural(node)
-        if rule is not None:
-            return rule(self, node, inputs)
-        return elementwise(self.program, node, inputs)
+        return rule(self, node, inputs) if rule is not None else elementwise(self.program, node, inputs)
 
     def _data(self, node: Any) -> Value:
         if node.value is not None and node.value.size == 1:
@@ -134,7 +161,7 @@ class Reader:
 def elementwise(program: Program, node: Any, inputs: list[Value]) -> Value:
     """An elementwise op through its symbol."""
     tree = _symbol(node)
-    return fold(tree, _Instance(program, dict(zip(PLACEHOLDERS, inputs, strict=False))))  # type: ignore[no-any-return]
+    return fold(tree, Instance(program, dict(zip(PLACEHOLDERS, inputs, strict=False))))  # type: ignore[no-any-return]
 
 
 def _symbol(node: Any) -> Expr:
@@ -146,10 +173,11 @@ def _symbol(node: Any) -> Expr:
         )
     try:
         return formula(op.symbol, len(node.inputs))
-    except SymbolicError as error:
+    except SymbolicError:
+        pieces = f", on each of its pieces ({'; '.join(op.pieces)})," if op.pieces else ""
         raise SymbolicError(
-            f"{op.name}: its symbol {op.symbol!r} is piecewise or not smooth ({error}); closed forms are derived for "
-            "smooth formulas; use a smooth function (such as tanh, softplus or sqrt(x**2 + eps)) in its place"
+            f"{op.name}: is piecewise, and closed forms are derived for smooth formulas; derive{pieces} the formula "
+            "that holds there, or use a smooth function (such as tanh, softplus or sqrt(x**2 + eps)) in its place"
         ) from None
 
 
@@ -311,9 +339,9 @@ def tangents(reader: Reader, nodes: Iterable[Any], seed: Any) -> tuple[dict[int,
 
 def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
     program = reader.program
-    if node.op.pullback == (None,):
-        return ZERO  # declared to stop the derivative
-    inputs = [reader.value(x) for x in node.inputs]
+    if node.op.pullback == ():
+        return ZERO  # locally constant, or declared to stop the derivative
+    inputs = [reader.value(x, constant=not x.requires_grad) for x in node.inputs]
     rule = _structural(node)
     total = ZERO
     if rule is not None:  # linear in each input
@@ -326,5 +354,5 @@ def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
     for name, flow in zip(PLACEHOLDERS, flows, strict=False):
         if flow:
             slope = partial(_symbol(node), name, tuple([(n, c) for n, c in constants if n != name]))
-            total = total + fold(slope, _Instance(program, env)).poly * flow
+            total = total + fold(slope, Instance(program, env)).poly * flow
     return total

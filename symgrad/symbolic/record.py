@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from symgrad.reverse import adjoints
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, abstract, reachable
 
-__all__ = ["Record", "Spec", "record"]
+__all__ = ["Record", "Spec", "in_order", "record"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Spec:
 
 @dataclass(frozen=True)
 class Record:
-    """Arguments by name, constants with their default values, output, cotangent, nodes, adjoints by serial."""
+    """The function with its options, arguments and constants by name, output, cotangent, nodes, adjoints by serial."""
 
+    function: Callable[..., Any]
     arguments: dict[str, Any]
     constants: dict[str, Any]
     defaults: dict[str, float]
@@ -39,8 +41,9 @@ class Record:
     adjoints: dict[int, Any]
 
 
-def record(f: Callable[..., Any], specs: Mapping[str, Any]) -> Record:
+def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
     """Run f on abstract arguments, and its pullbacks on an abstract cotangent."""
+    specs, f = _split(f, given)
     arguments, constants, defaults = _inputs(f, specs)
     output = f(**arguments, **constants)
     if not isinstance(output, Tensor):
@@ -49,34 +52,52 @@ def record(f: Callable[..., Any], specs: Mapping[str, Any]) -> Record:
             "(sum the parts that a loss is made of)"
         )
     name = "g" if "g" not in arguments | constants else "g_bar"
-    cotangent = abstract(output.shape, output.dtype, name=name)
+    cotangent = _abstract(output.shape, name, positive=False, differentiated=True)  # nothing that it enters is constant
     forward = reachable([output])
     kept = adjoints(output, cotangent)
     known = {n.serial for n in forward}
     backward = [n for n in reachable(list(kept.values())) if n.serial not in known]
-    return Record(arguments, constants, defaults, output, cotangent, forward, backward, kept)
+    return Record(f, arguments, constants, defaults, output, cotangent, forward, backward, kept)
 
 
-def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
-    arguments, constants, defaults = {}, {}, {}
+def in_order(f: Callable[..., Any], given: tuple[Any, ...]) -> dict[str, Any]:
+    """Positional specs by the names of the arguments."""
+    names = [n for n, p in inspect.signature(f).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(given) > len(names):
+        raise SymbolicError(f"derive: {_name(f)} takes {len(names)} positional argument(s), got {len(given)} specs")
+    return dict(zip(names, given, strict=False))
+
+
+def _split(f: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[..., Any]]:
+    """Specs, and the function with the options (values that are no specs) put in."""
     parameters = inspect.signature(f).parameters
-    unknown = specs.keys() - parameters.keys()
+    unknown = given.keys() - parameters.keys()
     if unknown:
         raise SymbolicError(
             f"derive: {_name(f)} has no argument {sorted(unknown)}; its arguments are {list(parameters)}"
         )
-    for name, parameter in parameters.items():
+    options = {n: x for n, x in given.items() if isinstance(x, int | float | tuple | None)}
+    return {n: x for n, x in given.items() if n not in options}, partial(f, **options) if options else f
+
+
+def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    arguments, constants, defaults = {}, {}, {}
+    for name, parameter in inspect.signature(f).parameters.items():
         default = parameter.default
+        if name == "pi":
+            raise SymbolicError(
+                f"derive: the argument 'pi' of {_name(f)} has the name of a number; give it another name"
+            )
         if name in specs:
             spec = as_spec(specs[name], name)
             arguments[name] = _abstract(spec.shape, name, spec.positive, True)
-        elif parameter.kind is parameter.KEYWORD_ONLY and default is not inspect.Parameter.empty:
-            continue  # an option, such as an axis: not part of the formula
-        elif isinstance(default, (int, float)) and not isinstance(default, bool):
+        elif isinstance(default, float):
             constants[name] = _abstract((), name, default > 0, False)
-            defaults[name] = float(default)
-        elif default is inspect.Parameter.empty:
+            defaults[name] = default
+        elif default is inspect.Parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             raise SymbolicError(f"derive: argument {name!r} of {_name(f)} needs a spec, such as {name}=sg.spec('B')")
+    if not arguments:
+        raise SymbolicError(f"derive: no argument of {_name(f)} has a spec, so there is nothing to differentiate by")
     return arguments, constants, defaults
 
 
@@ -96,4 +117,4 @@ def _abstract(shape: tuple[Any, ...], name: str, positive: bool, differentiated:
 
 
 def _name(f: Any) -> str:
-    return getattr(f, "__name__", "the function")
+    return getattr(getattr(f, "func", f), "__name__", "the function")

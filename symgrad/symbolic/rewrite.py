@@ -2,7 +2,8 @@ r"""Reading and rewriting normal forms: variables, free indices, substitution, a
 
 Examples
 --------
->>> from symgrad.symbolic.normal import index, sum_over, variable
+>>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.normal import sum_over, variable
 >>> i, j = index("i", "B"), index("j", "B")
 >>> total = sum_over(variable("a", i), i)
 >>> substitute(total, lambda v, e: variable("b", *v.indices) * total)  # the inner sum cannot be captured
@@ -14,14 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
-from symgrad.symbolic.normal import (
-    ZERO,
+from symgrad.symbolic.factors import (
     Factor,
     Factors,
     Index,
     Monomial,
     Number,
-    Poly,
     Sum,
     Var,
     copies_of,
@@ -29,8 +28,8 @@ from symgrad.symbolic.normal import (
     indices_of,
     monomial_of,
     rename_factor,
-    sum_over,
 )
+from symgrad.symbolic.normal import ZERO, Poly, sum_over
 
 __all__ = ["free_indices", "positive_root", "substitute", "sums_of", "variables"]
 

@@ -13,125 +13,22 @@ a*(1 - a)
 
 from __future__ import annotations
 
-import ast
-import operator
-from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import sympy
 
 from symgrad.errors import SymbolicError
-from symgrad.op import CONVERTERS, Op
+from symgrad.op import CONVERTERS, OPS, Op
 from symgrad.symbolic.expr import fold
 from symgrad.symbolic.program import Program
 from symgrad.symbolic.proof import Certificate, prove_zero
+from symgrad.symbolic.symbols import NAMES, evaluate, symbol_of, text_of
 from symgrad.symbolic.sympy_io import from_sympy
 from symgrad.symbolic.text import literal
 
 __all__ = ["local_derivative", "prove_rule", "symbol_of"]
 
-NAMES = ("x", "y", "z")
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(sympy, name)
-    for name in [
-        "Abs",
-        "Max",
-        "Min",
-        "And",
-        "Or",
-        "Not",
-        "Eq",
-        "Ne",
-        "Piecewise",
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "ceiling",
-        "cos",
-        "cosh",
-        "digamma",
-        "erf",
-        "erfc",
-        "erfinv",
-        "exp",
-        "floor",
-        "gamma",
-        "log",
-        "loggamma",
-        "sign",
-        "sin",
-        "sinc",
-        "sinh",
-        "sqrt",
-        "tan",
-        "tanh",
-    ]
-}
-COMPARE: dict[type, Callable[..., Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-BINARY: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.BitAnd: sympy.And,
-    ast.BitOr: sympy.Or,
-}
-
-
-@lru_cache(maxsize=512)
-def _parsed(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def evaluate(text: str, env: Mapping[str, Any]) -> Any:
-    """A formula, piecewise ones included, on SymPy values; nothing but the whitelist is ever called."""
-    return _evaluate(_parsed(text), env)
-
-
-def _evaluate(node: ast.expr, env: Mapping[str, Any]) -> Any:
-    match node:
-        case ast.Constant(value=bool() as value):
-            return sympy.true if value else sympy.false
-        case ast.Constant(value=int() | float() as value):
-            return sympy.Rational(literal(repr(value)).numerator, literal(repr(value)).denominator)
-        case ast.Name(id=name) if name in env:
-            return env[name]
-        case ast.Name(id="pi"):
-            return sympy.pi
-        case ast.UnaryOp(op=ast.USub(), operand=x):
-            return -_evaluate(x, env)
-        case ast.BinOp(op=kind, left=a, right=b) if type(kind) in BINARY:
-            return BINARY[type(kind)](_evaluate(a, env), _evaluate(b, env))
-        case ast.Compare(left=a, ops=[kind], comparators=[b]) if type(kind) in COMPARE:
-            return COMPARE[type(kind)](_evaluate(a, env), _evaluate(b, env))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
-            return FUNCTIONS[name](*[_evaluate(a, env) for a in args])
-        case ast.Tuple(elts=parts):
-            return tuple(_evaluate(p, env) for p in parts)
-    raise SymbolicError(f"symbol, column {node.col_offset + 1}: {ast.unparse(node)!r} is not allowed in an op's symbol")
-
-
-def symbol_of(op: Op, inputs: tuple[Any, ...]) -> Any:
-    """What an elementwise op gives on SymPy values."""
-    if op.identity:
-        return inputs[0]
-    if op.symbol is None or op.indices != "elementwise":
-        raise SymbolicError(f"{op.name}: has no scalar meaning (no symbol), so it is not defined on SymPy expressions")
-    text = op.symbol
-    if text.isidentifier() and text not in NAMES:
-        text = f"{text}({', '.join(NAMES[: len(inputs)])})"
-    return evaluate(text, dict(zip(NAMES, inputs, strict=False)))
+STEPS = (sympy.floor, sympy.ceiling, sympy.sign)  # constant between their jumps
 
 
 def _convert(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
@@ -147,23 +44,39 @@ def _exact(x: Any) -> Any:
 CONVERTERS[sympy.Basic] = _convert
 
 
-def _symbols(op: Op, names: tuple[str, ...]) -> list[Any]:
+def _symbols(op: Op, names: tuple[str, ...], signed: bool) -> list[Any]:
+    """Real symbols for the inputs; if ``signed``, positive ones where the op's domain is positive."""
     intervals = op.domain if op.domain and isinstance(op.domain[0], tuple) else (op.domain,) * len(names)
     return [
-        sympy.Symbol(name, real=True, positive=True if interval and interval[0] >= 0 else None)
+        sympy.Symbol(name, real=True, positive=True if signed and interval and interval[0] >= 0 else None)
         for name, interval in zip(names, intervals, strict=False)
     ]
 
 
 def _rules(op: Op, g: Any, y: Any, inputs: list[Any]) -> list[Any]:
     """The cotangents that the pullback text gives; None where nothing flows."""
-    if op.pullback is not None and not isinstance(op.pullback, tuple):
-        return list(op.pullback(g, y, tuple(inputs), ()))
-    return [None if f is None else f(g, y, *inputs) for f in op.pullback or ()]
+    if not op.pullback:
+        return [None] * len(inputs)
+    if not isinstance(op.pullback, tuple):
+        return list(op.pullback(g, y, tuple(inputs), op.defaults))
+    return [None if f is None else f(g, y, *inputs, *op.defaults) for f in op.pullback]
+
+
+def _is_op(op: Any, where: str) -> Op:
+    if isinstance(op, Op):
+        return op
+    name = getattr(op, "__name__", "")
+    known = (
+        f"the op under it is sg.OPS[{name!r}]" if name in OPS else "derive(f, x=sg.spec('B')).proofs is for functions"
+    )
+    raise SymbolicError(f"{where}: needs an op, got {name or repr(op)}, which is not one; {known}")
 
 
 def prove_rule(op: Op) -> Certificate:
     """Prove that the pullback of an elementwise op is the derivative of its symbol, on each of its pieces.
+
+    The signs of the op's domain are assumed only where there is no proof without them; the certificate then says so.
+    A step function (floor, sign) is constant between its jumps.
 
     Parameters
     ----------
@@ -172,20 +85,43 @@ def prove_rule(op: Op) -> Certificate:
     Returns
     -------
     Certificate
+
+    Raises
+    ------
+    SymbolicError
+        If it is not an op but a function of ops.
     """
-    arity = op.arity or 1
-    inputs = _symbols(op, NAMES[:arity])
+    op = _is_op(op, "prove_rule")
+    if op.identity and not op.pullback:
+        return Certificate("UNKNOWN", "that nothing flows is a declaration, not the derivative of the identity")
+    if not op.identity and (text_of(op) is None or op.indices != "elementwise"):
+        return Certificate("UNKNOWN", "it declares no symbol that its rule could be compared with")
+    if op.pullback is None:
+        return Certificate("UNKNOWN", "it declares no pullback")
+    found = _proved_rule(op, signed=False)
+    return found or _proved_rule(op, signed=True)
+
+
+def _proved_rule(op: Op, signed: bool) -> Certificate:
+    inputs = _symbols(op, NAMES[: op.arity or 1], signed)
     g = sympy.Symbol("g", real=True)
     y = symbol_of(op, tuple(inputs))
-    rules = _rules(op, g, y, inputs)
-    if not rules or not isinstance(y, sympy.Expr):
-        return Certificate("UNKNOWN", "a truth value has no derivative")
-    for x, rule in zip(inputs, rules, strict=True):
+    if not isinstance(y, sympy.Expr):
+        return Certificate(
+            "UNKNOWN", "its values are truth values, which have no derivative; nothing flows to an input"
+        )
+    steps = {step: sympy.Dummy(real=True) for step in y.atoms(*STEPS)}
+    methods: dict[str, None] = {}
+    for x, rule in zip(inputs, _rules(op, g, y, inputs), strict=True):
+        slope = sympy.diff(y.xreplace(steps), x).xreplace({held: step for step, held in steps.items()})
         for piece in op.pieces or ("",):
-            found = _proved(_on(piece, (0 if rule is None else rule) - g * sympy.diff(y, x)))
+            found = _proved(_on(piece, (0 if rule is None else rule) - g * slope))
             if not found:
                 return found
-    return Certificate("PROVED", "pullback text equals the derivative of the symbol")
+            methods[found.method] = None
+    if steps:
+        methods["a step function is constant between its jumps"] = None
+    return Certificate("PROVED", "; ".join(methods), tuple(f"{x} > 0" for x in inputs if x.is_positive))
 
 
 def _on(piece: str, expression: Any) -> Any:
@@ -209,7 +145,7 @@ def _on(piece: str, expression: Any) -> Any:
 
 def _proved(difference: Any) -> Certificate:
     if difference == 0 or sympy.expand(difference) == 0:
-        return Certificate("PROVED", "pullback text equals the derivative of the symbol, by SymPy's automatic algebra")
+        return Certificate("PROVED", "the pullback equals the derivative of the symbol, by SymPy's automatic algebra")
     program = Program()
     try:
         from symgrad.symbolic.equality import _Reading
@@ -245,10 +181,10 @@ def local_derivative(op: Op, position: int, names: tuple[str, ...]) -> Any:
     >>> local_derivative(sg.tanh, 0, ("a", "z"))
     1 - a**2
     """
+    op = _is_op(op, "local_derivative")
+    if not op.pullback:
+        return None
     if op.indices != "elementwise" or op.symbol is None:
-        return sympy.Integer(1) if op.identity and op.pullback != (None,) else None
+        return sympy.Integer(1) if op.identity else None
     y, *inputs = [sympy.Symbol(n, real=True) for n in names]
-    if not isinstance(op.pullback, tuple):
-        return _rules(op, sympy.Integer(1), y, inputs)[position]
-    rule = op.pullback[position]
-    return None if rule is None else rule(sympy.Integer(1), y, *inputs)
+    return _rules(op, sympy.Integer(1), y, inputs)[position]

@@ -11,20 +11,8 @@ import itertools
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.symbolic.normal import (
-    ZERO,
-    Factor,
-    Index,
-    Monomial,
-    Number,
-    Poly,
-    Sum,
-    Var,
-    fresh,
-    rename,
-    sum_over,
-    variable,
-)
+from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum, Var, fresh
+from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over, variable
 from symgrad.symbolic.rewrite import free_indices, positive_root, sums_of, variables
 
 if TYPE_CHECKING:

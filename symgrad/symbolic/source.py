@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, unused
-from symgrad.symbolic.expr import Expr, Ref, Total, refs, replace_refs
-from symgrad.symbolic.normal import Index
+from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
 from symgrad.symbolic.read import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["adjoint_trees", "free_of", "layout_of", "module"]
+__all__ = ["adjoint_trees", "layout_of", "module"]
 
 
 def layout_of(indices: Any) -> Layout:
@@ -24,32 +23,12 @@ def layout_of(indices: Any) -> Layout:
     return tuple([named.get(p) for p in range(max(named, default=-1), -1, -1)])
 
 
-def free_of(tree: Expr) -> set[Index]:
-    """The free indices of a tree."""
-    bound: set[Index] = set()
-
-    def visit(t: Any) -> None:
-        if isinstance(t, Total):
-            bound.update(t.bound)
-        for part in getattr(t, "terms", ()) or getattr(t, "factors", ()) or getattr(t, "args", ()) or ():
-            visit(part)
-        for name in ("base", "exponent", "body"):
-            if hasattr(t, name):
-                visit(getattr(t, name))
-        if hasattr(t, "first"):
-            found.update((t.first, t.second))
-
-    found: set[Index] = set()
-    visit(tree)
-    return (found | {i for v in refs(tree) for i in v.indices}) - bound
-
-
 def module(d: Derivation) -> str:
     """Forward and backward as the text of a Python file."""
-    if d.reader.opaque:
-        name, node = next(iter(d.reader.opaque.items()))
+    if d.program.unknown:
+        name, op = next(iter(d.program.unknown.items()))
         raise SymbolicError(
-            f"{d.name}: no NumPy source, because {name} ({node.op.name}) has no formula here; the "
+            f"{d.name}: no NumPy source, because {name} ({op}) has no formula here; the "
             "gradient holds for every value of it; write the function without it, or run the graph"
         )
     needed, saved = _needed(d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,7 @@ from symgrad.symbolic.expr import (
     Kronecker,
     Num,
     Operations,
+    Reduction,
     Ref,
     Total,
     add,
@@ -23,12 +24,13 @@ from symgrad.symbolic.expr import (
     power,
     replace_refs,
 )
-from symgrad.symbolic.normal import Extent, Index, Number, Var, fresh
+from symgrad.symbolic.factors import Extent, Index, Number, Var, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
-__all__ = ["Letters", "ToSympy", "from_sympy", "scalar_sympy", "to_sympy"]
+__all__ = ["Letters", "ToSympy", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]
 
 BOUND = "jkqrstvw"
+SPARE = "qlmnopabcdefh"
 
 
 def rational(value: Number) -> Any:
@@ -37,7 +39,9 @@ def rational(value: Number) -> Any:
 
 
 def _function(name: str, args: list[Any]) -> Any:
-    return args[0] ** args[1] if name == "pow" else getattr(sympy, name)(*args)
+    if name == "pow":
+        return args[0] ** args[1]
+    return getattr(sympy, name)(*args) if name in FUNCTIONS else sympy.Function(name)(*args)
 
 
 class _Scalar(Operations):
@@ -91,6 +95,17 @@ class Letters:
         return self.names.get(i, i.name)
 
 
+def letters_for(indices: Iterable[Index], first: Extent | None, taken: Collection[str]) -> Letters:
+    """Letters for free indices: i for those over the first size, then the size's own letter."""
+    names: dict[Index, str] = {}
+    for i in indices:
+        own = i.size[0][0][0].lower() if len(i.size) == 1 and i.size[0][0] else ""
+        choices = ("i", *SPARE) if i.size == first else (own if len(own) == 1 else "", *SPARE)
+        usable = (c for c in (*choices, *[f"i{k}" for k in range(99)]) if c and c not in (*names.values(), "j", "k"))
+        names.setdefault(i, next(c for c in usable if c not in taken))
+    return Letters(names, frozenset(taken))
+
+
 class ToSympy(_Scalar):
     """Indexed formulas: sums over letters from 1 to the size."""
 
@@ -123,25 +138,25 @@ def size_sympy(size: Extent) -> Any:
 
 def to_sympy(tree: Expr, letters: Letters, sizes: frozenset[str] = frozenset()) -> Any:
     """The tree as a SymPy expression."""
-    return _walk(tree, ToSympy(letters), sizes)
+    return walk(tree, ToSympy(letters), sizes)
 
 
-def _walk(tree: Expr, do: ToSympy, sizes: frozenset[str]) -> Any:
+def walk(tree: Expr, do: ToSympy, sizes: frozenset[str]) -> Any:
     """`fold` with letters chosen on the way down, where a sum binds them."""
     match tree:
-        case Total(bound, body):
+        case Total(bound, body) | Reduction(_, bound, body):
             do.letters.enter(bound)
-            inner = _walk(body, do, sizes)
+            inner = walk(body, do, sizes)
             limits = [(do.letter(i), 1, size_sympy(i.size)) for i in bound]
             do.letters.leave(bound)
-            return sympy.Sum(inner, *limits)
+            return sympy.Sum(inner, *limits) if isinstance(tree, Total) else sympy.Function(tree.name)(inner, *limits)
         case Ref(var) if var.name in sizes:
             return sympy.Symbol(var.name, integer=True, positive=True)
         case Num() | Ref() | Kronecker():
             return fold(tree, do)
         case Call(name, args):
-            return do.call(name, [_walk(a, do, sizes) for a in args])
-    parts = [_walk(p, do, sizes) for p in _children(tree)]
+            return do.call(name, [walk(a, do, sizes) for a in args])
+    parts = [walk(p, do, sizes) for p in _children(tree)]
     kind = type(tree).__name__
     return do.add(parts) if kind == "Add" else do.mul(parts) if kind == "Mul" else do.pow(*parts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from symgrad.context import no_grad, run
 from symgrad.data import Dataset, batches
+from symgrad.data.checks import whole_number
 from symgrad.errors import AnomalyError, SymgradError
 from symgrad.nn import BatchNorm1d, Module, population_statistics
 from symgrad.optim import Optimizer
@@ -76,9 +78,19 @@ class Trainer:
         batch_size: int = 64,
         compiled: bool = True,
     ) -> None:
+        _expect(isinstance(model, Module), "model", model, "an nn.Module")
+        _expect(callable(loss), "loss", loss, "a function such as losses.cross_entropy")
+        ready = isinstance(optimizer, Optimizer)
+        _expect(ready or callable(optimizer), "optimizer", optimizer, "an Optimizer, or what makes one: optim.Adam")
+        _expect(schedule is None or callable(schedule), "schedule", schedule, "a function, see optim.schedules")
+        functions = isinstance(metrics, Sequence) and all(map(callable, metrics))
+        _expect(functions, "metrics", metrics, "a list of functions such as [symgrad.train.accuracy]")
+        watchers = isinstance(callbacks, Sequence) and all(isinstance(c, Callback) for c in callbacks)
+        _expect(watchers, "callbacks", callbacks, "a list of objects of the class symgrad.train.Callback")
         self.model, self.loss, self.schedule = model, loss, schedule
-        self.metrics = {m.__name__: m for m in metrics}
-        self.callbacks, self.seed, self.batch_size = list(callbacks), seed, batch_size
+        self.metrics = {_name(m): m for m in metrics}
+        self.callbacks, self.seed = list(callbacks), whole_number("Trainer: seed", seed, 0)
+        self.batch_size = whole_number("Trainer: batch_size", batch_size, 1)
         if not isinstance(optimizer, Optimizer):
             with run(seed):
                 optimizer = optimizer(model.parameters())
@@ -113,6 +125,7 @@ class Trainer:
         DataError
             If the data are empty, not finite, or X and y do not fit each other.
         """
+        epochs = whole_number("fit: epochs", epochs, 0)
         X, y = self._data(train, "train")
         held_out = None if validation is None else self._data(validation, "validation")
         self._stopping = False
@@ -179,9 +192,8 @@ class Trainer:
             with run(self.seed, self.step):
                 found = self._compiled(X, y) if self._compiled is not None else self._step(tensor(X), tensor(y))
         except SymgradError as error:
-            if self.step:
-                raise
-            raise type(error)(f"fit: the first minibatch, X {X.shape} and y {y.shape}, failed: {error}") from error
+            which = f"minibatch {k + 1} of epoch {self.epoch + 1}" if self.step else "the first minibatch"
+            raise type(error)(f"fit: {which}, X {X.shape} and y {y.shape}, failed: {error}") from error
         loss, output = found if self.metrics else (found, None)
         loss = float(loss)
         if not math.isfinite(loss):
@@ -233,3 +245,16 @@ class Trainer:
                 raise SymgradError(f"{what}: takes a data.Dataset or a pair (X, y), got {type(given).__name__}")
             given = Dataset(*given)
         return self.model.cast(given.X), self.model.cast(given.y)
+
+
+def _expect(good: bool, what: str, given: Any, wanted: str) -> None:
+    """Refuse an argument of the wrong kind."""
+    if not good:
+        raise SymgradError(f"Trainer: {what} must be {wanted}, got {given!r}")
+
+
+def _name(metric: Callable[..., Any]) -> str:
+    """The name of a metric's column."""
+    while isinstance(metric, partial):
+        metric = metric.func
+    return getattr(metric, "__name__", type(metric).__name__)

@@ -376,6 +376,7 @@ def _indexing() -> list[Case]:
             ref=lambda x: np.take(x, rows, -2),
             torch=lambda t, x: x.index_select(0, t.as_tensor(rows)),
         ),
+        case("labels", "of 3 classes", lambda t: OPS["labels"](t, 3, "loss"), integers(0, 3, 5), ref=lambda t: t),
         case("getitem", "take flat", lambda x: sg.take(x, [0, -1]), (3, 2), ref=lambda x: np.take(x, [0, -1])),
         case(
             "scatter",

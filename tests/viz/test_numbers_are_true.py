@@ -117,6 +117,26 @@ def test_inlined_steps_are_differentiated_through():
     assert viz.plain(by_s.label.tail).startswith(" = −L/(2(s + 10⁻⁵)) = ")
 
 
+@pytest.mark.parametrize(
+    ("f", "symbol", "text"),
+    [
+        (lambda w: 1.5 * w, "1.5", " = 1.5"),
+        (lambda w: 0.25 * w * w, "0.25*n0", " = 0.25\u2009w = 0.175"),
+        (lambda w: w**2.5, "2.5*n0**1.5", " = 2.5\u2009w1.5 = 1.46"),
+        (lambda w: w**0.5, "1/(2*sqrt(n0))", " = 1/(2√w) = 0.598"),
+        (lambda w: w * w / 2, "n0/2", " = w/2 = 0.35"),
+        (lambda w: sg.exp(2.0 * w), "2*n1", " = 2L = 8.11"),
+        (lambda w: 0.5 * sg.sqrt(w + 1e-5), "0.25/sqrt(n0 + 1.0e-5)", None),
+    ],
+)
+def test_decimals_are_shown_as_they_were_written(f, symbol, text):
+    w = sg.tensor(0.7, name="w", requires_grad=True)
+    scene = viz.draw_backprop(f(w), inline=True).scene
+    check(scene)
+    assert scene.edges[0].symbol == symbol
+    assert text in (None, viz.plain(scene.edges[0].label.tail))
+
+
 def test_a_repeated_input_has_two_edges():
     x = sg.tensor(3.0, name="x", requires_grad=True)
     scene = viz.draw_backprop(x * x).scene

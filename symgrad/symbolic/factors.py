@@ -1,0 +1,207 @@
+r"""The parts of the sum-product normal form: sizes, indices, variables, deltas, sums, and products of them.
+
+A factor is a variable at indices, a Kronecker delta, or a sum of one monomial over bound indices that cannot be pulled
+apart; bound indices are named canonically, so that equal sums are equal tuples. A monomial is a sorted tuple of factors
+with exponents.
+
+Examples
+--------
+>>> i, j = index("i", "B"), index("j", "B")
+>>> a = Var(0, "a", (i,), False)
+>>> rename_factor(a, {i: j}).indices == (j,)
+True
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from symgrad.shapes import Dim
+
+__all__ = [
+    "CancelledError",
+    "Delta",
+    "Extent",
+    "Factor",
+    "Factors",
+    "Index",
+    "Monomial",
+    "Number",
+    "Sum",
+    "Var",
+    "canonical",
+    "copies_of",
+    "extent",
+    "fresh",
+    "index",
+    "indices_of",
+    "monomial_of",
+    "product",
+    "rename_factor",
+]
+
+Number = int | Fraction
+Extent = tuple[
+    tuple[tuple[str, ...], int], ...
+]  # a symbolic size as a sorted polynomial: B - 1 is ((("B",), 1), ((), -1))
+
+
+class Index(NamedTuple):
+    """A name that runs over a size. Digits name canonical bound indices, ``~n`` fresh ones."""
+
+    name: str
+    size: Extent
+
+
+class Var(NamedTuple):
+    """A variable at indices; a name of digits is that prime number (it appears under roots)."""
+
+    rank: int
+    name: str
+    indices: tuple[Index, ...]
+    positive: bool
+
+
+class Delta(NamedTuple):
+    """The Kronecker delta of two free indices, smaller one first."""
+
+    rank: int
+    first: Index
+    second: Index
+
+
+class Sum(NamedTuple):
+    """The sum of one monomial over connected bound indices."""
+
+    rank: int
+    bound: tuple[Index, ...]
+    body: Monomial
+
+
+Factor = Any  # Var | Delta | Sum: mypy cannot yet check recursive NamedTuples that are compared
+Monomial = tuple[tuple[Factor, Number], ...]
+Factors = dict[Factor, Number]
+
+_counter = itertools.count()
+
+
+class CancelledError(Exception):
+    """Two factors under a sum cancelled when their indices became equal."""
+
+
+def extent(size: int | str | Dim) -> Extent:
+    """A size as a sorted tuple of terms."""
+    if isinstance(size, str):
+        return (((size,), 1),)
+    if isinstance(size, Dim):
+        named = {tuple(a if isinstance(a, str) else f"({a[1]}//{a[2]})" for a in m): c for m, c in size.terms.items()}
+        return tuple(sorted(named.items()))
+    return (((), int(size)),) if size else ()
+
+
+def index(name: str, size: int | str | Dim) -> Index:
+    """An index of this name over a size."""
+    return Index(name, extent(size))
+
+
+def fresh(size: Extent) -> Index:
+    """An index that occurs nowhere else."""
+    return Index(f"~{next(_counter)}", size)
+
+
+def product(a: Monomial, b: Monomial) -> tuple[Number, Monomial]:
+    """Coefficient and monomial of a product."""
+    if not a or not b:
+        return 1, a or b
+    factors = dict(a)
+    for f, e in b:
+        factors[f] = factors.get(f, 0) + e
+    return monomial_of(factors)
+
+
+def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
+    """Coefficient and sorted monomial: zero exponents dropped, deltas applied, powers of primes folded."""
+    coefficient: Number = 1
+    deltas = [f for f in factors if f.rank == 1]
+    while deltas:
+        chosen = deltas.pop()
+        swap = {chosen.second: chosen.first}
+        renamed: Factors = {chosen: 1}
+        try:
+            for f, e in factors.items():
+                changed = rename_factor(f, swap) if f != chosen and e else None
+                if changed is not None:
+                    renamed[changed] = 1 if changed.rank == 1 else renamed.get(changed, 0) + e
+        except CancelledError:
+            continue  # kept as it is: sound, only not as short as it could be
+        deltas = [d for d in (rename_factor(d, swap) for d in deltas) if d is not None]
+        factors = renamed
+    kept = []
+    for f, e in factors.items():
+        if f.rank == 0 and f.name.isdigit():
+            whole = e.__floor__()
+            coefficient = coefficient * Fraction(int(f.name)) ** whole
+            e = e - whole
+        if e:
+            kept.append((f, e))
+    kept.sort()
+    return coefficient, tuple(kept)
+
+
+def rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
+    """The factor at other free indices; None where it became 1."""
+    if factor.rank == 0:
+        return factor._replace(indices=tuple([names.get(i, i) for i in factor.indices]))
+    if factor.rank == 1:
+        a, b = names.get(factor.first, factor.first), names.get(factor.second, factor.second)
+        return None if a == b else Delta(1, min(a, b), max(a, b))
+    renamed: Factors = {}
+    for f, e in factor.body:
+        changed = rename_factor(f, names)
+        renamed[changed] = renamed.get(changed, 0) + e
+    if not all(renamed.values()):
+        raise CancelledError
+    return canonical(factor.bound, renamed)
+
+
+def canonical(bound: tuple[Index, ...], factors: Factors) -> Sum:
+    """The sum with bound indices named 0, 1, ... so that equal sums are equal tuples."""
+    if len(bound) == 1:
+        return _named_sum(bound, factors)
+    ties: dict[Any, list[Index]] = {}
+    for i in bound:
+        ties.setdefault((i.size, _signature(i, factors)), []).append(i)
+    orders = itertools.product(*[itertools.permutations(ties[key]) for key in sorted(ties)])
+    return min(_named_sum(tuple(itertools.chain(*order)), factors) for order in orders)
+
+
+def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
+    seen = [
+        (f.name, e, tuple(k for k, x in enumerate(f.indices) if x == i)) for f, e in factors.items() if i in f.indices
+    ]
+    return tuple(sorted(seen))
+
+
+def _named_sum(order: tuple[Index, ...], factors: Factors) -> Sum:
+    names = {i: Index(str(k), i.size) for k, i in enumerate(order)}
+    body = sorted([(rename_factor(f, names), e) for f, e in factors.items()])
+    return Sum(2, tuple(names.values()), tuple(body))
+
+
+def copies_of(exponent: Number) -> int:
+    """How many equal sums are multiplied, or ValueError where a sum cannot be opened."""
+    if exponent != int(exponent) or exponent < 0:
+        raise ValueError("a sum to a negative or fractional power depends on the summed index; give the sum a name")
+    return int(exponent)
+
+
+def indices_of(factor: Factor) -> set[Index]:
+    """The free indices of a factor."""
+    if factor.rank == 0:
+        return set(factor.indices)
+    if factor.rank == 1:
+        return {factor.first, factor.second}
+    return {i for f, _ in factor.body for i in indices_of(f)}.difference(factor.bound)
