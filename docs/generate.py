@@ -250,8 +250,8 @@ def where_proved(op: Op) -> str:
     if op.pieces:
         pieces = [re.sub(r"\b[xyz]\b", lambda m: back[m[0]], p).replace(" & ", " and ") for p in op.pieces]
         return " on each piece: " + "; ".join(f"`{re.sub('[()]', '', p)}`" for p in pieces)
-    positive = [n for n, x in zip(names, scalars._symbols(op, scalars.NAMES[: op.arity]), strict=True) if x.is_positive]
-    return f" for {', '.join(f'`{n} > 0`' for n in positive)}" if positive else ""
+    assumed = [re.sub(r"\b[xyz]\b", lambda m: back[m[0]], a) for a in symbolic.prove_rule(op).assumptions]
+    return f" for {', '.join(f'`{a}`' for a in assumed)}" if assumed else ""
 
 
 def conventions(op: Op) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import statistics
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -99,7 +100,7 @@ printing it took {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.sh
     )
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: bool = False) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], numbers: bool = False) -> str:
     """A table of cells that are markup already; the first cell of a row is its heading."""
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
     kind = ' class="number"' if numbers else ""

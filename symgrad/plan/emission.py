@@ -17,7 +17,7 @@ from symgrad.tensor import Tensor
 if TYPE_CHECKING:
     from symgrad.plan.program import Writer
 
-__all__ = ["CALLED", "EMIT", "VIEWS", "out_argument"]
+__all__ = ["CALLED", "EMIT", "SCALARS", "VIEWS", "out_argument"]
 
 
 def out_argument(ufunc: Any, out: str) -> str:
@@ -179,8 +179,12 @@ EMIT: dict[str, Emitter] = {
 }
 """Op name -> how a plan writes it."""
 
-CALLED = ("add", "copyto", "divide", "dot", "einsum", "matmul", "maximum", "minimum", "multiply")
+CALLED = ("add", "copyto", "divide", "dot", "einsum", "matmul", "maximum", "minimum", "multiply", "sqrt")
 """NumPy functions that the entries of `EMIT` write by name."""
+
+SCALARS = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "power": "{} ** {}",
+           "negative": "-{}", "sqrt": "sqrt({})"}  # fmt: skip
+"""Op name -> how it is written on scalars."""
 
 VIEWS: dict[str, Callable[..., str]] = {
     "getitem": lambda x, *rest: f"{x}[{index(rest[-1], list(rest[:-1]))}]",

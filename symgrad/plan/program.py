@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
 from symgrad.op import Op
-from symgrad.plan.emission import CALLED, EMIT, VIEWS, out_argument
+from symgrad.plan.emission import CALLED, EMIT, SCALARS, VIEWS, out_argument
 from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
 from symgrad.tensor import Tensor, next_serial
@@ -31,6 +31,8 @@ class Writer:
         self.storage = Storage(graph)
         self.names: dict[str, Any] = {}
         self.name_of: dict[int, str] = {}
+        self.scalar_of: dict[int, str] = {}
+        self.computed: set[int] = set()  # what array calls made: worth an array, not a scalar
         self.lines: list[str] = []
         self.calls = 0
         self._scope: tuple[str, ...] = ()
@@ -126,9 +128,12 @@ class Writer:
         storage = {id(leaf): array for leaf, array in self.storage.owned}
         for leaf, new in self.graph.assigned:
             target = storage[id(leaf)]
+            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+            if new.serial in self.scalar_of:
+                self.line(f"{self.name_of[stand_in.serial]}[()] = {self.scalar_of[new.serial]}")
+                continue
             made = self.storage.arrays.get(new.serial)
             if made is None or made.__array_interface__ != target.__array_interface__:
-                stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
                 self.line(f"copyto({self.name_of[stand_in.serial]}, {self.name_of[new.serial]})")
 
     def terminal(self, node: Tensor, wanted: str) -> str:
@@ -138,6 +143,37 @@ class Writer:
         self.name_of[node.serial] = name
         return name
 
+    # Scalars: NumPy scalars calculate several times quicker than arrays without axes
+
+    def scalar(self, node: Tensor) -> str:
+        """The text of a value without axes as a NumPy scalar."""
+        if node.serial in self.scalar_of:
+            return self.scalar_of[node.serial]
+        if _is_const(node) and np.isfinite(node.params[0]):
+            return f"({float(node.params[0])!r})" if node.params[0] < 0 else repr(float(node.params[0]))
+        return f"{self.name_of[node.serial]}[()]"
+
+    def calculate(self, node: Tensor, wanted: str) -> bool:
+        """Write a node on scalars alone as an expression; False if it is none."""
+        text = SCALARS.get(node.op.name)  # type: ignore[union-attr]
+        if text is None or node.shape != () or node.dtype.kind != "f" or any(x.shape != () for x in node.inputs):
+            return False
+        if any(x.dtype != node.dtype for x in node.inputs) or all(x.serial in self.computed for x in node.inputs):
+            return False
+        self.scalar_of[node.serial] = name = self.unique(wanted)
+        self.names[name] = None
+        self.line(f"{name} = {text.format(*[self.scalar(x) for x in node.inputs])}")
+        self.storage.release(node)
+        return True
+
+    def array(self, node: Tensor) -> str:
+        """The name of a value as an array; a scalar gets a buffer when an array is first asked for."""
+        if node.serial not in self.name_of:
+            array = self.storage.arrays[node.serial] = self.storage.new((), node.dtype)
+            self.name_of[node.serial] = name = self.bind(f"{self.scalar_of[node.serial]}_", array)
+            self.line(f"{name}[()] = {self.scalar_of[node.serial]}")
+        return self.name_of[node.serial]
+
     def node(self, node: Tensor) -> None:
         """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
         op: Op = node.op  # type: ignore[assignment]
@@ -146,13 +182,16 @@ class Writer:
             self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
             self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
             return
+        if self.calculate(node, wanted):
+            return
+        args = [self.array(x) for x in node.inputs]
         if op.view and len(node.inputs) == 1:
             array = self.storage.view(node)
             if array is not None:
                 self.name_of[node.serial] = self.bind(wanted, array)
                 return
         self.comment(node)
-        args = [self.name_of[x.serial] for x in node.inputs]
+        self.computed.add(node.serial)
         if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, True))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
@@ -217,7 +256,7 @@ class Plan:
             prelude.append(f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value")
         drawn = [writer.terminal(d.node, d.node.name or "random") for d in self.graph.draws]
         writer.write()
-        results = [writer.name_of[y.serial] for y in self.graph.outputs]
+        results = [writer.array(y) for y in self.graph.outputs]
         body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
         self.source = f"def {name}({', '.join([*inputs, *drawn])}):\n" + "".join(f"    {line}\n" for line in body)
         self.memory, self.calls = writer.storage.bytes, writer.calls
@@ -300,6 +339,10 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.memory:,} bytes)"
+
+
+def _is_const(node: Tensor) -> bool:
+    return node.op is not None and node.op.name == "const"
 
 
 class _Owned:

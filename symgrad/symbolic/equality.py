@@ -101,6 +101,11 @@ def _values(program: Program, a: Any, b: Any) -> tuple[Poly, Poly]:
         if isinstance(i, sympy.Symbol)
     }
     trees = [_tree(e, free) for e in (a, b)]
+    shapes: dict[str, tuple[Extent, ...]] = {}
+    for v in (v for t in trees for v in _all_refs(t)):
+        sizes = tuple([i.size for i in v.indices])
+        if shapes.setdefault(v.name, sizes) != sizes:
+            raise SymbolicError(f"prove: {v.name!r} is used with different indices, or over different sizes")
     extents = [*sized.values(), *[i.size for t in trees for i in bound_of(t)]]
     program.reserved.update(n for size in extents for names, _ in size for n in names)
     positive = {v.name for t in trees for v in _all_refs(t) if v.positive} | program.reserved

@@ -145,9 +145,16 @@ class _Export:
             value = Value(ZERO, Call(name, tuple(map(_tree, values))))
         else:
             numbers = [self._number(v) if x.dtype == np.bool_ else v for v, x in zip(values, node.inputs, strict=True)]
-            value = self.reader.reduction(node, numbers) or self.reader.meaning(node, numbers)
+            value = self.reader.reduction(node, numbers) or self._meaning(node, numbers)
         self.reader.values[node.serial] = value
         self.depth[node.serial] = 1 + max((self.depth[x.serial] for x in node.inputs), default=0)
+
+    def _meaning(self, node: Any, values: list[Value]) -> Value:
+        try:
+            return self.reader.meaning(node, values)
+        except SymbolicError as error:
+            reason = str(error).partition("; ")[0].partition(", so no closed form")[0]
+            raise SymbolicError(f"to_sympy: {reason}; leave it out of the traced function") from None
 
     def _number(self, value: Value) -> Value:
         return Value(ZERO, Call(NUMBER, (_tree(value),)))

@@ -272,7 +272,8 @@ class Program:
             part = Poly({((f, e),): 1})
             if f.rank == 0 and not f.positive and _even(e):
                 self._nonzero(part)
-                part = self.power_of(self._called("Abs", [Value(Poly({((f, 1),): 1}))], Call("Abs", (Ref(f),))), e)
+                size = self._called("Abs", [Value(Poly({((f, 1),): 1}))], Call("Abs", (Ref(f),)))
+                part = Poly({((size, e),): 1})
             result = result * part
         return result
 

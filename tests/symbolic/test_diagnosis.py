@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from symgrad.errors import SymbolicError
 from symgrad.symbolic import diagnose
 
 
@@ -44,3 +45,9 @@ def batchnorm_right(z, gamma, eps, g):
 def test_a_wrong_shape_is_said():
     found = diagnose("batchnorm", lambda z, gamma, eps, g: {"z": z[:2]})
     assert "shape (2,), expected (4,)" in found.message
+
+
+def test_an_argument_that_is_not_known_is_said():
+    with pytest.raises(SymbolicError, match=r"takes \['saved'\].*gamma"):
+        diagnose("batchnorm", lambda z, saved: z)
+    assert not diagnose("batchnorm", lambda z, saved=None, *rest, **others: z)

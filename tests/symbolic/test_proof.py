@@ -9,6 +9,7 @@ import pytest
 import sympy
 
 import symgrad as sg
+from symgrad.errors import SymbolicError
 from symgrad.symbolic import derive, prove
 from symgrad.symbolic.exact import Evaluator, Intervals
 from symgrad.symbolic.normal import Poly
@@ -42,6 +43,25 @@ def bn():
         ("sqrt(2)*sqrt(2)", "2", "PROVED"),
         ("sqrt(8)", "2*sqrt(2)", "PROVED"),
         ("(x - 1)*(x - 2)*(x - 3)", "0", "FALSE"),
+        ("sin(x)**2 + cos(x)**2", "1", "PROVED"),
+        ("cos(x)**4", "1 - 2*sin(x)**2 + sin(x)**4", "PROVED"),
+        ("1 + tan(x)**2", "1/cos(x)**2", "PROVED"),
+        ("exp(1/cos(x))", "exp(1)", "FALSE"),
+        ("abs(x)**2", "x**2", "PROVED"),
+        ("tanh(x)", "(exp(2*x) - 1)/(exp(2*x) + 1)", "PROVED"),
+        ("tanh(x)", "(exp(2*x) - 1)/(exp(2*x) + 2)", "FALSE"),
+        ("cosh(x)**2 - sinh(x)**2", "1", "PROVED"),
+        ("1/(1 + exp(-x))", "(1 + tanh(x/2))/2", "PROVED"),
+        ("log(x*y)", "log(x) + log(y)", "PROVED"),
+        ("log(x*x)", "2*log(x)", "PROVED"),
+        ("log(x + y)", "log(x) + log(y)", "FALSE"),
+        ("atan(x) + atan(1/x)", "pi/2", "FALSE"),
+        ("asin(x) + acos(x)", "pi/2", "UNKNOWN"),
+        ("cos(pi)", "-1", "UNKNOWN"),
+        ("pi", "3", "FALSE"),
+        ("Sum(2*x[j], (j, 1, B))", "2*Sum(x[k], (k, 1, B))", "PROVED"),
+        ("Sum(1, (j, 1, B))", "B", "PROVED"),
+        ("Sum(x[j], (j, 1, B))", "B*y", "FALSE"),
     ],
 )
 def test_scalar_identities(left, right, verdict):
@@ -201,3 +221,93 @@ def test_second_derivatives_are_symmetric():
     q = sympy.Symbol("q", integer=True)
     swapped = second.xreplace({i: q, q: i})
     assert sympy.expand(second - swapped) == 0
+
+
+def test_the_counterexample_of_the_arc_tangents_is_negative():
+    found = prove("atan(x) + atan(1/x)", "pi/2")
+    assert found.counterexample["x"] < 0
+    assert float(found.counterexample["difference"]) == pytest.approx(-np.pi)
+
+
+def test_one_name_is_one_array():
+    with pytest.raises(SymbolicError, match="different indices"):
+        prove("Sum(x[j], (j, 1, B))", "B*x")
+
+
+def test_what_a_proof_assumes_is_listed():
+    assert prove("log(x*y)", "log(x) + log(y)").assumptions == (r"x\,y > 0", "x > 0", "y > 0")
+
+
+def test_the_size_of_a_power_of_a_function_value_is_no_other_value():
+    def f(x):
+        y = sg.named(sg.abs(x) + 1.0, "y")
+        return (x**2) ** 0.5 * y
+
+    d = derive(f, x=sg.spec("N"))
+    assert d.proofs["x"]
+    assert d.check()
+    assert prove(f, lambda x: sg.abs(x) * (1 + sg.abs(x)), x=sg.spec("N"))
+
+
+def test_powers_with_a_symbolic_exponent_in_a_definition_that_is_solved():
+    def f(t, beta):
+        root = sg.named(1 - beta**t, "r")
+        return root * beta ** (t + 1)
+
+    d = derive(f, t=sg.spec(), beta=sg.spec(positive=True))
+    assert all(d.proofs.values())
+    assert d.check()
+
+
+def test_adam_is_derived_and_proved():
+    from symgrad.optim import rules
+
+    s = sg.spec
+    hyper = dict.fromkeys(["lr", "beta1", "beta2", "eps"], s(positive=True))
+    states = {"theta": s("N"), "g": s("N"), "m": s("N"), "v": s("N"), "t": s(positive=True)}
+    for k in range(3):
+        d = derive(lambda theta, g, m, v, t, lr, beta1, beta2, eps, k=k: rules.adam(
+            theta, g, m, v, t, lr=lr, beta1=beta1, beta2=beta2, eps=eps)[k], **states, **hyper)  # fmt: skip
+        assert all(d.proofs.values())
+
+
+def test_nothing_flows_through_a_stopped_value_or_a_step():
+    for held in (sg.stop_gradient, sg.floor, sg.sign, lambda x: x > 0, lambda x: sg.floor(x / 2.0)):
+        d = derive(lambda x, held=held: x * held(x), x=sg.spec("B"))
+        assert d.proofs["x"]
+        assert d.check()
+        assert not d.certify(d.record.arguments["x"], d.polys["x"].scale(2))
+
+
+def test_values_that_are_only_computed_are_compared_by_what_they_compute():
+    def shift(factor):
+        return lambda x: sg.stop_gradient(sg.max(factor * x, axis=1))
+
+    spec = {"x": sg.spec("B", "C")}
+    assert prove(shift(1.0), shift(1.0), **spec)
+    assert prove(shift(2.0), shift(1.0), **spec).verdict == "FALSE"
+    doubled = prove(shift(2.0), lambda x: 2 * sg.stop_gradient(sg.max(x, axis=1)), **spec)
+    assert doubled.verdict == "UNKNOWN"  # true, and not refuted
+
+
+def test_a_value_that_is_known_by_name_only_refutes_nothing():
+    first = prove(lambda x: sg.stop_gradient(x[1:]), lambda x: sg.stop_gradient(x[1:]), x=sg.spec("B"))
+    assert first.verdict == "UNKNOWN"
+
+
+def test_a_wrong_softmax_gradient_is_refuted_with_the_shift_that_it_has():
+    d = derive("softmax")
+    found = d.certify(d.record.arguments["x"], d.polys["x"].scale(2))
+    assert found.verdict == "FALSE"
+    assert set(found.counterexample) == {"B", "C", "x", "g", "index", "difference"}
+
+
+def test_gradients_are_compared_with_text(bn):
+    assert bn.prove("z", str(bn.gradients["z"]))
+    assert bn.prove("z", "g[i]").verdict == "FALSE"
+    assert bn.prove("gamma", "Sum(g[j]*u[j], (j, 1, B))")
+    for text in ("g", "g[1]", "g[k]", "w[i]", "__import__('os')", "Sum(g[j], (j, 2, B))"):
+        with pytest.raises(SymbolicError):
+            bn.prove("z", text)
+    with pytest.raises(SymbolicError, match="cannot read"):
+        bn.prove("z", object())
