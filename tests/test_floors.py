@@ -22,7 +22,6 @@ FLOORS = {
         "symgrad.losses",
         "symgrad.linalg",
         "symgrad.special",
-        "symgrad.regularizers",
         "symgrad.data",
         "symgrad.nn",
         "symgrad.optim",

@@ -15,7 +15,7 @@ import symgrad as sg
 import viz
 from symgrad.cli import chapters
 from symgrad.cli.chapters import code_of, source_of
-from symgrad.cli.touring import SEEDS, Findings
+from symgrad.cli.findings import SEEDS, Findings
 from symgrad.symbolic.mathml import mathml
 
 __all__ = ["write_page"]

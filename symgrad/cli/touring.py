@@ -8,57 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from symgrad.cli.findings import SEEDS, Findings
 from symgrad.errors import SymgradError
 
-__all__ = ["Findings", "explore", "tour"]
-
-SEEDS = 5
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything that the page shows and that the last lines of the command report."""
-
-    derivation: Any
-    derive_seconds: float
-    check: Any
-    gradcheck: Any
-    differences: dict[str, float]
-    neuron: Any
-    batch: Any
-    plan: Any
-    histories: dict[str, list[Any]]
-    accuracies: dict[str, list[float]]
-    train_seconds: float
-
-    @property
-    def right(self) -> bool:
-        """Whether every proof and every check came out as it should."""
-        proved = all(proof.verdict == "PROVED" for proof in self.derivation.proofs.values())
-        return bool(proved and self.check and self.gradcheck)
-
-    @property
-    def accuracy(self) -> float:
-        """Mean accuracy of the networks with BatchNorm on the test part."""
-        return statistics.mean(self.accuracies["with BatchNorm"])
-
-    def summary(self) -> dict[str, Any]:
-        """What was found, as plain data."""
-        return {
-            "gradient": str(self.derivation.gradients["z"]),
-            "proofs": {name: proof.verdict for name, proof in self.derivation.proofs.items()},
-            "gradcheck": self.gradcheck.verdict,
-            "largest_difference": max(self.differences.values()),
-            "test_accuracy": self.accuracy,
-            "test_accuracies": self.accuracies,
-            "right": self.right,
-        }
+__all__ = ["explore", "tour"]
 
 
 def explore(seed: int, epochs: int, progress: Any) -> Findings:

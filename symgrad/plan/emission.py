@@ -15,7 +15,7 @@ from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
 if TYPE_CHECKING:
-    from symgrad.plan.program import Writer
+    from symgrad.plan.writer import Writer
 
 __all__ = ["CALLED", "EMIT", "SCALARS", "VIEWS", "out_argument"]
 

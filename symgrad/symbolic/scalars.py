@@ -13,6 +13,7 @@ a*(1 - a)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -23,7 +24,7 @@ from symgrad.symbolic.expr import fold
 from symgrad.symbolic.program import Program
 from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.symbols import NAMES, evaluate, symbol_of, text_of
-from symgrad.symbolic.sympy_io import from_sympy
+from symgrad.symbolic.sympy_io import Letters, from_sympy, to_sympy
 from symgrad.symbolic.text import literal
 
 __all__ = ["local_derivative", "prove_rule", "symbol_of"]
@@ -112,6 +113,7 @@ def _proved_rule(op: Op, signed: bool) -> Certificate:
         )
     steps = {step: sympy.Dummy(real=True) for step in y.atoms(*STEPS)}
     methods: dict[str, None] = {}
+    assumed = dict.fromkeys(f"{x} > 0" for x in inputs if x.is_positive)
     for x, rule in zip(inputs, _rules(op, g, y, inputs), strict=True):
         slope = sympy.diff(y.xreplace(steps), x).xreplace({held: step for step, held in steps.items()})
         for piece in op.pieces or ("",):
@@ -119,9 +121,10 @@ def _proved_rule(op: Op, signed: bool) -> Certificate:
             if not found:
                 return found
             methods[found.method] = None
+            assumed |= dict.fromkeys(found.assumptions)
     if steps:
         methods["a step function is constant between its jumps"] = None
-    return Certificate("PROVED", "; ".join(methods), tuple(f"{x} > 0" for x in inputs if x.is_positive))
+    return Certificate("PROVED", "; ".join(methods), tuple(assumed))
 
 
 def _on(piece: str, expression: Any) -> Any:
@@ -155,6 +158,9 @@ def _proved(difference: Any) -> Certificate:
         found = prove_zero(program, fold(tree, _Reading(program, positive)).poly)
     except SymbolicError:
         found = Certificate("UNKNOWN", "outside of the normal form")
+    if found:
+        assumed = tuple([f"{to_sympy(tree, Letters({}))} > 0" for tree in program.assumptions.values()])
+        return replace(found, assumptions=assumed)
     if found.verdict == "UNKNOWN" and sympy.simplify(difference) == 0:
         return Certificate("PROVED", "by SymPy's simplify")
     return found

@@ -58,6 +58,10 @@ def test_the_sampling_domain_is_not_assumed(name):
     assert prove_rule(OPS[name]).assumptions == ()
 
 
+def test_what_is_assumed_is_said():
+    assert prove_rule(sg.power).assumptions == ("x > 0",)
+
+
 def test_a_wrong_rule_of_a_step_is_refuted():
     wrong = sg.op("wrong", lambda x: x, pullback=(lambda g, y, x: g,), symbol="floor")
     assert prove_rule(wrong).verdict == "FALSE"

@@ -1,0 +1,227 @@
+"""`Writer`: a Graph as lines of NumPy calls on the buffers of its `Storage`."""
+
+from __future__ import annotations
+
+import keyword
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symgrad.graph import Graph
+from symgrad.op import Op
+from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
+from symgrad.plan.storage import Storage
+from symgrad.tensor import Tensor
+
+__all__ = ["Writer"]
+
+
+class Writer:
+    """Writes the lines of a plan, node by node, and collects the arrays that they name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.storage = Storage(graph)
+        self.names: dict[str, Any] = {}
+        self.name_of: dict[int, str] = {}
+        self.scalar_of: dict[int, str] = {}
+        self.computed: set[int] = set()  # what array calls made: worth an array, not a scalar
+        self.lines: list[str] = []
+        self.calls = 0
+        self._scope: tuple[str, ...] = ()
+        self._views: dict[Any, str] = {}
+        self._counts: dict[str, int] = {}
+
+    # Names
+
+    def unique(self, wanted: str) -> str:
+        """An identifier like the wanted one that is still free."""
+        base = "".join(c if c.isalnum() and c.isascii() else "_" for c in wanted).strip("_") or "v"
+        base = f"v_{base}" if base[0].isdigit() or keyword.iskeyword(base) or hasattr(np, base) else base
+        name, k = base, 1
+        while name in self.names:
+            k += 1
+            name = f"{base}_{k}"
+        return name
+
+    def numbered(self, op: str) -> str:
+        """The next automatic name for a result of this op."""
+        k = self._counts[op] = self._counts.get(op, 0) + 1
+        return f"{op}{k}"
+
+    def bind(self, wanted: str, value: Any) -> str:
+        """A new name for a value that is fixed when the plan is made."""
+        name = self.unique(wanted)
+        self.names[name] = value
+        return name
+
+    def constant(self, value: NDArray[Any], wanted: str) -> str:
+        """The name of a fixed array, shared between equal ones."""
+        key = (value.shape, value.dtype.str, value.tobytes())
+        if key not in self._views:
+            self._views[key] = self.bind(wanted, value)
+        return self._views[key]
+
+    def fixed(self, value: Any, wanted: str = "p") -> str:
+        """A parameter or function as text, or by a name of its own."""
+        if isinstance(value, (int, float, str, type(None))) or (isinstance(value, tuple) and not value):
+            return repr(value)
+        key = (id(value) if callable(value) else repr(value), wanted)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{wanted}_", value)
+        return self._views[key]
+
+    def scratch(self, shape: Any, dtype: Any) -> str:
+        """The name of a buffer that is free again after the node that asks for it."""
+        array = self.storage.borrow(tuple(shape), np.dtype(dtype))
+        key = ("scratch", id(array))
+        if key not in self._views:
+            self._views[key] = self.bind("scratch", array)
+        return self._views[key]
+
+    def flat(self, name: str) -> str:
+        """The name of a fixed buffer seen as one axis."""
+        array = self.names[name]
+        if array.ndim == 1:
+            return name
+        key = ("flat", name)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{name}_flat", array.reshape(-1))
+        return self._views[key]
+
+    def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
+        """The name of a slice of a fixed buffer."""
+        key = (name, axis, start, stop)
+        if key not in self._views:
+            index = (*(slice(None),) * axis, slice(start, stop))
+            self._views[key] = self.bind(f"{name}_part", self.names[name][index])
+        return self._views[key]
+
+    # Lines
+
+    def line(self, text: str) -> None:
+        """One call."""
+        self.lines.append(text)
+        self.calls += 1
+
+    def comment(self, node: Tensor) -> None:
+        """A comment where another module begins."""
+        if node.scope and node.scope != self._scope:
+            self.lines.append(f"# {'.'.join(node.scope)}")
+            self._scope = node.scope
+
+    def write(self) -> None:
+        """All nodes, then the copies of new leaf values that could not be computed in place."""
+        for leaf, array in self.storage.owned:
+            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+            self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
+        for node in self.graph.nodes:
+            if node.serial not in self.name_of and node.op is not None:
+                self.node(node)
+        storage = {id(leaf): array for leaf, array in self.storage.owned}
+        for leaf, new in self.graph.assigned:
+            target = storage[id(leaf)]
+            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+            if new.serial in self.scalar_of:
+                self.line(f"{self.name_of[stand_in.serial]}[()] = {self.scalar_of[new.serial]}")
+                continue
+            made = self.storage.arrays.get(new.serial)
+            if made is None or made.__array_interface__ != target.__array_interface__:
+                self.line(f"copyto({self.name_of[stand_in.serial]}, {self.name_of[new.serial]})")
+
+    def terminal(self, node: Tensor, wanted: str) -> str:
+        """The name of a value that is bound at every call."""
+        name = self.unique(wanted)
+        self.names[name] = None
+        self.name_of[node.serial] = name
+        return name
+
+    # Scalars: NumPy scalars calculate several times quicker than arrays without axes
+
+    def scalar(self, node: Tensor) -> str:
+        """The text of a value without axes as a NumPy scalar."""
+        if node.serial in self.scalar_of:
+            return self.scalar_of[node.serial]
+        if _is_const(node) and np.isfinite(node.params[0]):
+            return f"({float(node.params[0])!r})" if node.params[0] < 0 else repr(float(node.params[0]))
+        return f"{self.name_of[node.serial]}[()]"
+
+    def calculate(self, node: Tensor, wanted: str) -> bool:
+        """Write a node on scalars alone as an expression; False if it is none."""
+        text = SCALARS.get(node.op.name)  # type: ignore[union-attr]
+        if text is None or node.shape != () or node.dtype.kind != "f" or any(x.shape != () for x in node.inputs):
+            return False
+        if any(x.dtype != node.dtype for x in node.inputs) or all(x.serial in self.computed for x in node.inputs):
+            return False
+        self.scalar_of[node.serial] = name = self.unique(wanted)
+        self.names[name] = None
+        self.line(f"{name} = {text.format(*[self.scalar(x) for x in node.inputs])}")
+        self.storage.release(node)
+        return True
+
+    def array(self, node: Tensor) -> str:
+        """The name of a value as an array; a scalar gets a buffer when an array is first asked for."""
+        if node.serial not in self.name_of:
+            array = self.storage.arrays[node.serial] = self.storage.new((), node.dtype)
+            self.name_of[node.serial] = name = self.bind(f"{self.scalar_of[node.serial]}_", array)
+            self.line(f"{name}[()] = {self.scalar_of[node.serial]}")
+        return self.name_of[node.serial]
+
+    def node(self, node: Tensor) -> None:
+        """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
+        op: Op = node.op  # type: ignore[assignment]
+        wanted = node.name or self.numbered(op.name)
+        if op.name == "const":
+            self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
+            self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
+            return
+        if self.calculate(node, wanted):
+            return
+        args = [self.array(x) for x in node.inputs]
+        if op.view and len(node.inputs) == 1:
+            array = self.storage.view(node)
+            if array is not None:
+                self.name_of[node.serial] = self.bind(wanted, array)
+                return
+        self.comment(node)
+        self.computed.add(node.serial)
+        if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, True))
+            self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
+            return
+        emit = EMIT.get(op.name)
+        if emit is not None and not op.view:
+            lines, calls = len(self.lines), self.calls
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, False))
+            if emit(self, node, args, out):
+                self.storage.release(node)
+                return
+            del self.lines[lines:]
+            self.calls = calls
+        self._allocating(node, op, args, wanted)
+
+    def _allocating(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
+        """The op's own forward, and a copy where the value has a fixed place."""
+        write = VIEWS.get(op.name)
+        if write is not None:
+            call = write(*args, *node.params)
+        else:
+            params = ", ".join(self.fixed(p) for p in node.params)
+            listed = f"({', '.join(args)},)" if op.arity is None else ", ".join(args)
+            call = f"{self.fixed(op.forward, op.name)}({', '.join(filter(None, (listed, params)))})"
+        fixed = self.storage.wanted.get(node.serial)
+        if fixed is None:
+            self.storage.arrays.pop(node.serial, None)
+            self.name_of[node.serial] = name = self.unique(wanted)
+            self.names[name] = None
+            self.line(f"{name} = {call}")
+        else:
+            self.storage.arrays[node.serial] = fixed
+            self.name_of[node.serial] = name = self.bind(wanted, fixed)
+            self.line(f"copyto({name}, {call})")
+        self.storage.release(node)
+
+
+def _is_const(node: Tensor) -> bool:
+    return node.op is not None and node.op.name == "const"
