@@ -16,6 +16,7 @@ test: lint  ## lint, type check and all tests
 test-oracles: $(ORACLES)/.installed  ## compare with PyTorch, JAX, optax, autograd and MyGrad
 	$(ORACLES)/bin/python -m pytest tests/oracles
 	$(ORACLES)/bin/python tests/oracles/record.py --check
+	$(ORACLES)/bin/python tests/oracles/record_optim.py --check
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -23,7 +23,7 @@ def test_symgrad_gives_what_torch_gave(name):
 @pytest.mark.parametrize("name", RECORDED)
 def test_the_inputs_are_those_that_were_recorded(name):
     for recorded, now in zip(RECORDED[name][0], CASES[name].inputs(), strict=True):
-        np.testing.assert_array_equal(recorded, now)
+        np.testing.assert_allclose(now, recorded, rtol=1e-13)  # matrix products differ by NumPy's version
 
 
 def test_a_small_difference_is_found():
