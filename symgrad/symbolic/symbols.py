@@ -20,6 +20,7 @@ import sympy
 
 from symgrad.errors import SymbolicError
 from symgrad.op import Op
+from symgrad.symbolic.text import FUNCTIONS as SMOOTH
 from symgrad.symbolic.text import literal
 
 __all__ = ["NAMES", "evaluate", "rational_value", "symbol_of", "text_of"]
@@ -33,42 +34,8 @@ def _truth(x: Any) -> Any:
     return sympy.Ne(x, 0) if isinstance(x, sympy.Number) else x
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(sympy, name)
-    for name in [
-        "Abs",
-        "Max",
-        "Min",
-        "Eq",
-        "Ne",
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "ceiling",
-        "cos",
-        "cosh",
-        "digamma",
-        "erf",
-        "erfc",
-        "erfinv",
-        "exp",
-        "floor",
-        "gamma",
-        "log",
-        "loggamma",
-        "sign",
-        "sin",
-        "sinc",
-        "sinh",
-        "sqrt",
-        "tan",
-        "tanh",
-    ]
-}
+FURTHER = ("Max", "Min", "Eq", "Ne", "ceiling", "floor", "gamma", "sinc", "sqrt")
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(sympy, name) for name in (*sorted(SMOOTH), *FURTHER)}
 FUNCTIONS |= {
     "And": lambda *xs: sympy.And(*map(_truth, xs)),
     "Or": lambda *xs: sympy.Or(*map(_truth, xs)),
