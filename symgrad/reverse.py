@@ -66,26 +66,32 @@ def accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays
         rule = op.pullback
         if keep or not rule:
             kept[s] = g
-        a, b = node._first, node._second
-        if not quick or type(rule) is not tuple or type(a) is not Tensor:
+        x, second = node._first, node._second
+        if not quick or type(rule) is not tuple or type(x) is not Tensor:
             _pull_back(node, g, cotangents, bit, arrays, anomaly)
             continue
         # What follows is `_pull_back` on arrays for one and two inputs, inlined: the hot path of eager training.
-        y, v, params = node.value, a.value, node.params
-        values = (v, *params) if b is None else (v, b.value, *params)
-        for x, f in ((a, rule[0]),) if b is None else ((a, rule[0]), (b, rule[1])):
+        f, v, y = rule[0], x.value, node.value
+        values = (v,) if second is None else (v, second.value)
+        if node.params:
+            values += node.params
+        while True:
             t = x.serial
             if t > s:
                 check_fresh(node)
-            if f is None or not x.requires_grad & bit:
-                continue
-            c, v = f(g, y, *values), x.value
-            if not hasattr(c, "shape") or c.shape != v.shape:
-                c = _fitted(op, c, v, True)
-            if c.dtype is not v.dtype and c.dtype != v.dtype:
-                c = c.astype(v.dtype)
-            old = before(t)
-            cotangents[t] = c if old is None else old + c
+            if f is not None and x.requires_grad & bit:
+                c = f(g, y, *values)
+                try:
+                    fits = c.shape == v.shape and c.dtype is v.dtype
+                except AttributeError:
+                    fits = False
+                if not fits:
+                    c = _fitted(op, c, v, True)
+                old = before(t)
+                cotangents[t] = c if old is None else old + c
+            if second is None:
+                break
+            x, f, v, second = second, rule[1], second.value, None
     return kept
 
 
@@ -114,11 +120,16 @@ def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, array
 
 
 def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
-    """A contribution in the shape of its input: broadcasting undone, a number repeated."""
+    """A contribution in the shape and dtype of its input: broadcasting undone, a number repeated."""
     if not hasattr(c, "shape"):
         c = np.asarray(c, x.dtype) if arrays else as_tensor(c, x.dtype)
-    if same_shape(c.shape, x.shape):
-        return c
+    if not same_shape(c.shape, x.shape):
+        c = _reshaped(op, c, x)
+    return c if c.dtype == x.dtype else _ASTYPE(c, x.dtype.name)
+
+
+def _reshaped(op: Op, c: Any, x: Any) -> Any:
+    """A contribution summed over, or repeated along, the axes along which the input was repeated."""
     try:
         wide = broadcast(c.shape, x.shape)
     except ShapeError:
@@ -132,8 +143,6 @@ def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
 
 def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:
     """Add a contribution; under anomaly detection, check it."""
-    if c.dtype is not x.dtype and c.dtype != x.dtype:
-        c = _ASTYPE(c, x.dtype.name)
     if checked is not None:
         value = c.value if isinstance(c, Tensor) else c
         if value is not None:
