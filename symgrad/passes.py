@@ -12,7 +12,12 @@ from symgrad.op import OPS
 from symgrad.shapes import Dim
 from symgrad.tensor import Meta, Tensor, make
 
-__all__ = ["eliminate_common", "eliminate_dead", "erase_identities", "remake", "rewrite", "simplify"]
+__all__ = ["builtin_name", "eliminate_common", "eliminate_dead", "erase_identities", "remake", "rewrite", "simplify"]
+
+
+def builtin_name(node: Tensor) -> str:
+    """The name of a node's op if it is a built-in one; a user's op of the same name means something else."""
+    return node.op.name if node.op is not None and OPS.get(node.op.name) is node.op else ""
 
 
 def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | None]) -> Graph:
@@ -54,7 +59,7 @@ def remake(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 def eliminate_dead(graph: Graph) -> Graph:
-    """Without the leaves and draws that no output needs."""
+    """Without the leaves and draws that no output needs; what a later draw of the same path is counted from stays."""
     needed: set[int] = set()
     stack = [*graph.outputs, *(new for _, new in graph.assigned)]
     while stack:
@@ -62,11 +67,13 @@ def eliminate_dead(graph: Graph) -> Graph:
         if node.serial not in needed:
             needed.add(node.serial)
             stack.extend(node.inputs)
+    assigned = {id(leaf) for leaf, _ in graph.assigned}
+    paths = {d.path for d in graph.draws if d.node.serial in needed}
     return Graph(
         graph.inputs,
         graph.outputs,
-        tuple((leaf, s) for leaf, s in graph.leaves if s.serial in needed),
-        tuple(d for d in graph.draws if d.node.serial in needed),
+        tuple((leaf, s) for leaf, s in graph.leaves if s.serial in needed or id(leaf) in assigned),
+        tuple(d for d in graph.draws if d.path in paths),
         graph.assigned,
         graph.structure,
         graph.arguments,

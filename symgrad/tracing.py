@@ -86,9 +86,13 @@ class Trace:
 
     def assign(self, leaf: Tensor, new: Any) -> None:
         """Make a new version of a leaf; the leaf itself is not touched."""
+        if leaf.value is None:
+            raise TracingError(f"assign: {leaf._describe()} is an argument of the traced function; assign to leaves")
         new = as_tensor(new, leaf.dtype)
         if not same_shape(new.shape, leaf.shape):
             raise ShapeError(f"assign: {leaf._describe()} got a value of shape {tuple(new.shape)}")
+        if new.dtype.kind == "f" and leaf.dtype.kind != "f":
+            raise DTypeError(f"assign: {leaf._describe()} got {new.dtype}; convert it first")
         if new.dtype != leaf.dtype:
             new = FUNCTIONS["astype"](new, leaf.dtype)
         self.read(leaf)

@@ -236,7 +236,7 @@ def test_random_draws_follow_the_run():
 
 
 PASSES = [erase_identities, eliminate_common, eliminate_dead, rewriting.fold_constants, rewriting.remove_neutral,
-          rewriting.sharpen, rewriting.drop_expansions, rewriting.collect_factors, rewriting.optimize]  # fmt: skip
+          rewriting.sharpen, rewriting.drop_expansions, rewriting.collect_factors, rewriting.contract, rewriting.optimize]  # fmt: skip
 
 
 def examples():

@@ -165,9 +165,8 @@ def compile(f: Callable[..., Any]) -> Compiled:
     array(5.)
     >>> print(fast.plan.source)
     def step(x):
-        multiply(x, x, multiply1)
-        add.reduce(multiply1, (0,), None, sum1, False)
-        return (sum1,)
+        einsum1[()] = vdot(x, x)
+        return (einsum1,)
     <BLANKLINE>
     """
     return Compiled(f)

@@ -7,18 +7,30 @@ from typing import Any
 import numpy as np
 
 from symgrad.graph import Graph
-from symgrad.op import OPS
-from symgrad.passes import eliminate_common, eliminate_dead, erase_identities, remake, rewrite
-from symgrad.shapes import broadcast, same_shape
+from symgrad.op import OPS, Op
+from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
+from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
 
-__all__ = ["collect_factors", "drop_expansions", "fold_constants", "optimize", "remove_neutral", "sharpen"]
+__all__ = [
+    "SHORT",
+    "collect_factors",
+    "contract",
+    "drop_expansions",
+    "fold_constants",
+    "optimize",
+    "remove_neutral",
+    "sharpen",
+]
+
+
+SHORT = 1 << 16  # up to here a sum by `dot` is as exact as it needs to be; above, NumPy adds in pairs
 
 
 def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
-    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, eliminate_common):
+    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, contract, eliminate_common):
         graph = step(graph)
     return eliminate_dead(graph)
 
@@ -27,9 +39,9 @@ def _is_const(x: Tensor, *values: float) -> bool:
     return x.op is OPS["const"] and (not values or x.params[0] in values)
 
 
-def _replace(node: Tensor, op: str, *inputs: Tensor, params: tuple[Any, ...] = ()) -> Tensor:
+def _replace(node: Tensor, op: str | Op, *inputs: Tensor, params: tuple[Any, ...] = ()) -> Tensor:
     """Another op in the place of a node: same name, shape and dtype."""
-    new = make(OPS[op], inputs, params, None, node.requires_grad)
+    new = make(OPS[op] if isinstance(op, str) else op, inputs, params, None, node.requires_grad)
     meta: Meta = node.meta  # type: ignore[assignment]
     new.meta = Meta(meta.name, meta.latex, meta.scope, node.shape, node.dtype, meta.positive)
     return new
@@ -38,7 +50,7 @@ def _replace(node: Tensor, op: str, *inputs: Tensor, params: tuple[Any, ...] = (
 def _scalar(x: Tensor) -> Tensor:
     """The constant that a repeated one repeats; else the node itself."""
     core = x
-    while core.op is not None and core.op.name in ("expand", "unsqueeze", "reshape", "permute"):
+    while builtin_name(core) in ("expand", "unsqueeze", "reshape", "permute"):
         core = core.inputs[0]
     return core if _is_const(core) else x
 
@@ -54,7 +66,7 @@ def fold_constants(graph: Graph) -> Graph:
         if not inputs or node.op.outputs or not all(map(_is_const, inputs)):  # type: ignore[union-attr]
             return None
         x = inputs[0]
-        if node.op.name in ("expand", "sum_to", "reshape") and same_shape(x.shape, node.shape):  # type: ignore[union-attr]
+        if builtin_name(node) in ("expand", "sum_to", "reshape") and same_shape(x.shape, node.shape):
             return x
         if node.shape != () or node.op.arity is None:  # type: ignore[union-attr]
             return None
@@ -68,15 +80,15 @@ def remove_neutral(graph: Graph) -> Graph:
     """Without products by 1, sums with 0, expansions and reshapes to the same shape, and double negation."""
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        name = node.op.name  # type: ignore[union-attr]
+        name = builtin_name(node)
         if name in ("expand", "sum_to", "reshape") and same_shape(inputs[0].shape, node.shape):
             return inputs[0]
         if name in ("multiply", "mul0", "add", "divide", "div0", "subtract"):
             neutral = 0 if name in ("add", "subtract") else 1
             a, b = inputs
-            if _is_const(b, neutral) and same_shape(a.shape, node.shape):
+            if _is_const(b, neutral) and _fits(a, node):
                 return a
-            if name in ("multiply", "mul0", "add") and _is_const(a, neutral) and same_shape(b.shape, node.shape):
+            if name in ("multiply", "mul0", "add") and _is_const(a, neutral) and _fits(b, node):
                 return b
         if name == "negative" and inputs[0].op is OPS["negative"]:
             return inputs[0].inputs[0]
@@ -85,16 +97,26 @@ def remove_neutral(graph: Graph) -> Graph:
     return rewrite(graph, rule)
 
 
+def _fits(x: Tensor, node: Tensor) -> bool:
+    """Whether x can stand in the place of a node."""
+    return x.dtype == node.dtype and same_shape(x.shape, node.shape)
+
+
+_LOW, _HIGH = 1e-9, 1e9
+
+
 def collect_factors(graph: Graph) -> Graph:
-    """Constant factors of a product become one: ``x + x`` is ``2 x``, and ``3 (2 x)`` is ``6 x``."""
+    """Constant factors of a product of floats become one: ``x + x`` is ``2 x``, and ``3 (2 x)`` is ``6 x``."""
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        name = node.op.name  # type: ignore[union-attr]
+        name = builtin_name(node)
+        if node.dtype.kind != "f":
+            return None
         if name == "add" and inputs[0] is inputs[1]:
             return _scaled(node, 2, inputs[0])
         if name == "multiply":
             for c, x in (inputs, inputs[::-1]):
-                if _is_const(c) and x.op is OPS["multiply"] and same_shape(x.shape, node.shape):
+                if _is_const(c) and x.op is OPS["multiply"] and _fits(x, node):
                     return _scaled(node, c.params[0], x)
         return None
 
@@ -105,10 +127,41 @@ def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
     """Factor * x in the place of the node, with a constant factor of x taken in."""
     if x.op is OPS["multiply"]:
         for c, rest in (x.inputs, x.inputs[::-1]):
-            if _is_const(c) and same_shape(rest.shape, node.shape):
+            # Factors of ordinary size only: the product of others may overflow where 3 (2 x) does not.
+            if _is_const(c) and _fits(rest, node) and all(_LOW < abs(v) < _HIGH for v in (factor, c.params[0])):
                 factor, x = factor * c.params[0], rest
                 break
     return _replace(node, "multiply", constant(float(factor), node.dtype), x)
+
+
+def contract(graph: Graph) -> Graph:
+    """The sum (or mean) of all products of two arrays is one contraction, without the products."""
+    readers = graph.fan_out()
+    shared = {node.serial for node, n in readers.items() if n > 1}
+    shared |= {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        name = node.op.name  # type: ignore[union-attr]
+        if name not in ("sum", "mean") or node.shape != () or node.inputs[0].serial in shared:
+            return None
+        (x,) = inputs
+        factors = x.inputs if x.op is OPS["multiply"] else x.inputs * 2 if x.op is OPS["square"] else ()
+        if len(factors) != 2 or x.dtype.kind != "f" or not all(same_shape(f.shape, x.shape) for f in factors):
+            return None
+        letters = "abcdefgh"[: len(x.shape)]
+        if len(x.shape) > len(letters) or int(size_of(x.shape)) > SHORT:
+            return None
+        total = _replace(node, "einsum", *factors, params=(f"{letters},{letters}->",))
+        return total if name == "sum" else _scaled(node, 1 / int(size_of(x.shape)), total)
+
+    return rewrite(graph, rule)
+
+
+def _repeats(x: Tensor) -> bool:
+    """Whether broadcasting can do what this node does: repeat, or give axes to what has none."""
+    if x.op is None or x.op.name not in ("expand", "unsqueeze", "reshape", "permute"):
+        return False
+    return x.op is OPS["expand"] or _is_const(_scalar(x)) or not x.inputs[0].shape
 
 
 def drop_expansions(graph: Graph) -> Graph:
@@ -119,15 +172,15 @@ def drop_expansions(graph: Graph) -> Graph:
             return None
         small = list(inputs)
         for k, x in enumerate(inputs):
-            if x.op is OPS["expand"] or (
-                x.op is not None and x.op.name in ("unsqueeze", "reshape") and not x.inputs[0].shape
-            ):
-                tried = [*small[:k], x.inputs[0], *small[k + 1 :]]
-                if same_shape(broadcast(*[t.shape for t in tried]), node.shape):
-                    small = tried
+            while _repeats(x):
+                x = x.inputs[0]
+                tried = [*small[:k], x, *small[k + 1 :]]
+                if not same_shape(broadcast(*[t.shape for t in tried]), node.shape):
+                    break
+                small = tried
         if all(a is b for a, b in zip(small, inputs, strict=True)):
             return None
-        return _replace(node, node.op.name, *small, params=node.params)  # type: ignore[union-attr]
+        return _replace(node, node.op, *small, params=node.params)  # type: ignore[arg-type]
 
     return rewrite(graph, rule)
 
@@ -142,7 +195,7 @@ _UNBOUNDED = {"exp", "expm1", "sinh", "cosh", "tan", "log", "log1p", "reciprocal
 
 def _sign(x: Tensor, known: dict[int, int]) -> int:
     """2 if all elements are positive (also in floating point), 1 if none is negative, else 0."""
-    name = x.op.name if x.op is not None else ""
+    name = builtin_name(x)
     of = [known[i.serial] for i in x.inputs]
     if name == "const":
         return 2 if x.params[0] > 0 else 1 if x.params[0] == 0 else 0
@@ -163,7 +216,7 @@ def _sign(x: Tensor, known: dict[int, int]) -> int:
 
 def _bounded(x: Tensor, signs: dict[int, int]) -> bool:
     """Whether this op cannot make an infinite element of moderate inputs: no pole, no exponential growth."""
-    name = x.op.name if x.op is not None else ""
+    name = builtin_name(x)
     if name in ("divide", "div0"):
         return signs[x.inputs[1].serial] == 2
     if name == "power":
@@ -188,7 +241,7 @@ def sharpen(graph: Graph) -> Graph:
     signs: dict[int, int] = {}
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        name = node.op.name  # type: ignore[union-attr]
+        name = builtin_name(node)
         new = None
         if name == "div0" and signs[inputs[1].serial] == 2:
             new = _replace(node, "divide", *inputs)

@@ -58,7 +58,7 @@ class Storage:
         forever = len(self.graph.nodes)
         self.last: dict[int, int] = {}
         for k, node in enumerate(self.graph.nodes):
-            view = node.op is not None and node.op.view and len(node.inputs) == 1
+            view = node.op is not None and (node.op.view or node.op.identity) and len(node.inputs) == 1
             self.root[node.serial] = self.root[node.inputs[0].serial] if view else node.serial
             for x in node.inputs:
                 self.last[self.root[x.serial]] = k
@@ -86,7 +86,7 @@ class Storage:
                 stop = start + x.shape[0]
                 part, start = buffer[start:stop], stop
                 source = x.inputs[0] if x.op is _RESHAPE else x
-                if source.serial in moved or source.serial in self.wanted:
+                if source.serial in moved or source.serial in self.wanted or source.dtype != node.dtype:
                     continue
                 view = part.reshape(source.shape)
                 if source.serial in mine:
@@ -128,7 +128,7 @@ class Storage:
     def _old_unread(self, node: Tensor, target: Array) -> bool:
         """Whether every reader of this memory comes before the node, or is the node reading it elementwise."""
         k = self.place[node.serial]
-        aliases = {s for s, a in self.arrays.items() if np.shares_memory(a, target)}
+        aliases = {s for s, a in (self.wanted | self.arrays).items() if np.shares_memory(a, target)}
         for reader in self.graph.nodes[k:]:
             for x in reader.inputs:
                 if self.root[x.serial] not in aliases:
@@ -137,8 +137,13 @@ class Storage:
                 follows = reader is not node and reader.op is not None and reader.op.view
                 if not exact and not follows:
                     return False
-        outputs = {self.root[y.serial] for y in self.graph.outputs}
-        return not outputs & aliases
+        lasting = {self.root[y.serial] for y in (*self.graph.outputs, *(new for _, new in self.graph.assigned))}
+        return not (lasting - {node.serial}) & aliases
+
+    def overwritten(self, node: Tensor, targets: list[Array]) -> bool:
+        """Whether a value lives in the memory of one of these arrays."""
+        array = self.arrays.get(self.root[node.serial])
+        return array is not None and any(np.shares_memory(array, target) for target in targets)
 
     # Use, in the order of emission
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from symgrad.graph import Graph
 from symgrad.op import Op
+from symgrad.passes import builtin_name
 from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
 from symgrad.plan.storage import Storage
 from symgrad.tensor import Tensor
@@ -80,14 +81,33 @@ class Writer:
             self._views[key] = self.bind("scratch", array)
         return self._views[key]
 
+    def is_flat(self, name: str) -> bool:
+        """Whether a name is that of a fixed buffer without gaps, which can be seen in another shape."""
+        array = self.names.get(name)
+        return array is not None and bool(array.flags.c_contiguous)
+
     def flat(self, name: str) -> str:
         """The name of a fixed buffer seen as one axis."""
+        return self.shaped(name, (self.names[name].size,))
+
+    def shaped(self, name: str, shape: tuple[int, ...]) -> str:
+        """The name of a fixed buffer seen in another shape."""
         array = self.names[name]
-        if array.ndim == 1:
+        if array.shape == shape:
             return name
-        key = ("flat", name)
+        key = ("shaped", name, shape)
         if key not in self._views:
-            self._views[key] = self.bind(f"{name}_flat", array.reshape(-1))
+            self._views[key] = self.bind(f"{name}_{'flat' if len(shape) == 1 else 'view'}", array.reshape(shape))
+        return self._views[key]
+
+    def bits(self, name: str, dtype: Any) -> str:
+        """The text of an array of floats seen as integers of the same bits."""
+        kind = f"int{8 * np.dtype(dtype).itemsize}"
+        if self.names.get(name) is None:
+            return f"{name}.view({kind!r})"
+        key = ("bits", name)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{name}_bits", self.names[name].view(kind))
         return self._views[key]
 
     def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
@@ -120,15 +140,27 @@ class Writer:
             if node.serial not in self.name_of and node.op is not None:
                 self.node(node)
         storage = {id(leaf): array for leaf, array in self.storage.owned}
+        copies = []
         for leaf, new in self.graph.assigned:
-            target = storage[id(leaf)]
-            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
-            if new.serial in self.scalar_of:
-                self.line(f"{self.name_of[stand_in.serial]}[()] = {self.scalar_of[new.serial]}")
-                continue
             made = self.storage.arrays.get(new.serial)
-            if made is None or made.__array_interface__ != target.__array_interface__:
-                self.line(f"copyto({self.name_of[stand_in.serial]}, {self.name_of[new.serial]})")
+            if made is None or made.__array_interface__ != storage[id(leaf)].__array_interface__:
+                copies.append((leaf, new))
+        targets = [storage[id(leaf)] for leaf, _ in copies]
+        for y in {x.serial: x for x in (*self.graph.outputs, *(new for _, new in copies))}.values():
+            if y.serial not in self.scalar_of and self.storage.overwritten(y, targets):
+                self.save(y)
+        for leaf, new in copies:
+            name = self.name_of[next(s for owner, s in self.graph.leaves if owner is leaf).serial]
+            if new.serial in self.scalar_of:
+                self.line(f"{name}[()] = {self.scalar_of[new.serial]}")
+            else:
+                self.line(f"copyto({name}, {self.name_of[new.serial]})")
+
+    def save(self, node: Tensor) -> None:
+        """Copy a value out of memory that is about to be written."""
+        name = self.bind("old", self.storage.new(node.shape, node.dtype))
+        self.line(f"copyto({name}, {self.array(node)})")
+        self.name_of[node.serial] = name
 
     def terminal(self, node: Tensor, wanted: str) -> str:
         """The name of a value that is bound at every call."""
@@ -149,7 +181,7 @@ class Writer:
 
     def calculate(self, node: Tensor, wanted: str) -> bool:
         """Write a node on scalars alone as an expression; False if it is none."""
-        text = SCALARS.get(node.op.name)  # type: ignore[union-attr]
+        text = SCALARS.get(builtin_name(node))
         if text is None or node.shape != () or node.dtype.kind != "f" or any(x.shape != () for x in node.inputs):
             return False
         if any(x.dtype != node.dtype for x in node.inputs) or all(x.serial in self.computed for x in node.inputs):
@@ -190,7 +222,7 @@ class Writer:
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, True))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
             return
-        emit = EMIT.get(op.name)
+        emit = EMIT.get(builtin_name(node))
         if emit is not None and not op.view:
             lines, calls = len(self.lines), self.calls
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, False))
@@ -203,13 +235,16 @@ class Writer:
 
     def _allocating(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
         """The op's own forward, and a copy where the value has a fixed place."""
-        write = VIEWS.get(op.name)
+        own = builtin_name(node)
+        write = VIEWS.get(own)
         if write is not None:
             call = write(*args, *node.params)
         else:
             params = ", ".join(self.fixed(p) for p in node.params)
             listed = f"({', '.join(args)},)" if op.arity is None else ", ".join(args)
             call = f"{self.fixed(op.forward, op.name)}({', '.join(filter(None, (listed, params)))})"
+            if own in ("", "call"):  # a function of the user's: what it returns may be a view of what it was given
+                call = f"{self.fixed(_fresh, 'fresh')}({call})"
         fixed = self.storage.wanted.get(node.serial)
         if fixed is None:
             self.storage.arrays.pop(node.serial, None)
@@ -221,6 +256,11 @@ class Writer:
             self.name_of[node.serial] = name = self.bind(wanted, fixed)
             self.line(f"copyto({name}, {call})")
         self.storage.release(node)
+
+
+def _fresh(value: Any) -> Any:
+    """A copy of an array, or of several."""
+    return tuple([np.array(v) for v in value]) if isinstance(value, tuple) else np.array(value)
 
 
 def _is_const(node: Tensor) -> bool:
