@@ -84,7 +84,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def checkpointed(*args: Any) -> Any:
-        leaves = [as_tensor(x) for a in args for x in flatten(a)[0]]
+        leaves = [as_tensor(x) for a in args for x in flatten(a)[0] if not isinstance(x, (bool, str))]
         graph = trace(f, *args)
         draws, state = graph.draws, [leaf for leaf, _ in graph.assigned]
         # Drawn once: what is computed again must see the same numbers. State is read once, then assigned.

@@ -4,7 +4,6 @@ import gc
 import os
 import sys
 import threading
-import time
 import tracemalloc
 
 import numpy as np
@@ -231,29 +230,28 @@ def test_a_chain_of_a_million_ops():
     y = x
     for _ in range(1_000_000):
         y = y + x
-    start = time.perf_counter()
     y.backward()
-    took = time.perf_counter() - start
     assert x.grad == 1_000_001.0
     assert sys.getrecursionlimit() == limit
-    assert took < 60
     del y  # freeing it must not recurse either
 
 
-def test_differentiation_is_linear_in_the_length():
-    def seconds(n):
-        best = INF
-        for _ in range(3):
-            x = leaf(1.0)
-            y = x
-            for _ in range(n):
-                y = sg.sin(y)
-            start = time.perf_counter()
-            y.backward()
-            best = min(best, time.perf_counter() - start)
-        return best
+@pytest.mark.parametrize("n", [10, 1_000, 10_000])
+def test_differentiation_is_linear_in_the_number_of_nodes(n):
+    calls = []
 
-    assert seconds(40_000) < 40 * seconds(4_000)  # 10 times as long; quadratic would be 100
+    def rule(g, y, x):
+        calls.append(1)
+        return g * 2
+
+    double = sg.op("double", lambda x: 2 * x, pullback=(rule,))
+    x = leaf(1.0)
+    y = x
+    for _ in range(n):
+        y = double(y) * 0.5 + 0.0 * y  # every node is reached by many paths
+    y.backward()
+    assert len(calls) == n
+    assert x.grad == 1
 
 
 def test_a_diamond_with_2_to_the_60_paths():

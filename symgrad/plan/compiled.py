@@ -53,24 +53,32 @@ class Compiled:
                 plan = None
             if plan is not None and all([type(a) is np.ndarray for a in args]):
                 self._use(plan)
-                return plan.unflatten(plan.run(args, not self._held))
+                return plan.call(args, not self._held)
         return self._general(args)
 
     def _general(self, args: tuple[Any, ...]) -> Any:
         leaves = [x for a in args for x in flatten(a)[0]]
         if self._must_record(leaves):
-            return self.function(*args)
+            return self._eagerly(args)
         arrays = [_array(x) for x in leaves if not isinstance(x, (bool, str))]
         plan = self._plan(args, leaves, arrays)
         if isinstance(plan, str):
             self._fallbacks += 1
-            return self.function(*args)
+            return self._eagerly(args)
+        if any([leaf.requires_grad & 2 for leaf, _ in plan.graph.leaves]):  # the argument of a running transform
+            return self._eagerly(args)
         self._use(plan)
         if all(type(a) is np.ndarray for a in args):
             run = RUN.get()
             self._quick[(run is None or run.training, *[(a.shape, a.dtype.num) for a in args])] = plan
-        result = plan.unflatten(plan.run(arrays, not self._held))
+        result = plan.call(arrays, not self._held)
         return tree_map(tensor, result) if any(isinstance(x, Tensor) for x in leaves) else result
+
+    def _eagerly(self, args: tuple[Any, ...]) -> Any:
+        """The function itself, on leaves that have their newest values."""
+        if self._held:
+            self.publish()
+        return self.function(*args)
 
     def _use(self, plan: Plan) -> None:
         """Make this the current plan; what another one holds back is published first, so that this one reads it."""
@@ -90,7 +98,7 @@ class Compiled:
     def _plan(self, args: Any, leaves: list[Any], arrays: list[Any]) -> Plan | str:
         """The plan for these arguments, made at the first call of their kind; or why there is none."""
         run = RUN.get()
-        static = tuple(x for x in leaves if isinstance(x, (bool, str)))
+        static = tuple((k, x) for k, x in enumerate(leaves) if isinstance(x, (bool, str)))
         kinds, nesting = tuple([(a.shape, a.dtype) for a in arrays]), tuple([flatten(a)[1] for a in args])
         key = (kinds, nesting, static, run is None or run.training)
         found = self._plans.get(key)

@@ -38,7 +38,7 @@ class Plan:
     def __init__(self, graph: Graph, name: str = "step") -> None:
         self.graph = optimize(graph)
         self.structure = graph.structure
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         writer = Writer(self.graph)
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
         owned = {id(leaf) for leaf, _ in writer.storage.owned}
@@ -89,6 +89,7 @@ class Plan:
             except BaseException as error:
                 for state in self._owned:  # buffers may be half done: the leaves' published values count
                     state.serial = 0
+                self._pending = False
                 self._explain(error, arrays)
                 raise
             if publish:
@@ -96,6 +97,11 @@ class Plan:
             else:
                 self._pending = True
         return results  # type: ignore[no-any-return]
+
+    def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
+        """`run`, and copies of the outputs in the structure that the traced function returned."""
+        with self._lock:  # until the outputs are copied: another thread's run overwrites them
+            return self.unflatten(self.run(arrays, publish))
 
     def _explain(self, error: BaseException, arrays: Sequence[Any]) -> None:
         """Raise the failure of a NumPy call as an error that names the line of the program and its arguments."""
@@ -112,6 +118,9 @@ class Plan:
         """Give all leaves that the plan owns their newest values."""
         with self._lock:
             if self._pending:
+                for state in self._owned:
+                    if state.leaf.serial != state.serial:  # assigned since: that is newer
+                        state.read()
                 self._publish()
 
     def _publish(self) -> None:

@@ -133,9 +133,10 @@ class Writer:
 
     def write(self) -> None:
         """All nodes, then the copies of new leaf values that could not be computed in place."""
+        place = {}
         for leaf, array in self.storage.owned:
             stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
-            self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
+            place[id(leaf)] = self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
         for node in self.graph.nodes:
             if node.serial not in self.name_of and node.op is not None:
                 self.node(node)
@@ -150,11 +151,10 @@ class Writer:
             if y.serial not in self.scalar_of and self.storage.overwritten(y, targets):
                 self.save(y)
         for leaf, new in copies:
-            name = self.name_of[next(s for owner, s in self.graph.leaves if owner is leaf).serial]
             if new.serial in self.scalar_of:
-                self.line(f"{name}[()] = {self.scalar_of[new.serial]}")
+                self.line(f"{place[id(leaf)]}[()] = {self.scalar_of[new.serial]}")
             else:
-                self.line(f"copyto({name}, {self.name_of[new.serial]})")
+                self.line(f"copyto({place[id(leaf)]}, {self.name_of[new.serial]})")
 
     def save(self, node: Tensor) -> None:
         """Copy a value out of memory that is about to be written."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import sympy
 
 import symgrad as sg
 from symgrad.errors import SymbolicError
-from symgrad.symbolic import catalogue, derive, parse
+from symgrad.symbolic import catalogue, derive, parse, prove
 from symgrad.symbolic.proof import expand
 
 B = sympy.Symbol("B", integer=True, positive=True)
@@ -61,14 +60,6 @@ def test_batchnorm_jacobian():
     assert sympy.simplify(jacobian - expected) == 0
 
 
-def test_batchnorm_is_fast_after_import():
-    assert derive("mse").proofs  # SymPy and the catalogue are loaded
-    start = time.perf_counter()
-    d = derive("batchnorm")
-    d.gradients, d.proofs, d.latex(), d.numpy_source
-    assert time.perf_counter() - start < 0.3  # 20 ms where measured; the target is 100 ms
-
-
 def test_with_a_feature_axis_it_is_the_same_formula():
     d = derive("batchnorm_2d")
     flat = derive("batchnorm")
@@ -99,16 +90,31 @@ def raw_moments(z, gamma, beta, eps=1e-5):
     return beta + gamma * (z - mu) / sg.sqrt(sg.mean(z * z, axis=0) - mu * mu + eps)
 
 
-@pytest.mark.parametrize("f", [composed, renamed, by_sums, raw_moments])
+def nested(z, gamma, beta, eps=1e-5):
+    def centred(x):
+        return sg.named(x - sg.named(sg.mean(x), "a"), "b")
+
+    def scaled(x):
+        return sg.named(x / sg.named((sg.mean(x**2) + eps) ** 0.5, "c"), "d")
+
+    return sg.named(gamma * scaled(centred(z)) + beta, "e")
+
+
+def turned(z, gamma, beta, eps=1e-5):
+    row = sg.transpose(sg.expand_dims(z, 1))
+    c = row - sg.mean(row, axis=1, keepdims=True)
+    return sg.squeeze(gamma * c / sg.sqrt(sg.mean(c**2, axis=1, keepdims=True) + eps) + beta, 0)
+
+
+@pytest.mark.parametrize("f", [composed, renamed, by_sums, raw_moments, nested, turned])
 def test_batchnorm_written_in_other_ways_has_the_same_gradient(f):
     d, reference = derive(f, **BN), derive("batchnorm")
     assert all(d.proofs.values())
     assert d.check()
-    names = sorted(d.gradients)
-    forms = [str(sorted(map(str, expand(x.program, x.polys[n]).terms.items()))) for n in names for x in (d, reference)]
-    if f is not raw_moments:  # equal once expanded; the base of the root is written as in the function
-        for a, b in zip(forms[::2], forms[1::2], strict=True):
-            assert a.count("sum[") == b.count("sum[")
+    for name, gradient in reference.gradients.items():
+        assert gradient is not None
+        assert prove(d.expanded(name), reference.expanded(name)).verdict == "PROVED"  # one normal form: no difference
+    assert prove(d.expanded("z"), 2 * reference.expanded("z")).verdict == "FALSE"
 
 
 def test_swapped_axes():
