@@ -235,8 +235,18 @@ def test_random_draws_follow_the_run():
     assert not np.array_equal(a, eager)  # the second draw of the same step
 
 
-PASSES = [erase_identities, eliminate_common, eliminate_dead, rewriting.fold_constants, rewriting.remove_neutral,
-          rewriting.sharpen, rewriting.drop_expansions, rewriting.collect_factors, rewriting.contract, rewriting.optimize]  # fmt: skip
+PASSES = [
+    erase_identities,
+    eliminate_common,
+    eliminate_dead,
+    rewriting.fold_constants,
+    rewriting.remove_neutral,
+    rewriting.sharpen,
+    rewriting.drop_expansions,
+    rewriting.collect_factors,
+    rewriting.contract,
+    rewriting.optimize,
+]
 
 
 def examples():
