@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -10,6 +11,8 @@ __all__ = ["main"]
 
 def main() -> int:
     """Serve ``python -m benchmarks.worker FAMILY CONTENDER REPEATS``."""
+    if hasattr(os, "sched_setaffinity"):  # all contenders on one core, which may be quicker or slower than others
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from benchmarks.contenders import CONTENDERS
 
     family, contender, repeats = sys.argv[1:]

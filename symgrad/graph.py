@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.context import current_run, generator
-from symgrad.errors import GraphError, ShapeError, SymgradError
+from symgrad.errors import DTypeError, GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
 from symgrad.recording import apply, explain, infer
 from symgrad.shapes import Dim, bind, same_shape, size_of, unify
@@ -101,7 +101,7 @@ class Graph:
             return unflatten(self.structure, self.apply([as_tensor(x) for x in given], closed))
         if len(given) != len(self.inputs):
             raise GraphError(f"graph: takes {len(self.inputs)} array(s), got {len(given)}")
-        arrays = [np.asarray(x, dtype=i.dtype) for x, i in zip(given, self.inputs, strict=True)]
+        arrays = [_array(x, i) for x, i in zip(given, self.inputs, strict=True)]
         values = self.run(arrays)
         return unflatten(self.structure, [np.array(v) for v in values])
 
@@ -293,6 +293,14 @@ def _rebuild(records: list[Any], parts: tuple[Any, ...], structure: Structure, a
         structure,
         arguments,
     )
+
+
+def _array(x: Any, given_for: Tensor) -> Any:
+    """An argument in the dtype of its input."""
+    x = np.asarray(x)
+    if x.dtype.kind == "f" and given_for.dtype.kind != "f":
+        raise DTypeError(f"graph: {given_for._describe()} got {x.dtype}; convert it first, or trace with floats")
+    return x.astype(given_for.dtype, copy=False)
 
 
 def _count(n: int, noun: str) -> str:

@@ -617,3 +617,10 @@ def test_a_graph_survives_being_copied(copied):
     assert [n.name for n in again.nodes] == [n.name for n in graph.nodes]
     assert len(again.leaves) == 1
     assert again.leaves[0][0] is not w
+
+
+def test_graphs_do_not_cut_floats_to_integers():
+    g = sg.trace(lambda n: n * 2, 3)
+    assert g(2) == 4
+    with pytest.raises(sg.DTypeError, match="convert it first"):
+        g(2.7)

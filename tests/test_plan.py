@@ -3,6 +3,8 @@
 import itertools
 import logging
 import re
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -332,3 +334,246 @@ def test_the_source_of_a_training_step_has_readable_names():
     assert "blocks.1.1.running_var" in net.state_dict()
     assert "leaf_" not in re.sub(r"leaf_\w+\.value", "", source)
     assert list(trainer.optimizer.state) == [leaf.name for leaf in trainer.optimizer.state.values()] == ["m", "v", "t"]
+
+
+def agree(make, calls):
+    """A function of leaves gives the same outputs and leaves eagerly and compiled."""
+    (eager, f), (compiled, g) = make(), make()
+    fast = sg.compile(g)
+    for args in calls:
+        expected = f(*map(sg.tensor, args))
+        for a, b in zip(fast(*args), expected, strict=True):
+            np.testing.assert_array_equal(a, b.numpy())
+            assert a.dtype == b.dtype
+        for p, q in zip(compiled, eager, strict=True):
+            np.testing.assert_array_equal(p.numpy(), q.numpy())
+            assert p.dtype == q.dtype
+
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+def two_leaves(body):
+    def make():
+        a, b = sg.tensor([1.0, 2.0, 3.0], name="a"), sg.tensor([4.0, 5.0, 6.0], name="b")
+        return [a, b], lambda x: body(a, b, x)
+
+    return make
+
+
+def swap(a, b, x):
+    old_a, old_b = a * 1.0, b * 1.0
+    a.assign(old_b), b.assign(old_a)
+    return [x]
+
+
+def follow(a, b, x):
+    a.assign(b * 1.0)
+    b.assign(b - x)
+    return [b * 2]
+
+
+def unread(a, b, x):
+    a.assign(x * 2)
+    return [x * 3]
+
+
+def part_of_an_overwritten_buffer(a, b, x):
+    h = sg.exp(x)
+    new = sg.concatenate([a, h]) * 0.5
+    a.assign(new[:3])
+    return [h]
+
+
+def gathered_from_the_old(a, b, x):
+    new = b * x
+    picked = sg.getitem(b, [0, 2, 0])
+    b.assign(new)
+    return [picked]
+
+
+@pytest.mark.parametrize("body", [swap, follow, unread, part_of_an_overwritten_buffer, gathered_from_the_old])
+def test_new_values_of_leaves_do_not_spoil_old_ones(body):
+    agree(two_leaves(body), [(X,), (X + 1,), (X,)])
+
+
+@pytest.mark.parametrize(
+    "old",
+    [lambda w: w * 1.0, lambda w: w.detach(), lambda w: w.detach().reshape(3, 1), lambda w: w.detach()[::-1],
+     lambda w: sg.named(w * 1.0, "kept")],
+)  # fmt: skip
+def test_old_values_of_leaves_may_be_returned(old):
+    def body(a, b, x):
+        y = old(a)
+        a.assign(a - 0.1 * x)
+        return [y]
+
+    agree(two_leaves(body), [(X,), (X,)])
+
+
+def test_joined_leaves_keep_their_dtypes():
+    def make():
+        a, b = sg.tensor(X.astype(np.float32)), sg.tensor(X)
+
+        def f(x):
+            total = sg.concatenate([a, b]).sum() + x.sum()
+            a.assign(a * 2), b.assign(b * 3)
+            return [total]
+
+        return [a, b], f
+
+    agree(make, [(X,), (X,)])
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: sg.where(x > 0, sg.log(x), 0.0), np.array([-1.0, 0.0, 2.0, np.nan, np.inf])),
+        (lambda x: sg.where(x > 0, x * 2, 0.0), X.astype(">f8") - 2),
+        (lambda x: x * 1.0, np.array([1, 2])),
+        (lambda x: x / 1, np.array([1, 2])),
+        (lambda x: (x > 1) * 1, X),
+        (lambda x: (x > 1) + 0, X),
+        (lambda x: (x * 2**62) * 4, np.array([1, 2])),
+        (lambda x: (x * 100) * 0.5, np.array([1, 2], np.int8)),
+        (lambda x: (x * 1e200) * 1e200, np.array([1e-300])),
+        (sg.grad(lambda x: sg.where(x != 0, sg.sin(x) / x, 1.0).sum()), np.array([0.0, 1.0])),
+        (sg.grad(lambda x: sg.where(x > 0, 1 / (x * x) + 3, 0.0).sum()), np.array([0.0, 1.0])),
+        (sg.grad(lambda x: sg.where(x > 0, x ** sg.log(x), 0.0).sum()), np.array([0.0, 2.0])),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_plans_keep_dtypes_and_special_values(f, x):
+    expected = f(sg.tensor(x)).numpy()
+    found = sg.compile(f)(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    assert found.dtype == expected.dtype
+
+
+def test_ops_of_the_user_are_never_taken_for_built_in_ones():
+    def product(g, y, a, b):
+        return g * b
+
+    times = sg.op("add", lambda a, b: a * b, pullback=(product, None), indices="elementwise")
+    highest = sg.op("sum", lambda x, axis, keepdims: np.max(x), params=("axis", "keepdims"), pullback=(None,),
+                    shape=lambda own, axis, keepdims: ())  # fmt: skip
+    turned = sg.op("turned", lambda x: x[::-1], pullback=(lambda g, y, x: g[::-1],), indices="opaque",
+                    shape=lambda own: own)  # fmt: skip
+
+    def f(x):
+        y = turned(x * 2.0)
+        z = sg.exp(x) + x
+        wide = times(sg.broadcast_to(x[0], (3,)), x)
+        return times(x, 1.0), times(x, 0.0), highest(x * x, (0,), False), y, z * x, y + z, wide
+
+    for a, b in zip(sg.compile(f)(X), f(sg.tensor(X)), strict=True):
+        np.testing.assert_allclose(a, b.numpy(), rtol=1e-15)
+
+
+def test_what_a_checkpoint_returns_is_not_overwritten():
+    def f(x):
+        y = sg.checkpoint(lambda h: h.T)(x * 2)
+        return y + 0 * y, sg.exp(x * 3) + x
+
+    x = np.arange(4.0).reshape(2, 2)
+    np.testing.assert_array_equal(sg.compile(f)(x)[0], (2 * x).T)
+
+
+def test_checkpoints_pass_static_arguments_on():
+    f = sg.checkpoint(lambda x, squared: (x * x).sum() if squared else x.sum())
+    np.testing.assert_array_equal(sg.grad(lambda x: f(x, True))(X), 2 * X)
+    np.testing.assert_array_equal(sg.grad(lambda x: f(x, False))(X), np.ones(3))
+
+
+def test_static_arguments_are_told_apart_by_place():
+    fast = sg.compile(lambda a, b: (1.0 if a is True else a * 2.0) + (10.0 if b is True else b * 3.0))
+    assert fast(5.0, True) == 20
+    assert fast(True, 5.0) == 16
+
+
+def test_gradients_reach_what_a_compiled_function_closes_over():
+    w = sg.tensor(X, requires_grad=True)
+    fast = sg.compile(lambda x: (x * w).sum())
+    assert sg.grad(lambda a: sg.compile(lambda x: (x * a).sum())(X) * 1.0)(2.0) == 6
+    (fast(sg.tensor(X)) + (w * w).sum()).backward()
+    np.testing.assert_array_equal(w.grad, 3 * X)
+
+
+def test_held_values_are_seen_by_whoever_runs_eagerly():
+    w = sg.tensor(X)
+
+    def step(x):
+        w.assign(w * 2)
+        return (x * w).sum()
+
+    fast = sg.compile(step)
+    with fast.hold():
+        fast(X)
+        np.testing.assert_array_equal(sg.grad(fast)(X), 4 * X)
+        fast(X)
+        w.assign(np.zeros(3))
+    np.testing.assert_array_equal(w.numpy(), 0)
+
+
+def test_an_error_while_holding_publishes_nothing_half_done():
+    w = sg.tensor(np.ones((1, 3)))
+
+    def step(x, labels):
+        loss = sg.losses.cross_entropy(x * w, labels)
+        w.assign(w * 2)
+        return loss
+
+    fast = sg.compile(step)
+    fast(X[None], np.array([0]))
+    with fast.hold():
+        fast(X[None], np.array([0]))
+        with pytest.raises(sg.DataError):
+            fast(X[None], np.array([7]))
+    np.testing.assert_array_equal(w.numpy(), 2)
+
+
+def test_threads_get_their_own_results_and_lose_no_step():
+    w = sg.tensor(0.0)
+
+    def step(x):
+        w.assign(w + 1.0)
+        return sg.sin(x) * 2
+
+    fast = sg.compile(step)
+    wrong = []
+
+    def work(k):
+        x = np.full(2000 + k % 2, float(k))
+        wrong.extend(k for _ in range(100) if not np.array_equal(fast(x), np.sin(x) * 2))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not wrong
+    assert w.item() == 400
+
+
+def test_draws_that_nobody_reads_count():
+    def f(x):
+        sg.random_uniform("p", (3,))
+        return x * sg.random_uniform("p", (3,))
+
+    with sg.run(seed=0):
+        expected = f(sg.tensor(X)).numpy()
+    with sg.run(seed=0):
+        np.testing.assert_array_equal(sg.compile(f)(X), expected)
+
+
+def test_assigning_in_a_trace_is_as_strict_as_eagerly():
+    count = sg.tensor([1, 2, 3])
+    with pytest.raises(sg.DTypeError, match="convert it first"):
+        sg.trace(lambda x: count.assign(x * 1.5), sg.spec(3))
+    with pytest.raises(sg.TracingError, match="argument of the traced function"):
+        sg.trace(lambda x: x.assign(x * 2), sg.spec(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,7 @@ class Compiled:
         self._quick: dict[Any, Plan] = {}
         self._held = False
         self._fallbacks = 0
+        self._lock = threading.RLock()  # the plans hand the leaves over to each other
 
     def __call__(self, /, *args: Any, **named: Any) -> Any:
         """Run the plan for these arguments, making it at their first call."""
@@ -52,8 +54,7 @@ class Compiled:
             except AttributeError:
                 plan = None
             if plan is not None and all([type(a) is np.ndarray for a in args]):
-                self._use(plan)
-                return plan.call(args, not self._held)
+                return self._run(plan, args)
         return self._general(args)
 
     def _general(self, args: tuple[Any, ...]) -> Any:
@@ -65,14 +66,14 @@ class Compiled:
         if isinstance(plan, str):
             self._fallbacks += 1
             return self._eagerly(args)
-        if any([leaf.requires_grad & 2 for leaf, _ in plan.graph.leaves]):  # the argument of a running transform
+        tensors_in = any(isinstance(x, Tensor) for x in leaves)
+        if _differentiated(plan, tensors_in):
             return self._eagerly(args)
-        self._use(plan)
         if all(type(a) is np.ndarray for a in args):
             run = RUN.get()
             self._quick[(run is None or run.training, *[(a.shape, a.dtype.num) for a in args])] = plan
-        result = plan.call(arrays, not self._held)
-        return tree_map(tensor, result) if any(isinstance(x, Tensor) for x in leaves) else result
+        result = self._run(plan, arrays)
+        return tree_map(tensor, result) if tensors_in else result
 
     def _eagerly(self, args: tuple[Any, ...]) -> Any:
         """The function itself, on leaves that have their newest values."""
@@ -80,12 +81,14 @@ class Compiled:
             self.publish()
         return self.function(*args)
 
-    def _use(self, plan: Plan) -> None:
-        """Make this the current plan; what another one holds back is published first, so that this one reads it."""
-        if self.plan is not plan:
-            if self.plan is not None:
-                self.plan.publish()
-            self.plan = plan
+    def _run(self, plan: Plan, arrays: Any) -> Any:
+        """Run a plan; what another one holds back is published first, so that this one reads it."""
+        with self._lock:
+            if self.plan is not plan:
+                if self.plan is not None:
+                    self.plan.publish()
+                self.plan = plan
+            return plan.call(arrays, not self._held)
 
     @staticmethod
     def _must_record(leaves: list[Any]) -> bool:
@@ -137,6 +140,13 @@ class Compiled:
         reasons = [p for p in self._plans.values() if isinstance(p, str)]
         text = f"{len(plans)} plan(s), {self._fallbacks} eager call(s)"
         return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
+
+
+def _differentiated(plan: Plan, tensors_in: bool) -> bool:
+    """Whether somebody may differentiate the result by a leaf that the function closes over."""
+    mode = MODE.get()
+    keeps = tensors_in and not plan.graph.assigned and (mode is None or mode.recording)
+    return any([leaf.requires_grad & (3 if keeps else 2) for leaf, _ in plan.graph.leaves])
 
 
 def _array(x: Any) -> Any:

@@ -87,8 +87,8 @@ def _where(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """A choice against 0 is a product of the bits with the mask: much quicker than a masked copy, and right for NaN."""
     _, a, b = node.inputs
     zero = b.op is not None and b.op.name == "const" and b.params[0] == 0 and not np.signbit(b.value)
-    if zero and a.dtype == node.dtype and a.dtype.kind == "f":
-        w.line(f"multiply({w.bits(args[1], a.dtype)}, {args[0]}, {w.bits(out, a.dtype)})")
+    if zero and a.dtype == node.dtype and a.dtype.kind == "f" and w.names.get(args[1]) is not None:
+        w.line(f"multiply({w.bits(args[1])}, {args[0]}, {w.bits(out)})")
         return True
     w.line(f"copyto({out}, {args[2]})")
     w.line(f"copyto({out}, {args[1]}, where={args[0]})")

@@ -110,7 +110,7 @@ def collect_factors(graph: Graph) -> Graph:
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
-        if node.dtype.kind != "f":
+        if name not in ("add", "multiply") or node.dtype.kind != "f":
             return None
         if name == "add" and inputs[0] is inputs[1]:
             return _scaled(node, 2, inputs[0])
@@ -141,7 +141,7 @@ def contract(graph: Graph) -> Graph:
     shared |= {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        name = node.op.name  # type: ignore[union-attr]
+        name = builtin_name(node)
         if name not in ("sum", "mean") or node.shape != () or node.inputs[0].serial in shared:
             return None
         (x,) = inputs
@@ -190,7 +190,11 @@ def drop_expansions(graph: Graph) -> Graph:
 _NONNEGATIVE = {"square", "abs", "relu", "norm2", "exp", "sigmoid", "gauss"}
 _KEEPS = {"expand", "reshape", "permute", "unsqueeze", "squeeze", "sum", "mean", "sum_to", "getitem", "max", "astype",
           "sqrt", "power"}  # fmt: skip
-_UNBOUNDED = {"exp", "expm1", "sinh", "cosh", "tan", "log", "log1p", "reciprocal", "divide", "div0", "power"}
+_BOUNDED = {"add", "subtract", "difference0", "multiply", "mul0", "mul00", "negative", "square", "hypot", "reshape",
+            "permute", "unsqueeze", "squeeze", "concatenate", "matmul", "einsum", "tanh", "sigmoid", "logaddexp",
+            "gauss", "erf", "getitem", "scatter", "labels", "const", "size", "named", "alias", "stop_gradient",
+            "astype", "sign", "floor", "where", "abs", "relu", "maximum", "minimum", "clip", "expand", "sum_to",
+            "sum", "mean", "max", "min", "norm2", "sin", "cos", "arctan", "arctan2"}  # fmt: skip
 
 
 def _sign(x: Tensor, known: dict[int, int]) -> int:
@@ -215,15 +219,19 @@ def _sign(x: Tensor, known: dict[int, int]) -> int:
 
 
 def _bounded(x: Tensor, signs: dict[int, int]) -> bool:
-    """Whether this op cannot make an infinite element of moderate inputs: no pole, no exponential growth."""
+    """Whether this op makes finite elements of moderate inputs: no pole, no exponential growth, no bounded domain."""
     name = builtin_name(x)
     if name in ("divide", "div0"):
         return signs[x.inputs[1].serial] == 2
+    if name in ("log", "reciprocal"):
+        return signs[x.inputs[0].serial] == 2
+    if name == "sqrt":
+        return signs[x.inputs[0].serial] >= 1
     if name == "power":
         return signs[x.inputs[0].serial] == 2 and _is_const(x.inputs[1])
     if name == "exp":
         return _shifted(x.inputs[0])
-    return name not in _UNBOUNDED
+    return x.op is None or name in _BOUNDED or x.dtype.kind != "f"
 
 
 def _shifted(x: Tensor) -> bool:
@@ -239,19 +247,22 @@ def _shifted(x: Tensor) -> bool:
 def sharpen(graph: Graph) -> Graph:
     """``div0`` by a positive number is division; ``mul0`` by a number that is finite is a product."""
     signs: dict[int, int] = {}
+    finite: dict[int, bool] = {}
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
         new = None
         if name == "div0" and signs[inputs[1].serial] == 2:
             new = _replace(node, "divide", *inputs)
-        elif name == "mul0" and (_bounded(inputs[1], signs) or _bounded(inputs[0], signs)):
+        elif name == "mul0" and finite[inputs[1].serial]:
             new = _replace(node, "multiply", *inputs)
         kept = new if new is not None else remake(node, inputs)
         signs[kept.serial] = _sign(kept, signs)
+        finite[kept.serial] = not node.op.outputs and _bounded(kept, signs) and all(finite[x.serial] for x in inputs)  # type: ignore[union-attr]
         return kept
 
     for node in graph.nodes:
         if node.op is None:
             signs[node.serial] = 2 if node.meta is not None and node.meta.positive else 0
+            finite[node.serial] = True
     return rewrite(graph, rule)

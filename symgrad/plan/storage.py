@@ -134,7 +134,7 @@ class Storage:
                 if self.root[x.serial] not in aliases:
                     continue
                 exact = reader is node and tuple(x.shape) == target.shape and x.serial in self.arrays
-                follows = reader is not node and reader.op is not None and reader.op.view
+                follows = self.root[reader.serial] == self.root[x.serial]  # its own readers come up too
                 if not exact and not follows:
                     return False
         lasting = {self.root[y.serial] for y in (*self.graph.outputs, *(new for _, new in self.graph.assigned))}

@@ -100,14 +100,12 @@ class Writer:
             self._views[key] = self.bind(f"{name}_{'flat' if len(shape) == 1 else 'view'}", array.reshape(shape))
         return self._views[key]
 
-    def bits(self, name: str, dtype: Any) -> str:
-        """The text of an array of floats seen as integers of the same bits."""
-        kind = f"int{8 * np.dtype(dtype).itemsize}"
-        if self.names.get(name) is None:
-            return f"{name}.view({kind!r})"
+    def bits(self, name: str) -> str:
+        """The name of a fixed buffer of floats seen as integers of the same bits."""
         key = ("bits", name)
         if key not in self._views:
-            self._views[key] = self.bind(f"{name}_bits", self.names[name].view(kind))
+            array = self.names[name]
+            self._views[key] = self.bind(f"{name}_bits", array.view(f"int{8 * array.itemsize}"))
         return self._views[key]
 
     def part_of(self, name: str, axis: int, start: int, stop: int) -> str:
