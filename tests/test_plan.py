@@ -577,3 +577,26 @@ def test_assigning_in_a_trace_is_as_strict_as_eagerly():
         sg.trace(lambda x: count.assign(x * 1.5), sg.spec(3))
     with pytest.raises(sg.TracingError, match="argument of the traced function"):
         sg.trace(lambda x: x.assign(x * 2), sg.spec(3))
+
+
+def test_arrays_come_out_where_the_function_runs_eagerly():
+    w = sg.tensor(2.0, requires_grad=True)
+    fast = sg.compile(lambda x: (x * w).sum() if float(sg.sum(x * w)) > 0 else 0 * w)
+    assert isinstance(fast(np.ones(3)), np.ndarray)
+    assert isinstance(fast(sg.tensor(np.ones(3))), sg.Tensor)
+
+
+def test_anomalies_are_found_in_compiled_functions():
+    fast = sg.compile(lambda x: sg.log(x).sum())
+    x = np.array([1.0, 0.0])
+    with np.errstate(divide="ignore"):
+        assert fast(x) == -np.inf
+        with sg.detect_anomaly(), pytest.raises(sg.AnomalyError, match="log: produced -inf"):
+            fast(x)
+
+
+def test_the_sign_of_zero_is_kept():
+    fast = sg.compile(lambda x: (1 / (x + 0.0), 1 / (x - 0.0), 1 / (x * 1.0)))
+    with np.errstate(divide="ignore"):
+        plus, minus, times = fast(np.array(-0.0))
+    assert (plus, minus, times) == (np.inf, -np.inf, -np.inf)

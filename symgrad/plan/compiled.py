@@ -62,10 +62,12 @@ class Compiled:
         if self._must_record(leaves):
             return self._eagerly(args)
         arrays = [_array(x) for x in leaves if not isinstance(x, (bool, str))]
+        if (mode := MODE.get()) is not None and mode.anomaly:  # who looks for a node needs the nodes
+            return self._instead(args, leaves)
         plan = self._plan(args, leaves, arrays)
         if isinstance(plan, str):
             self._fallbacks += 1
-            return self._eagerly(args)
+            return self._instead(args, leaves)
         tensors_in = any(isinstance(x, Tensor) for x in leaves)
         if _differentiated(plan, tensors_in):
             return self._eagerly(args)
@@ -80,6 +82,14 @@ class Compiled:
         if self._held:
             self.publish()
         return self.function(*args)
+
+    def _instead(self, args: tuple[Any, ...], leaves: list[Any]) -> Any:
+        """What a plan would give, by the function itself: on Tensors, as when traced; arrays for arrays."""
+        given = [tree_map(lambda x: x if isinstance(x, (bool, str, Tensor)) else tensor(x), a) for a in args]
+        result = self._eagerly(tuple(given))
+        if any(isinstance(x, Tensor) for x in leaves):
+            return result
+        return tree_map(lambda y: np.array(y.numpy()) if isinstance(y, Tensor) else y, result)
 
     def _run(self, plan: Plan, arrays: Any) -> Any:
         """Run a plan; what another one holds back is published first, so that this one reads it."""
@@ -119,7 +129,10 @@ class Compiled:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Publish the leaves' new values only when the block ends: for many steps that nobody watches."""
+        """Publish the leaves' new values only when the block ends: for many steps that nobody watches.
+
+        Inside of the block nobody else sees the new values, another compiled function included.
+        """
         before, self._held = self._held, True
         try:
             yield
@@ -130,9 +143,10 @@ class Compiled:
 
     def publish(self) -> None:
         """Give all leaves their newest values now."""
-        for plan in self._plans.values():
-            if isinstance(plan, Plan):
-                plan.publish()
+        with self._lock:
+            for plan in self._plans.values():
+                if isinstance(plan, Plan):
+                    plan.publish()
 
     def report(self) -> str:
         """How many plans there are, and how many calls ran eagerly and why."""

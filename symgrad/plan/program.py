@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +22,7 @@ __all__ = ["Plan"]
 
 
 class Plan:
-    """A traced step as a program: `source` to read, `run` to call.
+    """A traced step as a program: `source` to read, `run` to call, by one thread at a time.
 
     Attributes
     ----------
@@ -38,7 +37,6 @@ class Plan:
     def __init__(self, graph: Graph, name: str = "step") -> None:
         self.graph = optimize(graph)
         self.structure = graph.structure
-        self._lock = threading.RLock()
         writer = Writer(self.graph)
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
         owned = {id(leaf) for leaf, _ in writer.storage.owned}
@@ -79,29 +77,27 @@ class Plan:
         tuple of ndarray
             The outputs; they live in the plan's buffers until the next run.
         """
-        with self._lock:
-            for state in self._owned:
-                if state.leaf.serial != state.serial:
-                    state.read()
-            drawn = [d.sample({}) for d in self.graph.draws] if self.graph.draws else ()
-            try:
-                results = self._step(*arrays, *drawn)
-            except BaseException as error:
-                for state in self._owned:  # buffers may be half done: the leaves' published values count
-                    state.serial = 0
-                self._pending = False
-                self._explain(error, arrays)
-                raise
-            if publish:
-                self._publish()
-            else:
-                self._pending = True
+        for state in self._owned:
+            if state.leaf.serial != state.serial:
+                state.read()
+        drawn = [d.sample({}) for d in self.graph.draws] if self.graph.draws else ()
+        try:
+            results = self._step(*arrays, *drawn)
+        except BaseException as error:
+            for state in self._owned:  # buffers may be half done: the leaves' published values count
+                state.serial = 0
+            self._pending = False
+            self._explain(error, arrays)
+            raise
+        if publish:
+            self._publish()
+        else:
+            self._pending = True
         return results  # type: ignore[no-any-return]
 
     def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
         """`run`, and copies of the outputs in the structure that the traced function returned."""
-        with self._lock:  # until the outputs are copied: another thread's run overwrites them
-            return self.unflatten(self.run(arrays, publish))
+        return self.unflatten(self.run(arrays, publish))
 
     def _explain(self, error: BaseException, arrays: Sequence[Any]) -> None:
         """Raise the failure of a NumPy call as an error that names the line of the program and its arguments."""
@@ -116,12 +112,11 @@ class Plan:
 
     def publish(self) -> None:
         """Give all leaves that the plan owns their newest values."""
-        with self._lock:
-            if self._pending:
-                for state in self._owned:
-                    if state.leaf.serial != state.serial:  # assigned since: that is newer
-                        state.read()
-                self._publish()
+        if self._pending:
+            for state in self._owned:
+                if state.leaf.serial != state.serial:  # assigned since: that is newer
+                    state.read()
+            self._publish()
 
     def _publish(self) -> None:
         self._pending = False

@@ -77,18 +77,21 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def remove_neutral(graph: Graph) -> Graph:
-    """Without products by 1, sums with 0, expansions and reshapes to the same shape, and double negation."""
+    """Without products by 1, differences from 0, repetitions to the same shape, and double negation.
+
+    ``x + 0`` stays: it makes 0.0 of -0.0.
+    """
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
         if name in ("expand", "sum_to", "reshape") and same_shape(inputs[0].shape, node.shape):
             return inputs[0]
-        if name in ("multiply", "mul0", "add", "divide", "div0", "subtract"):
-            neutral = 0 if name in ("add", "subtract") else 1
+        if name in ("multiply", "mul0", "divide", "div0", "subtract"):
+            neutral = 0 if name == "subtract" else 1
             a, b = inputs
             if _is_const(b, neutral) and _fits(a, node):
                 return a
-            if name in ("multiply", "mul0", "add") and _is_const(a, neutral) and _fits(b, node):
+            if name in ("multiply", "mul0") and _is_const(a, neutral) and _fits(b, node):
                 return b
         if name == "negative" and inputs[0].op is OPS["negative"]:
             return inputs[0].inputs[0]
