@@ -49,11 +49,10 @@ class Compiled:
         if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
             try:
                 run = RUN.get()
-                key = (run is None or run.training, *[(a.shape, a.dtype.num) for a in args])
-                plan = self._quick.get(key)
+                plan = self._quick.get((run is None or run.training, *[(type(a), a.shape, a.dtype.num) for a in args]))
             except AttributeError:
                 plan = None
-            if plan is not None and all([type(a) is np.ndarray for a in args]):
+            if plan is not None:
                 return self._run(plan, args)
         return self._general(args)
 
@@ -73,7 +72,7 @@ class Compiled:
             return self._eagerly(args)
         if all(type(a) is np.ndarray for a in args):
             run = RUN.get()
-            self._quick[(run is None or run.training, *[(a.shape, a.dtype.num) for a in args])] = plan
+            self._quick[(run is None or run.training, *[(type(a), a.shape, a.dtype.num) for a in args])] = plan
         result = self._run(plan, arrays)
         return tree_map(tensor, result) if tensors_in else result
 

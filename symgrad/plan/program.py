@@ -80,9 +80,10 @@ class Plan:
         for state in self._owned:
             if state.leaf.serial != state.serial:
                 state.read()
-        drawn = [d.sample({}) for d in self.graph.draws] if self.graph.draws else ()
+        if self.graph.draws:
+            arrays = (*arrays, *[d.sample({}) for d in self.graph.draws])
         try:
-            results = self._step(*arrays, *drawn)
+            results = self._step(*arrays)
         except BaseException as error:
             for state in self._owned:  # buffers may be half done: the leaves' published values count
                 state.serial = 0
@@ -106,7 +107,7 @@ class Plan:
         if not numeric or isinstance(error, SymgradError) or not lines:
             return
         kind = AnomalyError if isinstance(error, FloatingPointError) else GraphError
-        given = ", ".join(f"{x.name} {a.dtype}{a.shape}" for x, a in zip(self.graph.inputs, arrays, strict=True))
+        given = ", ".join(f"{x.name} {a.dtype}{a.shape}" for x, a in zip(self.graph.inputs, arrays, strict=False))
         line = self.source.splitlines()[lines[0] - 1].strip()  # type: ignore[operator]
         raise kind(f"plan: {error} in line {lines[0]}, `{line}`; the arguments were {given}") from error
 
