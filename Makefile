@@ -13,7 +13,7 @@ demo: $(VENV)/.installed  ## the guided tour; its pages and pictures go to tour/
 test: lint  ## lint, type check and all tests
 	$(VENV)/bin/python -m pytest -n 2
 
-test-oracles: $(ORACLES)/.installed  ## compare with PyTorch, JAX, optax, autograd and MyGrad
+test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 	$(ORACLES)/bin/python -m pytest tests/oracles
 	$(ORACLES)/bin/python tests/oracles/record.py --check
 	$(ORACLES)/bin/python tests/oracles/record_optim.py --check

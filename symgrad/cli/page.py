@@ -80,8 +80,7 @@ def _formula() -> tuple[str, str, str]:
         "formula",
         "The formula, written once",
         f"""
-<p>BatchNorm as an ordinary function. It is the only place in symgrad where BatchNorm is written, and no gradient of it
-is written anywhere.</p>{_code(source_of(sg.batch_norm))}""",
+<p>BatchNorm as an ordinary function: the one that everything below reads. Nobody wrote a gradient for it.</p>{_code(source_of(sg.batch_norm))}""",
     )
 
 
@@ -93,8 +92,8 @@ def _derivation(f: Findings) -> tuple[str, str, str]:
         "Derived, for every batch size",
         f"""
 <p>The minibatch couples every sample with every other. symgrad traces the function with a symbolic batch size
-<i>B</i>, runs the pullbacks that train, and compacts the result in the author's own names. Deriving, proving and
-printing it took {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.show_derive))}
+<i>B</i>, runs the pullbacks that train, and compacts the result in the author's own names. Once SymPy is
+loaded, deriving, proving and printing it takes {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.show_derive))}
 <div class="result">{gradients}</div>
 <details open><summary>Step by step, every step checked</summary>{_steps(d)}</details>""",
     )

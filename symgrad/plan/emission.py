@@ -150,11 +150,6 @@ def _astype(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     return True
 
 
-def _copy(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
-    w.line(f"copyto({out}, {args[0]})")
-    return True
-
-
 def _concatenate(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """Parts that live in the buffer already need no line."""
     axis = node.params[0]
@@ -184,8 +179,6 @@ EMIT: dict[str, Emitter] = {
     "astype": _astype,
     "concatenate": _concatenate,
     "einsum": _einsum,
-    "expand": _copy,
-    "reshape": _copy,
 }
 """Op name -> how a plan writes it."""
 
