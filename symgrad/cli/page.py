@@ -80,7 +80,9 @@ def _formula() -> tuple[str, str, str]:
         "formula",
         "The formula, written once",
         f"""
-<p>BatchNorm as an ordinary function: the one that everything below reads. Nobody wrote a gradient for it.</p>{_code(source_of(sg.batch_norm))}""",
+<p>BatchNorm as an ordinary function: the one that everything below reads.
+Nobody wrote a gradient for it.</p>
+{_code(source_of(sg.batch_norm))}""",
     )
 
 
@@ -93,7 +95,8 @@ def _derivation(f: Findings) -> tuple[str, str, str]:
         f"""
 <p>The minibatch couples every sample with every other. symgrad traces the function with a symbolic batch size
 <i>B</i>, runs the pullbacks that train, and compacts the result in the author's own names. Once SymPy is
-loaded, deriving, proving and printing it takes {1000 * f.derive_seconds:.0f} ms.</p>{_code(code_of(chapters.show_derive))}
+loaded, deriving, proving and printing it takes {1000 * f.derive_seconds:.0f} ms.</p>
+{_code(code_of(chapters.show_derive))}
 <div class="result">{gradients}</div>
 <details open><summary>Step by step, every step checked</summary>{_steps(d)}</details>""",
     )
