@@ -92,7 +92,7 @@ def every(xs):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_op_has_cases(name):
-    assert OP_CASES.get(name), f"add test cases of the op {name!r} to tests/oracles/cases.py"
+    assert OP_CASES.get(name), f"add test cases of the op {name!r} to a family in tests/oracles/cases"
 
 
 def test_the_table_names_no_op_that_is_gone():

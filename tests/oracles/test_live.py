@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from record import CASES, by_symgrad, by_torch, check, difference, main, write
+from compare import by_symgrad, by_torch, difference
+from record import CASES, FAMILIES, check, file_of, main, write
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -15,18 +16,23 @@ def test_symgrad_agrees_with_torch(name):
     assert difference(by_symgrad(case, arrays), by_torch(case, arrays)) is None
 
 
-def test_the_recorded_references_are_those_of_this_torch():
-    assert check() == []
-    assert main(["--check"]) == 0
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_recorded_references_are_those_of_this_torch(family):
+    assert check(family) == []
 
 
 def test_check_finds_a_changed_reference(tmp_path):
-    path = tmp_path / "recorded.npz"
-    write(path)
-    assert check(path) == []
+    write("graphs", tmp_path)
+    assert check("graphs", tmp_path) == []
+    path = file_of("graphs", tmp_path)
     with np.load(path) as stored:
         contents, numbers = stored["contents"], stored["numbers"].copy()
     numbers[-1] += 1e-3
     np.savez_compressed(path, contents=contents, numbers=numbers)
-    (found,) = check(path)
+    (found,) = check("graphs", tmp_path)
     assert found.startswith("recorded, ")
+
+
+def test_unknown_arguments_print_the_usage(capsys):
+    assert main(["--everything"]) == 2
+    assert "--check" in capsys.readouterr().out
