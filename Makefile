@@ -26,14 +26,16 @@ lint: $(VENV)/.installed  ## ruff and mypy
 derive: $(VENV)/.installed  ## derive the kernels of symgrad/derived again, with their proofs
 	$(VENV)/bin/python -m symgrad.derived
 
-docs: $(VENV)/.installed  ## write the generated pages of docs/
+docs: $(VENV)/.installed  ## write the generated pages of docs/, and the site into docs/_build
 	$(VENV)/bin/python docs/generate.py
+	$(VENV)/bin/python -m sphinx --fail-on-warning --quiet docs docs/_build
+	@echo "open docs/_build/index.html"
 
 bench: $(ORACLES)/.installed  ## time symgrad beside its peers
 	$(ORACLES)/bin/python -m benchmarks
 
 clean:  ## remove what the other targets made, except the two environments
-	rm -rf build dist tour .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist tour docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml
