@@ -2,11 +2,16 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
+import typer
 
-from symgrad.cli import main, touring
+from symgrad.cli import COMMANDS, main, touring
+from symgrad.cli.frame import Answer, MistakeError, Say, command, write
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +121,64 @@ def test_something_wrong_exits_1(tmp_path, monkeypatch):
     assert main(["tour", "--out", str(tmp_path), "--epochs", "1", "--quiet"]) == 1
 
 
-def test_help_has_an_example(capsys):
-    assert main(["tour", "--help"]) == 0
-    assert "symgrad tour --out" in capsys.readouterr().out
+@pytest.mark.parametrize("name", [c.__name__ for c in COMMANDS])
+def test_every_command_has_an_example_and_the_shared_options(name, capsys):
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(rf"Examples?:\s+symgrad {name} ", text)
+    assert {"--json", "--seed", "--quiet"} <= set(text.split())
+
+
+def test_the_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("symgrad ")
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """A command that answers with twice a number."""
+
+    @command
+    def double(number: float, *, seed: int, say: Say) -> Answer:
+        """Twice a number."""
+        if number < 0:
+            raise MistakeError("the number is\x1b[31m negative,\n which it must not be")
+        say("thinking")
+        return Answer(f"{2 * number:g}", {"doubled": 2 * number, "seed": seed}, number != 13)
+
+    app = typer.Typer()
+    app.command()(double)
+    app.callback()(lambda: None)
+    monkeypatch.setattr("symgrad.cli.app", app)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "out", "err"),
+    [
+        (["double", "21"], 0, "thinking\n42\n", ""),
+        (["double", "21", "--quiet"], 0, "", ""),
+        (["double", "13"], 1, "thinking\n26\n", ""),
+        (["double", "13", "--quiet"], 1, "", ""),
+        (["double", "21", "--json", "--seed", "7"], 0, '{\n "doubled": 42.0,\n "seed": 7\n}\n', ""),
+        (["double", "--", "-1"], 2, "", "symgrad: the number is\\x1b[31m negative, which it must not be\n"),
+    ],
+)
+def test_the_frame_prints_and_counts_for_all_commands(double, arguments, code, out, err, capsys):
+    assert main(arguments) == code
+    assert capsys.readouterr() == (out, err)
+
+
+def test_what_reads_our_output_may_stop_early():
+    program = "import sys; from symgrad.cli import main; sys.exit(main(['--help']))"
+    piped = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_is_written_whole_into_a_folder_that_is_there(tmp_path):
+    write(tmp_path / "a", "one")
+    assert (tmp_path / "a").read_text() == "one"
+    with pytest.raises(MistakeError, match="no folder"):
+        write(tmp_path / "b" / "a", "two")
+    with pytest.raises(MistakeError, match="is a folder"):
+        write(tmp_path, "two")

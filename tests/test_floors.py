@@ -30,6 +30,7 @@ FLOORS = {
     10: ["symgrad"],
     11: ["viz"],
     12: ["symgrad.cli"],
+    13: ["symgrad.__main__"],
 }
 IN_ORDER = {0, 1, 2, 4, 5}  # floors on which a unit may import those listed before it
 ALLOWED: set[tuple[str, str]] = set()  # further pairs (importer, imported) on one floor

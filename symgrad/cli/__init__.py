@@ -1,10 +1,12 @@
-"""The command line: ``symgrad tour`` and its kin.
+"""The command line: one file per command, and the frame that all of them share.
 
 Exit codes: 0 done, 1 checked and wrong, 2 the user's mistake (one line), 130 interrupted.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,10 +17,13 @@ from symgrad import __version__
 from symgrad.cli.touring import tour
 from symgrad.errors import SymgradError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS = (tour,)
 
 app = typer.Typer(name="symgrad", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-app.command()(tour)
+for each in COMMANDS:
+    app.command()(each)
 
 
 def _version(wanted: bool) -> None:
@@ -42,10 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without ∂ shows \u2202 and goes on
     try:
         result = command.main(args=given, prog_name="symgrad", standalone_mode=False)
+        sys.stdout.flush()
     except TyperException as error:
         return _mistake(error.format_message())
+    except (BrokenPipeError, SystemExit):  # typer makes the second of the first
+        return _closed()
     except (SymgradError, OSError) as error:
         return _mistake(str(error))
     except (KeyboardInterrupt, Abort):
@@ -55,6 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mistake(message: str) -> int:
-    if message.strip():
-        sys.stderr.write(f"symgrad: {' '.join(message.split())}\n")
+    line = " ".join(message.split())
+    if line:
+        printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)  # no escape sequence of a name
+        sys.stderr.write(f"symgrad: {printable}\n")
     return 2
+
+
+def _closed() -> int:
+    """Whoever read our output has seen enough, as in ``symgrad derive batchnorm | head -1``."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing complains at the end
+    return 0

@@ -1,0 +1,110 @@
+r"""What all commands share: ``--json``, ``--seed``, ``--quiet``, the answer they give, and its exit code.
+
+A command is an ordinary function with typer's annotations for its own options, and returns an `Answer`:
+
+    @command
+    def double(number: Annotated[float, typer.Argument()]) -> Answer:
+        '''Twice a number.
+
+        Example: symgrad double 21
+        '''
+        return Answer(f"{2 * number}", {"doubled": 2 * number})
+
+A parameter ``seed`` gets the value of ``--seed``; a parameter ``say`` gets a `Say`, to tell what goes on meanwhile.
+A user's mistake is a `SymgradError`, raised anywhere: it becomes one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from symgrad.errors import SymgradError
+
+__all__ = ["Answer", "MistakeError", "Say", "command", "write"]
+
+
+class MistakeError(SymgradError):
+    """What was asked on the command line cannot be done as asked."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found: text for people, data for ``--json``, and whether all that was checked is right."""
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    right: bool = True
+
+
+class Say:
+    """Tells on standard output what goes on; says nothing under ``--quiet`` and ``--json``."""
+
+    def __init__(self, silent: bool = False) -> None:
+        self.silent = silent
+
+    def __call__(self, text: str, end: str = "\n") -> None:
+        """Write a line."""
+        if not self.silent:
+            sys.stdout.write(text + end)
+            sys.stdout.flush()
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """One line per thing done, with the time that it took."""
+        self(f"  {what} ...", end="")
+        start = time.perf_counter()
+        yield
+        self(f" {time.perf_counter() - start:.1f} s")
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides every random number that is drawn.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors; the exit code tells.")]
+
+
+def command(function: Callable[..., Answer]) -> Callable[..., int]:
+    """The function as typer takes it: with the shared options, printing its answer, returning the exit code."""
+    hints = get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[n]) for n, p in inspect.signature(function).parameters.items()]
+    supplied = {p.name for p in own} & {"seed", "say"}
+
+    @wraps(function)
+    def run(**given: Any) -> int:
+        as_json, seed, quiet = given.pop("as_json"), given.pop("seed"), given.pop("quiet")
+        extra = {"seed": seed, "say": Say(silent=as_json or quiet)}
+        answer = function(**given, **{name: extra[name] for name in supplied})
+        if as_json:
+            sys.stdout.write(json.dumps(answer.data, indent=1, default=str, ensure_ascii=False) + "\n")
+        elif not quiet and answer.text:
+            sys.stdout.write(answer.text.rstrip("\n") + "\n")
+        return 0 if answer.right else 1
+
+    shared = {"seed": (Seed, 0), "as_json": (Json, False), "quiet": (Quiet, False)}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [p for p in own if p.name not in supplied]
+    parameters += [inspect.Parameter(n, keyword, default=x, annotation=a) for n, (a, x) in shared.items()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in UTF-8; the folder must be there."""
+    from viz import write_text
+
+    if path.is_dir():
+        raise MistakeError(f"{path} is a folder; give the name of a file with --out")
+    if not path.parent.is_dir():
+        raise MistakeError(f"there is no folder {path.parent}; make it, or give another --out")
+    write_text(path, text)
