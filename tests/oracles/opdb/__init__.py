@@ -1,0 +1,37 @@
+"""Which symgrad call answers each op of torch's own op database, as data: one module per half of the op surface.
+
+A module holds ``CALLS``: torch's name (or ``name.variant``) and the call. Text is the name of a function of symgrad,
+called with torch's arguments (``dim`` and ``keepdim`` are NumPy's ``axis`` and ``keepdims``); a function gets torch's
+arguments as they are, arrays and Tensors in place of torch's tensors. ``scope`` says why the other ops have no
+counterpart, and which samples are no question to symgrad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import symgrad as sg
+
+from . import numeric, structural
+from .scope import NOT_ASKED, OUT_OF_SCOPE
+
+__all__ = ["CALLS", "NOT_ASKED", "OUT_OF_SCOPE", "call_of"]
+
+CALLS: dict[str, str | Callable[..., Any]] = {**numeric.CALLS, **structural.CALLS}
+NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
+
+
+def call_of(name: str, variant: str = "") -> Callable[..., Any] | None:
+    """The call that answers an op of the database, or None."""
+    found = CALLS.get(f"{name}.{variant}", CALLS.get(name))
+    if not isinstance(found, str):
+        return found
+    path = found.split(".")
+
+    def call(*args: Any, **options: Any) -> Any:
+        f = reduce(getattr, path, sg)
+        return f(*args, **{NUMPY_NAMES.get(k, k): v for k, v in options.items()})
+
+    return call
