@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad import data, linalg, losses, nn, optim, special
+from symgrad import data, linalg, losses, nn, optim, regularizers, special
 from symgrad.calling import checkpoint
 from symgrad.checking import GradCheck, gradcheck
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope
@@ -186,6 +186,7 @@ __all__ = [
     "random_uniform",
     "ravel",
     "reciprocal",
+    "regularizers",
     "relu",
     "remainder",
     "reshape",

@@ -25,6 +25,7 @@ FLOORS = {
         "symgrad.data",
         "symgrad.nn",
         "symgrad.optim",
+        "symgrad.regularizers",
     ],
     9: ["symgrad.train"],
     10: ["symgrad"],
