@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 from math import inf
-from numbers import Real
 from operator import add
 from typing import Any
 
@@ -22,7 +21,7 @@ from symgrad.ops.layout import concatenate, ravel
 from symgrad.ops.piecewise import abs, maximum, sign
 from symgrad.ops.reduction import norm2, sum
 from symgrad.regularizers.base import Regularizer
-from symgrad.tensor import Tensor
+from symgrad.tensor import SCALARS, Tensor
 
 __all__ = ["L1", "L2", "ElasticNet", "GroupLasso", "Lp", "LpPower", "shrink", "soft_threshold"]
 
@@ -99,13 +98,12 @@ class Lp(Regularizer):
 
     def __init__(self, lam: float, p: float = 2, proximal: bool = False, exclude: Iterable[str] = ()) -> None:
         super().__init__(exclude)
-        order: Any = p
-        if isinstance(p, bool) or not isinstance(p, Real) or not order >= 1:
+        if not isinstance(p, SCALARS) or not p >= 1:
             raise SymgradError(f"Lp: p={p!r} is no norm's; use a number of at least 1, or float('inf')")
         if proximal and p not in (1, 2):
             raise SymgradError(f"Lp: the proximal step is known for p=1 and p=2, not for p={p}")
         self.lam = number("Lp", "lam", lam)
-        self.p = float(order)
+        self.p = float(p)
         self.proximal = proximal
 
     def penalty(self, parameters: list[Tensor]) -> Any:
@@ -295,7 +293,7 @@ def flat(parameters: list[Tensor]) -> Any:
 
 def number(who: str, name: str, given: Any, high: float = inf) -> float:
     """A number from 0 up, checked."""
-    value = float(given) if isinstance(given, Real) and not isinstance(given, bool) else -1.0
+    value = float(given) if isinstance(given, SCALARS) else -1.0
     if not 0 <= value <= high or value == inf:
         limit = "" if high == inf else f" and at most {high:g}"
         raise SymgradError(f"{who}: {name}={given!r} must be a number of at least 0{limit}")
