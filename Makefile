@@ -15,7 +15,7 @@ test: lint  ## lint, type check and all tests
 
 test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 	$(ORACLES)/bin/python -m pytest tests/oracles
-	$(ORACLES)/bin/python tests/oracles/coverage.py
+	$(ORACLES)/bin/python tests/oracles/torch_samples.py
 	$(ORACLES)/bin/python tests/oracles/record.py --check
 	$(ORACLES)/bin/python tests/oracles/record_optim.py --check
 

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # which torch's op database imports
 
-from coverage import differentiable, examine
 from opdb import CALLS, NOT_ASKED, OUT_OF_SCOPE, call_of
+from torch_samples import differentiable, examine
 
 OPS = differentiable()
 MAPPED = [name for name, op in OPS.items() if call_of(op.name, op.variant_test_name)]

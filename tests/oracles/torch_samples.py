@@ -1,7 +1,7 @@
 """Ask symgrad torch's own questions: every sample of every differentiable op of torch's op database.
 
-python tests/oracles/coverage.py              how many ops agree in value, gradient and second derivative
-python tests/oracles/coverage.py NAME ...     these ops, with what differs in each sample
+python tests/oracles/torch_samples.py              how many ops agree in value, gradient and second derivative
+python tests/oracles/torch_samples.py NAME ...     these ops, with what differs in each sample
 """
 
 from __future__ import annotations
