@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ def builtin_name(node: Tensor) -> str:
     return node.op.name if node.op is not None and OPS.get(node.op.name) is node.op else ""
 
 
-def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | None]) -> Graph:
+def rewrite(
+    graph: Graph,
+    rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | None],
+    order: Iterable[Tensor] | None = None,
+) -> Graph:
     """The graph with every node replaced by what the rule returns for it and its new inputs.
 
     Parameters
@@ -28,9 +32,11 @@ def rewrite(graph: Graph, rule: Callable[[Tensor, tuple[Tensor, ...]], Tensor | 
     graph : Graph
     rule : callable
         ``(old node, new inputs) -> node``, or None to keep the node (on its new inputs).
+    order : iterable of Tensor, optional
+        Another topological order of the nodes, which the new graph then has.
     """
     made: dict[int, Tensor] = {}
-    for node in graph.nodes:
+    for node in graph.nodes if order is None else order:
         inputs = tuple(made[x.serial] for x in node.inputs)
         new = rule(node, inputs) if node.op is not None else node
         made[node.serial] = remake(node, inputs) if new is None else new

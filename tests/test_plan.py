@@ -12,6 +12,7 @@ import pytest
 import symgrad as sg
 from symgrad.passes import eliminate_common, eliminate_dead, erase_identities
 from symgrad.plan import rewriting
+from symgrad.plan.joining import hoist_joined_leaves, join_biases
 
 RNG = np.random.default_rng(0)
 
@@ -87,7 +88,7 @@ def test_cross_entropy_with_labels_compiles():
 def test_parameters_and_gradients_are_placed_in_one_buffer():
     fast = sg.compile(training_step(parameters())[0])
     fast(*batch())
-    assert "concatenate" in fast.plan.source
+    assert "joined" in fast.plan.source
     assert "copyto" not in fast.plan.source
     assert fast.plan.source.count("\n") == fast.plan.calls + 3 + fast.plan.source.count(".T\n") - 1
 
@@ -247,6 +248,8 @@ PASSES = [
     rewriting.drop_expansions,
     rewriting.collect_factors,
     rewriting.contract,
+    hoist_joined_leaves,
+    join_biases,
     rewriting.optimize,
 ]
 
@@ -280,6 +283,28 @@ def test_passes_keep_values(transform, f):
     new.validate()
     for a, b in zip(graph(z, g), new(z, g), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-13, atol=1e-14)
+
+
+def test_biases_are_joined_to_weights_without_changing_values():
+    w, b = sg.tensor(RNG.standard_normal((3, 4)), name="w"), sg.tensor(RNG.standard_normal(4), name="b")
+
+    def f(x, g):
+        joined = sg.concatenate([w.ravel(), b])
+        h = sg.tanh(x)
+        y = h @ w + b
+        return y, sg.concatenate([(h.T @ g).ravel(), g.sum(axis=0)]) - 0.1 * joined
+
+    graph = erase_identities(sg.trace(f, np.ones((5, 3)), np.ones((5, 4))))
+    new = eliminate_dead(join_biases(graph))
+    names = [n.op.name for n in new.nodes if n.op]
+    assert names.count("matmul") == 2
+    assert not {"sum"} & set(names)
+    assert "add" not in names
+    x, g = RNG.standard_normal((5, 3)), RNG.standard_normal((5, 4))
+    for a, b_ in zip(graph(x, g), new(x, g), strict=True):
+        np.testing.assert_allclose(b_, a, rtol=1e-13)
+    for a, b_ in zip(graph(x, g), sg.compile(f)(x, g), strict=True):
+        np.testing.assert_allclose(b_, a, rtol=1e-13)
 
 
 def test_passes_do_not_change_the_graph_they_get():
@@ -328,9 +353,9 @@ def test_the_source_of_a_training_step_has_readable_names():
     trainer = sg.Trainer(net, loss=sg.losses.mse, optimizer=sg.optim.Adam)
     trainer.fit((RNG.standard_normal((8, 3)), RNG.standard_normal((8, 2))))
     source = trainer.plan.source
-    for name in ("blocks_Sequential0_Linear0_weight", "blocks_Sequential1_BatchNorm1d1_running_var", "head_bias",
+    for name in ("blocks_Sequential0_Linear0_weight", "blocks_Sequential1_BatchNorm1d1_running_var", "head_weight_bias",
                  "m", "v", "t", "lr", "beta1"):  # fmt: skip
-        assert re.search(rf"\b{name}\b", source), name
+        assert re.search(rf"\b{name}(_bias|_T)?\b", source), name
     assert "blocks.1.1.running_var" in net.state_dict()
     assert "leaf_" not in re.sub(r"leaf_\w+\.value", "", source)
     assert list(trainer.optimizer.state) == [leaf.name for leaf in trainer.optimizer.state.values()] == ["m", "v", "t"]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.op import OPS
 from symgrad.plan.rewriting import SHORT
+from symgrad.plan.storage import order_of, same_memory
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
@@ -29,8 +31,10 @@ def out_argument(ufunc: Any, out: str) -> str:
 def _matmul(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     if any(len(x.shape) != 2 for x in node.inputs):
         w.line(f"matmul({args[0]}, {args[1]}, {out})")
-    else:
+    elif w.names[out].flags.c_contiguous:
         w.line(f"dot({args[0]}, {args[1]}, {out})")
+    else:
+        w.line(f"dot({w.turned(args[1])}, {w.turned(args[0])}, {w.turned(out)})")
     return True
 
 
@@ -75,8 +79,10 @@ def _max(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     (x,) = node.inputs
     array = w.names.get(args[0])
     if len(x.shape) == 2 and axes == (1,) and array is not None and x.shape[1] <= 64:
-        turned = w.scratch((x.shape[1], x.shape[0]), x.dtype)  # along the first axis a reduction is quicker
-        w.line(f"copyto({turned}, {w.bind('turned', array.T)})")
+        turned = w.turned(args[0])  # along the first axis a reduction is quicker
+        if array.flags.c_contiguous:
+            turned = w.scratch((x.shape[1], x.shape[0]), x.dtype)
+            w.line(f"copyto({turned}, {w.turned(args[0])})")
         w.line(f"{_EXTREME[node.op.name]}.reduce({turned}, 0, None, {w.flat(out)})")  # type: ignore[union-attr]
         return True
     w.line(f"{_EXTREME[node.op.name]}.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")  # type: ignore[union-attr]
@@ -99,7 +105,7 @@ def _einsum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """Sums of products, ``ab,ab->b`` over samples and ``ab,ab->`` over all, by products that beat np.einsum."""
     sources, _, target = node.params[0].partition("->")
     if not target and len(set(sources.split(","))) == 1 and len(args) == 2 and len({x.dtype for x in node.inputs}) == 1:
-        flat = all(map(w.is_flat, args))
+        flat = all(map(w.is_flat, args)) and len({order_of(w.names[a]) for a in args}) == 1
         w.line(f"dot({w.flat(args[0])}, {w.flat(args[1])}, {out})" if flat else f"{out}[()] = vdot({', '.join(args)})")
         return True
     column_sums = len(node.inputs) == 2 and sources == f"{sources[0]}{target},{sources[0]}{target}" and len(target) == 1
@@ -107,14 +113,15 @@ def _einsum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         w.line(f"einsum({node.params[0]!r}, {', '.join(args)}, out={out})")
         return True
     rows = node.inputs[0].shape[0]
-    product = w.scratch(node.inputs[0].shape, node.dtype)
+    product = w.scratch(node.inputs[0].shape, node.dtype, w.storage.orders.get(node.inputs[0].serial, "C"))
     w.line(f"multiply({args[0]}, {args[1]}, {product})")
     w.line(f"dot({w.constant(np.ones(rows, node.dtype), 'ones')}, {product}, {out})")
     return True
 
 
 def _relu(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
-    w.line(f"maximum({args[0]}, {w.constant(np.zeros(node.shape, node.dtype), 'zeros')}, out={out})")
+    zeros = w.constant(np.zeros(node.shape, node.dtype, order_of(w.names[out])), "zeros")
+    w.line(f"maximum({args[0]}, {zeros}, out={out})")
     return True
 
 
@@ -158,7 +165,9 @@ def _concatenate(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         stop = start + x.shape[axis]
         part = w.part_of(out, axis, start, stop)
         own = w.storage.arrays.get(x.serial)
-        if own is None or own.__array_interface__["data"] != w.names[part].__array_interface__["data"]:
+        if x.op is not None and x.op.name == "expand" and x.inputs[0].op is OPS["const"] and len(node.shape) == 2:
+            w.names[part][...] = x.inputs[0].value  # once: nothing else is ever written here
+        elif own is None or not same_memory(own, w.names[part]):
             w.line(f"copyto({part}, {arg})")
         start = stop
     return True

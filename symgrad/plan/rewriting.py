@@ -9,6 +9,7 @@ import numpy as np
 from symgrad.graph import Graph
 from symgrad.op import OPS, Op
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
+from symgrad.plan.joining import join_biases
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
 
@@ -30,7 +31,8 @@ SHORT = 1 << 16  # up to here a sum by `dot` is as exact as it needs to be; abov
 def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
-    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, contract, eliminate_common):
+    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, contract, eliminate_common,
+                 join_biases):  # fmt: skip
         graph = step(graph)
     return eliminate_dead(graph)
 

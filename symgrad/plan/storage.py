@@ -3,27 +3,32 @@
 The rules, in order:
 
 1. A leaf that the step assigns to has storage of its own, owned by the plan.
-2. A one-dimensional ``concatenate`` has one fixed buffer, and its parts are placed inside it: leaves
+2. A ``concatenate`` of vectors or matrices has one fixed buffer, and its parts are placed inside it: leaves
    and computed gradients become views, and joining them costs nothing.
 3. A new value of a leaf is computed straight into the leaf's storage when nobody reads the old one later.
 4. Views (reshape, transpose, slices, broadcasts) of fixed buffers are made once.
 5. Everything else takes a buffer from a pool, and gives it back after its last reader.
+
+A matrix product with more rows (samples) than columns lies column by column in memory, and so does what is computed
+from it element by element: loops run along the longer axis, and a column can be joined on without a copy.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symgrad.graph import Graph
 from symgrad.op import OPS
+from symgrad.passes import builtin_name
 from symgrad.tensor import Tensor
 
-__all__ = ["Storage"]
+__all__ = ["Storage", "order_of", "same_memory"]
 
 Array = NDArray[Any]
+Order = Literal["C", "F"]
 _CONCATENATE, _RESHAPE, _GETITEM = OPS["concatenate"], OPS["reshape"], OPS["getitem"]
 
 
@@ -33,10 +38,11 @@ class Storage:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.place = {node.serial: k for k, node in enumerate(graph.nodes)}
+        self.orders = _orders(graph)
         self.arrays: dict[int, Array] = {}
         self.wanted: dict[int, Array] = {}
         self.root: dict[int, int] = {}
-        self.pool: dict[tuple[Any, Any], list[Array]] = {}
+        self.pool: dict[tuple[Any, Any, Order], list[Array]] = {}
         self.pooled: dict[int, Array] = {}
         self.bytes = 0
         self.flat: list[tuple[Array, list[tuple[Tensor, Array]]]] = []
@@ -45,9 +51,9 @@ class Storage:
         self._place_parts()
         self._place_updates()
 
-    def new(self, shape: Any, dtype: Any) -> Array:
+    def new(self, shape: Any, dtype: Any, order: Order = "C") -> Array:
         """A fresh buffer."""
-        array = np.zeros(tuple(shape), dtype)
+        array = np.zeros(tuple(shape), dtype, order)
         self.bytes += array.nbytes
         return array
 
@@ -76,19 +82,22 @@ class Storage:
         mine = {stand_ins[leaf].serial: leaf for leaf, _ in self.owned}
         moved: dict[int, Array] = {}
         for node in self.graph.nodes:
-            if node.op is not _CONCATENATE or len(node.shape) != 1:
+            if node.op is not _CONCATENATE or len(node.shape) > 2:
                 continue
-            buffer = self.new(node.shape, node.dtype)
+            axis = node.params[0]
+            buffer = self.new(node.shape, node.dtype, "F" if axis else "C")
             self.arrays[node.serial] = self.wanted[node.serial] = buffer
             members = []
             start = 0
             for x in node.inputs:
-                stop = start + x.shape[0]
-                part, start = buffer[start:stop], stop
-                source = x.inputs[0] if x.op is _RESHAPE else x
+                stop = start + x.shape[axis]
+                part, start = buffer[:, start:stop] if axis else buffer[start:stop], stop
+                source = x.inputs[0] if x.op is _RESHAPE and not axis else x
                 if source.serial in moved or source.serial in self.wanted or source.dtype != node.dtype:
                     continue
                 view = part.reshape(source.shape)
+                if not np.may_share_memory(view, part):
+                    continue
                 if source.serial in mine:
                     moved[source.serial] = view
                     members.append((mine[source.serial], view))
@@ -114,7 +123,7 @@ class Storage:
             target = self._target(node, pairs[0], storage)
             if target is None or not self._old_unread(node, target):
                 continue
-            if all(_same_memory(_replay(new, node, target), storage[leaf]) for leaf, new in pairs if leaf in storage):
+            if all(same_memory(_replay(new, node, target), storage[leaf]) for leaf, new in pairs if leaf in storage):
                 self.wanted[serial] = target
 
     def _target(self, node: Tensor, pair: tuple[Tensor, Tensor], storage: dict[Tensor, Array]) -> Array | None:
@@ -165,7 +174,7 @@ class Storage:
             self.release(node)
         array = self.wanted.get(node.serial)
         if array is None:
-            key = (tuple(node.shape), np.dtype(node.dtype))
+            key = (tuple(node.shape), np.dtype(node.dtype), self.orders.get(node.serial, "C"))
             free = self.pool.get(key)
             array = free.pop() if free else self.new(*key)
             if self.last.get(node.serial, -1) < len(self.graph.nodes):
@@ -173,11 +182,11 @@ class Storage:
         self.arrays[node.serial] = array
         return array
 
-    def borrow(self, shape: Any, dtype: Any) -> Array:
+    def borrow(self, shape: Any, dtype: Any, order: Order = "C") -> Array:
         """A buffer from the pool that stays in the pool: for use within one node."""
-        free = self.pool.setdefault((shape, dtype), [])
+        free = self.pool.setdefault((shape, dtype, order), [])
         if not free:
-            free.append(self.new(shape, dtype))
+            free.append(self.new(shape, dtype, order))
         return free[-1]
 
     def release(self, node: Tensor) -> None:
@@ -188,7 +197,36 @@ class Storage:
             array = self.pooled.get(root)
             if array is not None and self.last[root] == k:
                 del self.pooled[root]
-                self.pool.setdefault((array.shape, array.dtype), []).append(array)
+                self.pool.setdefault((array.shape, array.dtype, order_of(array)), []).append(array)
+
+
+def order_of(array: Array) -> Order:
+    """How an array without gaps lies in memory; "C" where both are true."""
+    return "C" if array.flags.c_contiguous else "F"
+
+
+def _orders(graph: Graph) -> dict[int, Order]:
+    """The nodes that lie column by column: see the top."""
+    readers: dict[int, list[Tensor]] = {node.serial: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for x in node.inputs:
+            readers[x.serial].append(node)
+    rows = {y.serial for y in graph.outputs}  # what must lie row by row
+    for node in reversed(graph.nodes):
+        alike = [y for y in readers[node.serial] if _elementwise(y) and tuple(y.shape) == tuple(node.shape)]
+        if any(y.op is _RESHAPE for y in readers[node.serial]) or any(y.serial in rows for y in alike):
+            rows.add(node.serial)
+    orders: dict[int, Order] = {}
+    for node in graph.nodes:
+        tall = len(node.shape) == 2 and node.shape[0] >= node.shape[1] > 1 and node.serial not in rows
+        like = _elementwise(node) and any(x.serial in orders and x.shape == node.shape for x in node.inputs)
+        if tall and (like or builtin_name(node) == "matmul"):
+            orders[node.serial] = "F"
+    return orders
+
+
+def _elementwise(node: Tensor) -> bool:
+    return node.op is not None and node.op.indices == "elementwise"
 
 
 def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
@@ -200,7 +238,8 @@ def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
     return new.op.forward(*inputs, *new.params)  # type: ignore[union-attr, no-any-return]
 
 
-def _same_memory(a: Array, b: Array) -> bool:
+def same_memory(a: Array, b: Array) -> bool:
+    """Whether two arrays of one shape are the same elements."""
     return (
         a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
         and a.shape == b.shape

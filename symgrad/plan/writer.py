@@ -59,7 +59,7 @@ class Writer:
 
     def constant(self, value: NDArray[Any], wanted: str) -> str:
         """The name of a fixed array, shared between equal ones."""
-        key = (value.shape, value.dtype.str, value.tobytes())
+        key = (value.shape, value.strides, value.dtype.str, value.tobytes())
         if key not in self._views:
             self._views[key] = self.bind(wanted, value)
         return self._views[key]
@@ -73,9 +73,9 @@ class Writer:
             self._views[key] = self.bind(f"{wanted}_", value)
         return self._views[key]
 
-    def scratch(self, shape: Any, dtype: Any) -> str:
+    def scratch(self, shape: Any, dtype: Any, order: Any = "C") -> str:
         """The name of a buffer that is free again after the node that asks for it."""
-        array = self.storage.borrow(tuple(shape), np.dtype(dtype))
+        array = self.storage.borrow(tuple(shape), np.dtype(dtype), order)
         key = ("scratch", id(array))
         if key not in self._views:
             self._views[key] = self.bind("scratch", array)
@@ -84,11 +84,22 @@ class Writer:
     def is_flat(self, name: str) -> bool:
         """Whether a name is that of a fixed buffer without gaps, which can be seen in another shape."""
         array = self.names.get(name)
-        return array is not None and bool(array.flags.c_contiguous)
+        return array is not None and bool(array.flags.c_contiguous or array.flags.f_contiguous)
 
     def flat(self, name: str) -> str:
-        """The name of a fixed buffer seen as one axis."""
-        return self.shaped(name, (self.names[name].size,))
+        """The name of a fixed buffer seen as one axis, in the order of its memory."""
+        array = self.names[name]
+        return self.shaped(name if array.flags.c_contiguous else self.turned(name), (array.size,))
+
+    def turned(self, name: str) -> str:
+        """The transpose of an array: a name bound once, or the text for one that is bound at every call."""
+        array = self.names.get(name)
+        if array is None:
+            return f"{name}.T"
+        key = ("turned", name)
+        if key not in self._views:
+            self._views[key] = self.bind(f"{name}_T", array.T)
+        return self._views[key]
 
     def shaped(self, name: str, shape: tuple[int, ...]) -> str:
         """The name of a fixed buffer seen in another shape."""
@@ -201,7 +212,7 @@ class Writer:
     def node(self, node: Tensor) -> None:
         """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
         op: Op = node.op  # type: ignore[assignment]
-        wanted = node.name or self.numbered(op.name)
+        wanted = node.name or self.numbered(_WORDS.get(op.name, op.name))
         if op.name == "const":
             self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
             self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
@@ -254,6 +265,9 @@ class Writer:
             self.name_of[node.serial] = name = self.bind(wanted, fixed)
             self.line(f"copyto({name}, {call})")
         self.storage.release(node)
+
+
+_WORDS = {"concatenate": "joined"}  # what automatic names are called where that is not the op
 
 
 def _fresh(value: Any) -> Any:
