@@ -103,7 +103,7 @@ class _Joiner:
         both = _part(here[0], here[1], here[1] + (n + 1) * m)
         both = _apply(_RESHAPE, (both,), (n + 1, m), node)
         assert both.meta is not None
-        both.meta.name = f"{w.name or 'weight'}_{(b.name or 'bias').rpartition('.')[2]}"  # type: ignore[union-attr]
+        both.meta.name = f"{w.name or 'weight'}_{(b.name or 'bias').rpartition('.')[2]}"
         new = _apply(_MATMUL, (self._with_ones(h, node), both), None, node)
         new.meta.name, new.meta.latex = node.name, node.latex  # type: ignore[union-attr]
         return new
