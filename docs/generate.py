@@ -54,8 +54,16 @@ EXAMPLES = {
     "max": ((s("A", "B"),), lambda x: sg.max(x, axis=0)),
     "min": ((s("A", "B"),), lambda x: sg.min(x, axis=0)),
     "norm2": ((s("A", "B"),), lambda x: norm2(x, axis=0)),
+    "windows": ((s("A", 9),), lambda x: sg.windows(x, 3)),
+    "overlap_add": ((s("A", 7, 3),), lambda g: sg.overlap_add(g, (g.shape[0], 9))),
+    "window_max": ((s("A", 3),), lambda x: OPS["window_max"](x, 1)),
+    "window_argmax": ((s("A", 3),), lambda x: OPS["window_argmax"](x, 1)),
 }
-UNTRACED = {"eigh": "see `symgrad.linalg.eigh`", "call": "runs its sub-graph again and pulls back through it"}
+UNTRACED = {
+    "window_max": "goes to the first largest element of each window",
+    "eigh": "see `symgrad.linalg.eigh`",
+    "call": "runs its sub-graph again and pulls back through it",
+}
 CHECKED_ELSEWHERE = {"call": "checked through `sg.checkpoint`"}
 NO_FORMULA = {"const": "a literal", "size": "a symbolic size as a number", "item": "one output of an op with several",
               "call": "a sub-graph as one node"}  # fmt: skip

@@ -70,6 +70,7 @@ from symgrad.ops.product import dot, einsum, matmul, outer
 from symgrad.ops.reduction import all_ as all
 from symgrad.ops.reduction import any_ as any
 from symgrad.ops.reduction import argmax, argmin, max, mean, min, sum
+from symgrad.ops.sliding import overlap_add, sliding_window_view, windows
 from symgrad.ops.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
 from symgrad.plan import compile
 from symgrad.reverse import adjoints, backward
@@ -180,6 +181,7 @@ __all__ = [
     "op",
     "optim",
     "outer",
+    "overlap_add",
     "pad",
     "power",
     "prod",
@@ -197,6 +199,7 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
+    "sliding_window_view",
     "softmax",
     "spec",
     "special",
@@ -220,6 +223,7 @@ __all__ = [
     "var",
     "vjp",
     "where",
+    "windows",
 ]
 
 __version__ = "0.1.0"

@@ -10,6 +10,7 @@ from symgrad.ops import (
     piecewise,
     product,
     reduction,
+    sliding,
     trigonometric,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "piecewise",
     "product",
     "reduction",
+    "sliding",
     "trigonometric",
 ]

@@ -1,0 +1,211 @@
+"""Convolutions and their transposes: windows and one matrix product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgrad.errors import ShapeError
+from symgrad.op import function
+from symgrad.ops.layout import expand_dims, pad, permute, reshape, squeeze, swapaxes
+from symgrad.ops.product import matmul
+from symgrad.ops.sliding import overlap_add, windows
+from symgrad.shapes import same_size, size_of
+from symgrad.tensor import array_like
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "repeated"]
+
+
+def repeated(value: Any, n: int, where: str, name: str, low: int = 1) -> tuple[int, ...]:
+    """One integer for every axis, from one for all or a sequence."""
+    found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    found = found * n if len(found) == 1 else found
+    if len(found) != n or any(isinstance(k, bool) or not isinstance(k, int) or k < low for k in found):
+        raise ShapeError(f"{where}: {name} must be {n} integer(s) of at least {low}, got {value!r}")
+    return found
+
+
+def _batched(x: Any, n: int, channels: Any, where: str) -> Any:
+    """The input with a batch axis, checked."""
+    if len(x.shape) not in (n + 1, n + 2):
+        raise ShapeError(f"{where}: the input has shape {tuple(x.shape)}; it must have a batch (or none), "
+                         f"channels, and {n} more axes")  # fmt: skip
+    batched = x if len(x.shape) == n + 2 else expand_dims(x, 0)
+    if not same_size(batched.shape[1], channels):
+        raise ShapeError(f"{where}: the input of shape {tuple(x.shape)} has {batched.shape[1]} channels, "
+                         f"the weight is for {channels}")  # fmt: skip
+    return batched
+
+
+def _checked(weight: Any, bias: Any, channels: Any, groups: Any, n: int, where: str) -> None:
+    if len(weight.shape) != n + 2 or 0 in tuple(weight.shape)[2:]:
+        raise ShapeError(f"{where}: the weight has shape {tuple(weight.shape)}; it must have {n + 2} axes, none empty")
+    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
+        raise ShapeError(f"{where}: groups={groups!r} must divide the weight's {weight.shape[0]} leading channels")
+    if bias is not None and tuple(bias.shape) != (channels,):
+        raise ShapeError(f"{where}: the bias has shape {tuple(bias.shape)}, expected ({channels},)")
+
+
+def _channels_last(x: Any) -> Any:
+    return permute(x, (0, *range(2, len(x.shape)), 1))
+
+
+def _channels_first(x: Any) -> Any:
+    last = len(x.shape) - 1
+    return permute(x, (0, last, *range(1, last)))
+
+
+def _same(size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], where: str) -> Any:
+    """Borders that keep the sizes; the odd element goes to the end."""
+    if any(s != 1 for s in stride):
+        raise ShapeError(f"{where}: padding='same' needs stride 1, got {stride}")
+    total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+    return [(t // 2, t - t // 2) for t in total]
+
+
+def _matrices(x: Any, groups: int, rows: range, columns: range) -> Any:
+    """Channels, which are the last axis, split into groups; a matrix per group from the given other axes."""
+    split = reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
+    order = (len(x.shape) - 1, *rows, *columns, len(x.shape))
+    shape = (groups, size_of(x.shape, rows), size_of(x.shape, columns) * split.shape[-1])
+    return reshape(permute(split, order), shape)
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Products of matrices per group, in two dimensions if there is one group."""
+    if a.shape[0] != 1:
+        return matmul(a, b)
+    return expand_dims(matmul(squeeze(a, 0), squeeze(b, 0)), 0)
+
+
+def _conv(n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    r"""Convolution over n axes: all windows as rows of a matrix, times the kernels as its columns."""
+    where = f"conv{n}d"
+    x, weight = array_like(x, where), array_like(weight, where)
+    bias = None if bias is None else array_like(bias, where)
+    _checked(weight, bias, weight.shape[0], groups, n, where)
+    batched = _batched(x, n, weight.shape[1] * groups, where)
+    size = tuple(weight.shape[2:])
+    stride, dilation = repeated(stride, n, where, "stride"), repeated(dilation, n, where, "dilation")
+    if padding == "same":
+        borders = _same(size, stride, dilation, where)
+    else:
+        borders = [(p, p) for p in repeated(0 if padding == "valid" else padding, n, where, "padding", 0)]
+    if any(border != (0, 0) for border in borders):
+        batched = pad(batched, [(0, 0), (0, 0), *borders])
+    spatial, elements = range(1, n + 1), range(n + 1, 2 * n + 1)
+    shown = windows(_channels_last(batched), size, tuple(spatial), stride, dilation)  # (N, L.., C, K..)
+    shown = permute(shown, (0, *spatial, *(k + 1 for k in elements), n + 1))  # (N, L.., K.., C)
+    patches = _matrices(shown, groups, range(n + 1), elements)
+    kernels = _matrices(permute(weight, (*range(2, n + 2), 1, 0)), groups, range(n + 1), range(0))
+    y = reshape(permute(_product(patches, kernels), (1, 0, 2)), (patches.shape[1], weight.shape[0]))
+    y = reshape(y if bias is None else y + bias, (*shown.shape[: n + 1], weight.shape[0]))
+    return _as_given(_channels_first(y), x)
+
+
+def _conv_transpose(
+    n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: Any, dilation: Any
+) -> Any:
+    """The adjoint of a convolution: every element sends a multiple of the kernel to its window."""
+    where = f"conv_transpose{n}d"
+    x, weight = array_like(x, where), array_like(weight, where)
+    bias = None if bias is None else array_like(bias, where)
+    _checked(weight, bias, (weight.shape[1] if len(weight.shape) > 1 else 0) * groups, groups, n, where)
+    batched = _batched(x, n, weight.shape[0], where)
+    size, channels = tuple(weight.shape[2:]), weight.shape[1] * groups
+    stride, dilation = repeated(stride, n, where, "stride"), repeated(dilation, n, where, "dilation")
+    padding, extra = repeated(padding, n, where, "padding", 0), repeated(output_padding, n, where, "output_padding", 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ShapeError(f"{where}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    rows = _matrices(_channels_last(batched), groups, range(n + 1), range(0))
+    kernels = swapaxes(_matrices(permute(weight, (*range(2, n + 2), 1, 0)), groups, range(n + 1), range(0)), 1, 2)
+    lead = (batched.shape[0], *batched.shape[2:])
+    y = reshape(_product(rows, kernels), (groups, *lead, *size, weight.shape[1]))
+    y = permute(y, (*range(1, n + 2), 0, 2 * n + 2, *range(n + 2, 2 * n + 2)))
+    y = reshape(y, (*lead, channels, *size))
+    geometry = list(zip(lead[1:], size, stride, dilation, padding, extra, strict=True))
+    full = [(m - 1) * s + d * (k - 1) + 1 + e for m, k, s, d, _, e in geometry]
+    y = overlap_add(y, (lead[0], *full, channels), tuple(range(1, n + 1)), stride, dilation)
+    y = y[(slice(None), *(slice(p, m - p) for m, p in zip(full, padding, strict=True)))]
+    return _as_given(_channels_first(y if bias is None else y + bias), x)
+
+
+def _as_given(y: Any, x: Any) -> Any:
+    """Without the batch axis, if the input came without."""
+    return y if len(x.shape) == len(y.shape) else squeeze(y, 0)
+
+
+_ARGUMENTS = r"""
+
+Parameters
+----------
+input : Tensor or array, shape (B, C, ...) or (C, ...)
+weight : Tensor or array, shape {weight}
+bias : Tensor or array, shape (O,), optional
+stride, dilation : int or tuple of int
+    Distance of neighbouring windows (s), and of neighbouring elements of a window (d), for each axis.
+padding : int or tuple of int
+    {padding}
+groups : int
+    Each of as many parts of the output channels reads a part of the input channels of its own.
+
+Returns
+-------
+Tensor or array, shape (B, O, ...) or (O, ...)
+
+Raises
+------
+ShapeError
+    If shapes and arguments do not fit.
+
+References
+----------
+V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+Examples
+--------
+>>> import numpy as np
+>>> from symgrad.nn import functional as F
+>>> F.{name}(np.ones({x}), np.ones({w})).shape
+{y}
+"""
+
+
+def _convolution(n: int) -> Any:
+    def conv(
+        input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    ) -> Any:
+        return _conv(n, input, weight, bias, stride, padding, dilation, groups)
+
+    conv.__name__ = conv.__qualname__ = name = f"conv{n}d"
+    conv.__doc__ = (
+        f"{n}-d convolution, :math:`y_{{noi}} = b_o + \\sum_{{ca}} w_{{oca}} x_{{n, c, is + ad - p}}`."
+    ) + _ARGUMENTS.format(name=name, weight="(O, C / groups, ...)", x=(2, 3) + (5,) * n, w=(4, 3) + (2,) * n,
+                          y=(2, 4) + (4,) * n, padding='Zeros on both sides (p), "valid" (none), or "same" '
+                          "(the sizes stay; stride 1 only).")  # fmt: skip
+    return function()(conv)
+
+
+def _transposed_convolution(n: int) -> Any:
+    def conv_transpose(
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Any:
+        return _conv_transpose(n, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+    conv_transpose.__name__ = conv_transpose.__qualname__ = name = f"conv_transpose{n}d"
+    conv_transpose.__doc__ = (
+        f"{n}-d transposed convolution, :math:`y_{{n, o, is + ad - p}} \\mathrel{{+}}= w_{{coa}} x_{{nci}}`."
+    ) + _ARGUMENTS.format(name=name, weight="(C, O / groups, ...)", x=(2, 3) + (4,) * n, w=(3, 4) + (2,) * n,
+                          y=(2, 4) + (5,) * n, padding="Elements cut off on both sides (p); output_padding adds some "
+                          "at the end.")  # fmt: skip
+    return function()(conv_transpose)
+
+
+conv1d, conv2d, conv3d = map(_convolution, (1, 2, 3))
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_transposed_convolution, (1, 2, 3))
