@@ -23,7 +23,7 @@ from symgrad.errors import (
     TracingError,
     UnsupportedError,
 )
-from symgrad.functions import batch_norm, layer_norm, log_softmax, logsumexp, norm, prod, softmax, std, var
+from symgrad.functions import batch_norm, layer_norm, log_softmax, logsumexp, norm, prod, rms_norm, softmax, std, var
 from symgrad.functions.random import random_uniform
 from symgrad.graph import Graph
 from symgrad.op import FUNCTIONS, OPS, Op, op
@@ -74,6 +74,7 @@ from symgrad.ops.sliding import overlap_add, sliding_window_view, windows
 from symgrad.ops.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
 from symgrad.plan import compile
 from symgrad.reverse import adjoints, backward
+from symgrad.saving import load, save
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import spec, trace
@@ -155,6 +156,7 @@ __all__ = [
     "less",
     "less_equal",
     "linalg",
+    "load",
     "log",
     "log1p",
     "log_softmax",
@@ -192,7 +194,9 @@ __all__ = [
     "relu",
     "remainder",
     "reshape",
+    "rms_norm",
     "run",
+    "save",
     "scatter",
     "scope",
     "sigmoid",

@@ -133,7 +133,7 @@ def _pack_npz(arrays: Mapping[str, NDArray[Any]], text: str) -> bytes:
 def _unpack_npz(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     with np.load(io.BytesIO(content), allow_pickle=False) as members:
         arrays = {name: members[name] for name in members.files}
-    return arrays, arrays.pop(_WORDS).decode()  # type: ignore[attr-defined]
+    return arrays, arrays.pop(_WORDS).decode()
 
 
 def _pack_safetensors(arrays: Mapping[str, NDArray[Any]], text: str) -> bytes:
@@ -150,7 +150,9 @@ def _safetensors() -> Any:
     try:
         from safetensors import numpy
     except ImportError:
-        raise DataError("safetensors is not installed: pip install 'symgrad[io]', or use a name ending in .npz") from None
+        raise DataError(
+            "safetensors is not installed: pip install 'symgrad[io]', or use a name ending in .npz"
+        ) from None
     return numpy
 
 

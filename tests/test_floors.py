@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 # A unit is a module, or a package with all that is in it; within a unit imports are free.
 FLOORS = {
-    0: ["symgrad.errors", "symgrad.shapes", "symgrad.trees"],
-    1: ["symgrad.op", "symgrad.context", "symgrad.operators"],
+    0: ["symgrad.errors", "symgrad.shapes", "symgrad.trees", "symgrad.files"],
+    1: ["symgrad.saving", "symgrad.op", "symgrad.context", "symgrad.operators"],
     2: ["symgrad.tensor", "symgrad.recording"],
     3: ["symgrad.ops"],
     4: ["symgrad.functions", "symgrad.reverse", "symgrad.differentiate"],

@@ -146,13 +146,34 @@ def test_initialize_refuses_an_initialiser_of_a_wrong_shape():
         ("kaiming_uniform", 2 / 400, math.sqrt(6 / 400)),
         ("kaiming_normal", 2 / 400, math.inf),
         ("lecun_normal", 1 / 400, math.inf),
+        ("lecun_uniform", 1 / 400, math.sqrt(3 / 400)),
+        ("glorot_uniform", 2 / 700, math.sqrt(6 / 700)),
+        ("he_uniform", 2 / 400, math.sqrt(6 / 400)),
+        ("truncated_normal", 0.87962566103423978**2, 2.0),
     ],
 )
-def test_initialisers_have_their_variance(name, variance, bound):
+def test_initialisers_have_their_variance_and_fill_their_bounds(name, variance, bound):
     w = getattr(nn.init, name)(np.random.default_rng(0), (400, 300))
     assert w.var() == pytest.approx(variance, rel=0.02)
     assert abs(w.mean()) < 5 * math.sqrt(variance / w.size)
-    assert np.abs(w).max() < bound
+    assert (bound == math.inf and np.abs(w).max() > 3 * w.std()) or 0.999 * bound < np.abs(w).max() <= bound
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (3, 2, 5)])
+def test_orthogonal_is_orthogonal(shape):
+    w = nn.init.orthogonal(np.random.default_rng(0), shape, gain=2.0).reshape(shape[0], -1)
+    small = w @ w.T if w.shape[0] < w.shape[1] else w.T @ w
+    np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
+
+
+def test_special_initialisers():
+    random = np.random.default_rng(0)
+    np.testing.assert_array_equal(nn.init.eye(random, (2, 3)), [[1, 0, 0], [0, 1, 0]])
+    w = nn.init.sparse(random, (10, 7), sparsity=0.7)
+    np.testing.assert_array_equal((w == 0).sum(axis=0), [7] * 7)
+    w = nn.init.variance_scaling(random, (400, 300), distribution="truncated_normal")
+    assert w.var() == pytest.approx(1 / 400, rel=0.02)
+    assert np.abs(w).max() < 2.0 / 0.8796 / 20
 
 
 def test_linear_starts_as_torch_s():
@@ -267,8 +288,17 @@ ERRORS = {
     "fan": (lambda: nn.Linear(2, 2, weight_init=partial(nn.init.variance_scaling, fan="on")).weight, "fan='on'"),
     "scaling a bias": (lambda: nn.init.xavier_uniform(np.random.default_rng(0), (3,)), "no inputs and outputs"),
     "batch of one": (lambda: nn.BatchNorm1d(2)(sg.tensor([[1.0, 2.0]])), "minibatch of 1 .* in training"),
-    "batch norm axes": (lambda: nn.BatchNorm1d(2)(sg.tensor(np.ones((2, 2, 2)))), r"takes \(B, 2\), got \(2, 2, 2\)"),
+    "batch norm axes": (lambda: nn.BatchNorm1d(2)(sg.tensor(np.ones((2, 3)))), r"takes 2 features as \(B, 2\) or"),
     "stats": (lambda: nn.BatchNorm1d(2, stats="moving"), "stats='moving'"),
+    "units": (lambda: nn.BatchNorm1d(2, units=[2]), "outside of 0 to 1"),
+    "units twice": (lambda: nn.BatchNorm1d(2, units=[1, 1]), "different indices below 2"),
+    "residual": (lambda: nn.Residual(nn.Linear(4, 2))(sg.tensor(data())), "pass shortcut="),
+    "embedding": (lambda: nn.Embedding(3, 2)(np.array([3])), "Embedding"),
+    "embedding of floats": (lambda: nn.Embedding(3, 2)(np.array([1.0])), "takes integers"),
+    "heads": (lambda: nn.MultiheadAttention(4, 3), "does not divide into 3 heads"),
+    "groups": (lambda: nn.GroupNorm(3, 4), "do not divide into 3 groups"),
+    "activation": (lambda: nn.Softmax(dim=1), "Softmax: takes axis, got dim"),
+    "weight norm": (lambda: nn.WeightNorm(nn.ReLU()), "takes a Linear or a convolution"),
     "layer norm": (lambda: nn.LayerNorm((2, 3))(sg.tensor(np.ones((5, 3)))), r"last axes \(2, 3\)"),
     "dropout bare": (lambda: nn.Dropout(0.5), "say keep="),
     "dropout both": (lambda: nn.Dropout(keep=0.5, drop=0.5), "one of them"),
@@ -422,6 +452,101 @@ def test_population_statistics_of_a_deep_net_with_ragged_batches():
     assert changed == {f"{k}.running_{s}" for k in (1, 5) for s in ("mean", "var")}
     assert [m.training for m in model.modules()] == [True, True, True, True, False, True, True, True]
     assert [model[k].momentum for k in (1, 5, 6)] == [0.1, 0.3, 0.1]
+
+
+def test_pooled_statistics_are_those_of_all_examples():
+    """Minibatches of different means (E14): "population" omits the variance between them, "pooled" has it."""
+    z = np.concatenate([data(n, 3, seed=n) + 5 * n for n in (4, 6, 5)])
+    batches = np.split(z, [4, 10])
+    found = {}
+    for stats in ("population", "pooled"):
+        layer = nn.BatchNorm1d(3, stats=stats)
+        nn.population_statistics(layer, batches)
+        found[stats] = layer.running_mean.read().numpy(), layer.running_var.read().numpy()
+    np.testing.assert_allclose(found["pooled"], (z.mean(0), z.var(0, ddof=1)), rtol=1e-12)
+    np.testing.assert_allclose(found["population"], literal_population(lambda X: X, batches), rtol=1e-12)
+    assert (found["population"][1] < found["pooled"][1] / 5).all()
+
+
+def test_pooled_statistics_count_pixels():
+    images = np.random.default_rng(0).normal(size=(7, 2, 3, 3))
+    layer = nn.BatchNorm2d(2, stats="pooled")
+    nn.population_statistics(layer, [images[:2], images[2:]])
+    np.testing.assert_allclose(layer.running_mean.read().numpy(), images.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(layer.running_var.read().numpy(), images.var((0, 2, 3), ddof=1), rtol=1e-12)
+
+
+def test_cumulative_statistics_are_the_mean_over_all_minibatches():
+    layer = nn.BatchNorm1d(4, stats="cumulative")
+    batches = [data(n, seed=n) for n in (5, 3, 8)]
+    for z in batches:
+        layer(sg.tensor(z))
+    mean, var = literal_population(lambda X: X, batches)
+    np.testing.assert_allclose(layer.running_mean.read().numpy(), mean, rtol=1e-12)
+    np.testing.assert_allclose(layer.running_var.read().numpy(), var, rtol=1e-12)
+    assert layer.state_dict()["num_batches_tracked"] == 3
+
+
+@pytest.mark.parametrize("units", [[True, False, True, False], [2, 0]])
+def test_other_units_pass_unchanged(units):
+    layer, z = nn.BatchNorm1d(4, units=units), data(6)
+    chosen, others = [0, 2], [1, 3]
+    for found in (layer(sg.tensor(z)).numpy(), layer.predict(z)):
+        np.testing.assert_array_equal(found[:, others], z[:, others])
+        assert np.abs(found[:, chosen] - z[:, chosen]).min() > 1e-6
+    np.testing.assert_allclose(layer(sg.tensor(z)).numpy()[:, chosen], numpy_batch_norm(z, 1, 0, 1e-5)[:, chosen])
+    assert [p.shape for p in layer.parameters()] == [(2,), (2,)]
+
+
+def test_a_bias_before_batch_norm_is_reported(caplog):
+    nn.Sequential(nn.Linear(2, 3, bias=False), nn.BatchNorm1d(3), nn.Linear(3, 2), nn.BatchNorm1d(2, units=[0]))
+    assert not caplog.records
+    nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    assert "the bias of layer 0 (Linear) is taken away again by BatchNorm1d" in caplog.text
+
+
+# --- containers and other layers
+
+
+def test_weight_norm_starts_as_its_layer_and_keeps_the_direction():
+    layer = nn.WeightNorm(nn.Linear(4, 3))
+    x = data(5)
+    np.testing.assert_allclose(layer(sg.tensor(x)).numpy(), layer.layer(sg.tensor(x)).numpy(), rtol=1e-12)
+    before = layer(sg.tensor(x)).numpy() - layer.layer.bias.numpy()
+    layer.gain.assign(2 * layer.gain.numpy())
+    layer.layer.weight.assign(7 * layer.layer.weight.numpy())
+    np.testing.assert_allclose(layer(sg.tensor(x)).numpy() - layer.layer.bias.numpy(), 2 * before, rtol=1e-12)
+
+
+def test_attention_sees_only_where_it_may():
+    attention, x = nn.MultiheadAttention(4, 2), data(5).reshape(1, 5, 4)
+    y = attention(sg.tensor(x), mask=np.tri(5, dtype=bool)).numpy()
+    changed = x.copy()
+    changed[0, 3:] += 1
+    z = attention(sg.tensor(changed), mask=np.tri(5, dtype=bool)).numpy()
+    np.testing.assert_allclose(y[0, :3], z[0, :3], rtol=1e-12)
+    assert np.abs(y[0, 3:] - z[0, 3:]).min() > 1e-4
+
+
+def test_residual_and_flatten():
+    model = nn.Residual(nn.Linear(4, 4), nn.Tanh())
+    x = data(3)
+    np.testing.assert_allclose(model.predict(x), x + np.tanh(model.body[0].predict(x)), rtol=1e-14)
+    shortcut = nn.Residual(nn.Linear(4, 2), shortcut=nn.Linear(4, 2, bias=False))
+    assert len(shortcut.parameters()) == 3
+    assert shortcut.predict(x).shape == (3, 2)
+    assert nn.Flatten().predict(data(24).reshape(2, 3, 4, 4)).shape == (2, 48)
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_models_are_saved_and_loaded(tmp_path, ending):
+    model = nn.Sequential(nn.Linear(4, 3, bias=False, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32))
+    sg.save(model, tmp_path / f"model.{ending}")
+    other = nn.Sequential(nn.Linear(4, 3, bias=False, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32))
+    other.initialize(seed=5).load_state_dict(sg.load(tmp_path / f"model.{ending}"))
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[name], value)
+    assert [file.name for file in tmp_path.iterdir()] == [f"model.{ending}"]
 
 
 # --- dropout

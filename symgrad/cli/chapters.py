@@ -102,7 +102,7 @@ def show_network(batchnorm: bool = True) -> Any:
     """Make a network for the digits."""
     layers: list[nn.Module] = []
     for _ in range(3):
-        layers += [nn.Linear(64, 64), *([nn.BatchNorm1d(64)] if batchnorm else []), nn.Sigmoid()]
+        layers += [nn.Linear(64, 64, bias=not batchnorm), *([nn.BatchNorm1d(64)] if batchnorm else []), nn.Sigmoid()]
     model = nn.Sequential(*layers, nn.Linear(64, 10))
     return model
 

@@ -32,6 +32,7 @@ def fuse(name: str, forward: Kernel, backward: Kernel) -> Callable[..., Any]:
     callable
         ``(*arrays, eps=...) -> y``. Values and derivatives of every order are those of the composed function:
         where somebody differentiates again, backward is recorded as the ordinary function that it is.
+        With ``saved=True`` it returns ``(y, saved)``; no gradient flows through what is saved.
 
     Examples
     --------
@@ -65,15 +66,17 @@ def fuse(name: str, forward: Kernel, backward: Kernel) -> Callable[..., Any]:
         dtype=lambda *dtypes_and_params: dtypes_and_params[0],
     )
 
-    def fused(*arrays: Any, **options: Any) -> Any:
+    def fused(*arrays: Any, saved: bool = False, **options: Any) -> Any:
         if not any(isinstance(x, Tensor) for x in arrays):
-            return forward(*arrays, **options)[0]
+            y, values = forward(*arrays, **options)
+            return (y, values) if saved else y
         tensors = [as_tensor(x, arrays[0].dtype) for x in arrays]
         with mode(recording=False):
-            y, saved = forward(*tensors, **options)
-        kept = [x for x in saved if isinstance(x, Tensor)]
-        sizes = tuple(None if isinstance(x, Tensor) else x for x in saved)
-        return apply(node, (y, *tensors, *kept), (len(tensors), tuple(sorted(options.items())), sizes))
+            y, values = forward(*tensors, **options)
+        kept = [x for x in values if isinstance(x, Tensor)]
+        sizes = tuple(None if isinstance(x, Tensor) else x for x in values)
+        y = apply(node, (y, *tensors, *kept), (len(tensors), tuple(sorted(options.items())), sizes))
+        return (y, values) if saved else y
 
     fused.__name__ = fused.__qualname__ = name
     fused.__doc__ = f"`{name}` with its derived gradient; see `symgrad.derived`."

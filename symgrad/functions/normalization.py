@@ -13,7 +13,7 @@ from symgrad.ops.reduction import max, mean, sum
 from symgrad.shapes import normalize_axes
 from symgrad.tensor import array_like
 
-__all__ = ["batch_norm", "layer_norm", "log_softmax", "logsumexp", "softmax"]
+__all__ = ["batch_norm", "layer_norm", "log_softmax", "logsumexp", "rms_norm", "softmax"]
 
 
 def largest(x: Any, axis: Any) -> Any:
@@ -123,3 +123,22 @@ def layer_norm(z: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: Any = 
     J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016, equation 4.
     """
     return batch_norm(z, gamma, beta, eps, axis=axis)
+
+
+@function()
+def rms_norm(z: Any, gamma: Any, eps: float = 1e-5, *, axis: Any = -1) -> Any:
+    r"""Every sample divided by its root mean square: :math:`\gamma z / \sqrt{\frac1n \sum_i z_i^2 + \epsilon}`.
+
+    References
+    ----------
+    B. Zhang and R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, equation 4.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> sg.rms_norm(sg.tensor([1.0, 7.0]), 1.0, eps=0.0)
+    Tensor([0.2, 1.4])
+    """
+    z = array_like(z, "rms_norm")
+    m = named(mean(z**2, axis, keepdims=True), "m", latex=r"\overline{z^2}")
+    return gamma * (z / (m + eps) ** 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SymbolicError
@@ -23,21 +24,21 @@ def layout_of(indices: Any) -> Layout:
     return tuple([named.get(p) for p in range(max(named, default=-1), -1, -1)])
 
 
-def module(d: Derivation) -> str:
-    """Forward and backward as the text of a Python file."""
+def module(d: Derivation, keep: Sequence[str] = ()) -> str:
+    """Forward and backward as the text of a Python file; `keep` are named intermediates to save beside the needed."""
     if d.program.unknown:
         name, op = next(iter(d.program.unknown.items()))
         raise SymbolicError(
             f"{d.name}: no NumPy source, because {name} ({op}) has no formula here; the "
             "gradient holds for every value of it; write the function without it, or run the graph"
         )
-    needed, saved = _needed(d)
+    needed, saved = _needed(d, keep)
     arguments = [f"{identifier(n)}: Any" for n in d.record.arguments]
     constants = [f"{identifier(n)}: Any = {value!r}" for n, value in d.record.defaults.items()]
     forward, result = _forward(d, needed)
     backward, gradients = _backward(d)
     formulas = "\n".join(f"    d{identifier(n)} = {_formula(d, n)}" for n in d.record.arguments)
-    keep = _tuple(saved)
+    together = _tuple(saved)
     code = "\n".join([*forward, *backward])
     imported = sorted({name for name in SPECIAL.values() if f"{name}(" in code})
     special = [f"from scipy.special import {', '.join(imported)}"] if imported else []
@@ -58,12 +59,12 @@ def module(d: Derivation) -> str:
         f"def forward({', '.join(arguments + constants)}) -> Any:",
         '    """The output, and what backward needs."""',
         *[f"    {line}" for line in forward],
-        f"    return {result}, {keep}",
+        f"    return {result}, {together}",
         "",
         "",
         f"def backward({identifier(d.record.cotangent.name)}: Any, saved: Any) -> Any:",
         '    """The gradients of the arguments, in their order."""',
-        *([f"    {keep} = saved"] if saved else []),
+        *([f"    {together} = saved"] if saved else []),
         *[f"    {line}" for line in backward],
         f"    return {_tuple(gradients)}",
         "",
@@ -82,11 +83,11 @@ def _tuple(names: list[str]) -> str:
     return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
 
 
-def _needed(d: Derivation) -> tuple[set[str], list[str]]:
-    """Definitions that forward computes, and values that backward uses."""
+def _needed(d: Derivation, keep: Sequence[str]) -> tuple[set[str], list[str]]:
+    """Definitions that forward computes, and values that backward uses or that are kept."""
     lets = d.program.lets
     trees = [*d.trees.values(), *adjoint_trees(d).values()]
-    used = {v.name for tree in trees for v in refs(tree)} - d.program.adjoints | _size_names(trees)
+    used = {v.name for tree in trees for v in refs(tree)} - d.program.adjoints | _size_names(trees) | set(keep)
     for name, node in d.record.arguments.items():
         if _reshaped(d, name, node):
             used.add(name)

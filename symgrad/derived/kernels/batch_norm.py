@@ -22,12 +22,12 @@ def forward(z: Any, gamma: Any, beta: Any, eps: Any = 1e-05) -> Any:
     h_ = sigma2 + eps
     u = (z - mu) / np.sqrt(sigma2 + eps)
     z_hat = gamma * u + beta
-    return z_hat, (gamma, B, h_, u)
+    return z_hat, (gamma, B, mu, sigma2, h_, u)
 
 
 def backward(g: Any, saved: Any) -> Any:
     """The gradients of the arguments, in their order."""
-    (gamma, B, h_, u) = saved
+    (gamma, B, mu, sigma2, h_, u) = saved
     t1 = np.sum(g, axis=0)
     t2 = np.einsum("i...,i...->...", g, u)
     dz = gamma / (B * np.sqrt(h_)) * (B * g - t1 - t2 * u)
