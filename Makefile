@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles lint derive docs bench clean
+.PHONY: help demo test test-oracles lint derive docs experiments bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,14 @@ docs: $(VENV)/.installed  ## write the generated pages of docs/, and the site in
 	$(VENV)/bin/python -m sphinx --fail-on-warning --quiet docs docs/_build
 	@echo "open docs/_build/index.html"
 
+experiments: $(VENV)/.installed  ## the lecture's claims, measured; the page goes to experiments/
+	$(VENV)/bin/python examples/lecture --out experiments
+
 bench: $(ORACLES)/.installed  ## time symgrad beside its peers
 	$(ORACLES)/bin/python -m benchmarks
 
 clean:  ## remove what the other targets made, except the two environments
-	rm -rf build dist tour docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist tour docs/_build experiments .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml

@@ -1,7 +1,7 @@
 """The frame of every experiment: a claim with its threshold, at least five seeds, and a control that must fail.
 
-A script defines `measure(seed, control)`, which returns named numbers and curves, and `draw(axes, on, off)`, and says in
-one `Experiment` what must hold. The control is the same measurement with the mechanism of the claim switched off: if
+A script defines `measure(seed, control)`, which returns named numbers and curves, and `draw(axes, on, off)`, and
+says in one `Experiment` what must hold. The control is the same measurement with the mechanism of the claim switched off: if
 the checks also held there, they would not test the claim.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import operator
 import sys
@@ -90,7 +91,8 @@ class Experiment:
         from joblib import Parallel, delayed
 
         results = []
-        for result in Parallel(n_jobs=jobs, return_as="generator")(delayed(measured)(self, *t) for t in self.tasks()):
+        calls = (delayed(measured)(self.source, *task) for task in self.tasks())
+        for result in Parallel(n_jobs=jobs, return_as="generator")(calls):
             results.append(result)
             done()
         count = len(self.seeds)
@@ -108,7 +110,9 @@ class Experiment:
         lines += [f"           {check.line(record['on'])}" for check in self.checks]
         lines += [f"           {'PASS' if claim else 'FAIL'} ({len(record['on'])} seeds)", f"  control  {self.control}"]
         lines += [f"           {check.line(record['off'])}" for check in self.checks]
-        lines += ["           fails, as it must" if control else "           HOLDS AS WELL: the checks do not test the claim"]
+        lines += [
+            "           fails, as it must" if control else "           HOLDS AS WELL: the checks do not test the claim"
+        ]
         return "\n".join(lines)
 
     def figure(self, record: dict[str, Any], path: Path) -> None:
@@ -133,7 +137,9 @@ class Experiment:
     def main(self) -> int:
         """Run as a script: print the numbers, save the record and the figure."""
         parser = argparse.ArgumentParser(description=f"{self.title}. {self.claim}")
-        parser.add_argument("--out", type=Path, default=Path("experiments"), help="folder for the figure and the numbers")
+        parser.add_argument(
+            "--out", type=Path, default=Path("experiments"), help="folder for the figure and the numbers"
+        )
         parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
         arguments = parser.parse_args()
         try:
@@ -156,12 +162,19 @@ def complain(message: str) -> int:
     return 2
 
 
-def measured(experiment: Experiment, seed: int, control: bool) -> Result:
-    """One measurement as plain data, in single-threaded NumPy."""
+def load(source: Path) -> Experiment:
+    """The experiment of a script."""
+    if str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
+    return importlib.import_module(source.stem).EXPERIMENT
+
+
+def measured(source: Path, seed: int, control: bool) -> Result:
+    """One measurement as plain data, in single-threaded NumPy; runs in a process of its own."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        return {name: plain(value) for name, value in experiment.measure(seed, control).items()}
+        return {name: plain(value) for name, value in load(source).measure(seed, control).items()}
 
 
 def plain(value: Any) -> Any:

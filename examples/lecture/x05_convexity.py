@@ -52,8 +52,12 @@ def measure(seed, control):
     functions = {**FUNCTIONS, "network": network}
     found = {name: (jensen(f, rng), negative_curvature(f, rng)) for name, f in functions.items()}
     return {
-        "segments below a linear model's surface": max(found["linear, squared error"][0], found["linear, cross-entropy"][0]),
-        "negative curvature of a linear model": max(found["linear, squared error"][1], found["linear, cross-entropy"][1]),
+        "segments below a linear model's surface": max(
+            found["linear, squared error"][0], found["linear, cross-entropy"][0]
+        ),
+        "negative curvature of a linear model": max(
+            found["linear, squared error"][1], found["linear, cross-entropy"][1]
+        ),
         "segments below the network's surface": found["network"][0],
         "negative curvature of the network": found["network"][1],
         "found": found,

@@ -51,7 +51,11 @@ def measure(seed, control):
         "steps from 1e-12 / from 1e-6": steps[0] / steps[1],
         "steps with momentum / without": escape(fast) / steps[1],
         "steps with noise / all": escape(noisy) / STEPS,
-        "curves": {"on the ridge, with noise": noisy[::5], **{k: v[::5] for k, v in plain.items()}, "1e-06, momentum": fast[::5]},
+        "curves": {
+            "on the ridge, with noise": noisy[::5],
+            **{k: v[::5] for k, v in plain.items()},
+            "1e-06, momentum": fast[::5],
+        },
     }
 
 

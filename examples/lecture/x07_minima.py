@@ -24,7 +24,9 @@ def network(theta, width):
 def final_losses(seed, width):
     """The losses at which Adam ends from several starts."""
     rng = np.random.default_rng(seed)
-    theta = rng.normal(size=(STARTS, 3 * width + 1)) * np.r_[[3.0] * width, [1.5] * width, [1 / width**0.5] * width, [0.0]]
+    theta = (
+        rng.normal(size=(STARTS, 3 * width + 1)) * np.r_[[3.0] * width, [1.5] * width, [1 / width**0.5] * width, [0.0]]
+    )
 
     @sg.compile
     def step(theta, m, v, t, lr):
@@ -55,6 +57,7 @@ def draw(axes, on, off):
     dots(axes, WIDTHS, medians, "median of the final losses", 1)
     axes.set(xscale="log", yscale="log", xlabel="hidden units", ylabel="mean squared error")
     axes.set_xticks(WIDTHS, WIDTHS)
+    axes.minorticks_off()
     axes.legend(frameon=False)
 
 

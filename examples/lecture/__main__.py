@@ -1,0 +1,130 @@
+"""Run all experiments and write one page: python examples/lecture [--out experiments] [NAME ...].
+
+What was already measured by the same sources is not measured again, so that a run that was cut short goes on.
+"""
+
+import argparse
+import hashlib
+import html
+import json
+import sys
+from pathlib import Path
+
+from experiment import HERE, Experiment, complain, load, save
+
+import symgrad
+
+STYLE = """
+:root { color-scheme: light dark; --text: #1F2933; --muted: #6B7785; --paper: #fff; --rule: #CBD2D9; }
+@media (prefers-color-scheme: dark) { :root { --text: #E4E7EB; --muted: #9AA5B1; --paper: #12171C; --rule: #3E4C59; } }
+body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: var(--text); background: var(--paper); max-width: 52rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: 1rem; }
+img { width: 100%; background: #fff; border-radius: 6px; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; } td, th { text-align: left; padding: 3px 8px;
+  border-bottom: 1px solid var(--rule); vertical-align: top; } .pass { color: #009E73; } .fail { color: #D55E00; }
+.pass, .fail { font-weight: bold; } p.control { color: var(--muted); }
+"""
+
+
+def scripts() -> list[Path]:
+    return sorted(HERE.glob("x[0-9][0-9]_*.py"))
+
+
+def sources() -> str:
+    """Changes with the library."""
+    files = sorted(Path(symgrad.__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
+
+
+def known(experiment: Experiment, library: str, out: Path) -> dict | None:
+    """The record of an earlier run of the same sources."""
+    try:
+        record = json.loads((out / f"{experiment.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if (record.get("key"), record.get("library")) == (experiment.key(), library) else None
+
+
+def section(experiment: Experiment, record: dict) -> str:
+    """One experiment as HTML."""
+    claim, control = experiment.verdict(record)
+    rows = "".join(
+        f"<tr><td>{html.escape(check.line(record['on']))}<td>{html.escape(check.line(record['off']).split(';')[0])}"
+        for check in experiment.checks
+    )
+    verdict = "PASS" if claim and control else "FAIL"
+    return (
+        f"<h2 id='{experiment.name}'>{experiment.name[:3].upper()} · {html.escape(experiment.title)}</h2>"
+        f"<p>{html.escape(experiment.claim)} <span class='{verdict.lower()}'>{verdict}</span></p>"
+        f"<img src='{experiment.name}.svg' alt='{html.escape(experiment.title, quote=True)}'>"
+        f"<table><tr><th>measured, {len(record['on'])} seeds: mean (lowest to highest)<th>control{rows}</table>"
+        f"<p class='control'>Control: {html.escape(experiment.control)}; it must fail"
+        f"{', and does' if control else ', and DOES NOT'}.</p>"
+    )
+
+
+def page(found: list[tuple[Experiment, dict]]) -> str:
+    passed = sum(all(e.verdict(r)) for e, r in found)
+    body = "".join(section(e, r) for e, r in found)
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>The lecture's experiments</title><style>{STYLE}</style><h1>The lecture's experiments</h1>"
+        f"<p>{passed} of {len(found)} claims hold, each with a control that fails.</p>{body}</html>\n"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python examples/lecture", description="Run the lecture's experiments.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as x14; all if none is given")
+    parser.add_argument(
+        "--out", type=Path, default=Path("experiments"), help="folder for figures, numbers and the page"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+    arguments = parser.parse_args()
+    chosen = [s for s in scripts() if not arguments.names or s.stem.startswith(tuple(arguments.names))]
+    if not chosen:
+        return complain(
+            f"no experiment is called {' '.join(arguments.names)}; there are x01 to {scripts()[-1].stem[:3]}"
+        )
+    try:
+        return run(chosen, arguments.out, arguments.jobs)
+    except ImportError as error:
+        return complain(f"needs {error.name}; install it with `pip install symgrad[all]`")
+    except OSError as error:
+        return complain(f"{error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(chosen: list[Path], out: Path, jobs: int) -> int:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    out.mkdir(parents=True, exist_ok=True)
+    library, found = sources(), []
+    experiments = [load(script) for script in chosen]
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("experiments", total=sum(len(e.tasks()) for e in experiments))
+        for experiment in experiments:
+            progress.update(task, description=experiment.name)
+            record = known(experiment, library, out)
+            if record is None:
+                record = experiment.run(jobs, lambda: progress.advance(task)) | {"library": library}
+                experiment.figure(record, out / f"{experiment.name}.svg")
+                save(record, out)
+            else:
+                progress.advance(task, len(experiment.tasks()))
+            found.append((experiment, record))
+            progress.console.print(
+                f"{'PASS' if all(experiment.verdict(record)) else 'FAIL'}  {experiment.name}: {experiment.title}",
+                highlight=False,
+            )
+    (out / "index.html").write_text(page(found), encoding="utf-8")
+    failed = [e.name for e, r in found if not all(e.verdict(r))]
+    sys.stdout.write(f"{len(found) - len(failed)} passed, {len(failed)} failed; open {out / 'index.html'}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,81 @@
+"""X16. Overfitting, and early stopping.
+
+A wide network on 200 digits: the training loss goes on falling while the validation loss falls and then rises. Early
+stopping ends the training when the validation loss has not improved for a while, and takes the best weights back.
+"""
+
+import numpy as np
+from experiment import Check, Experiment, curve
+
+from symgrad import data, losses, nn, optim
+from symgrad.train import Callback, Trainer, accuracy
+
+EPOCHS, PATIENCE, EXAMPLES = 120, 10, 200
+
+
+class EarlyStopping(Callback):
+    """Remember the epoch and the weights with the lowest validation loss; note when patience would have ended."""
+
+    def __init__(self, patience):
+        self.patience, self.best, self.epoch, self.state, self.stopped = patience, np.inf, 0, None, None
+
+    def on_epoch_end(self, trainer, row):
+        if row["val_loss"] < self.best and self.stopped is None:
+            self.best, self.epoch, self.state = row["val_loss"], row["epoch"], trainer.model.state_dict()
+        elif row["epoch"] - self.epoch >= self.patience and self.stopped is None:
+            self.stopped = row["epoch"]
+
+
+def measure(seed, control):
+    learn, validation, test = data.digits().split((0.6, 0.2, 0.2), seed=seed)
+    rng = np.random.default_rng(seed)
+    few = rng.permutation(len(learn))[:EXAMPLES]
+    y = learn.y[few].copy()
+    y[:20] = rng.integers(0, 10, 20)  # a tenth of the labels are noise, as in any real data
+    model = nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 10))
+    stopping = EarlyStopping(EPOCHS if control else PATIENCE)
+    trainer = Trainer(model, loss=losses.cross_entropy, optimizer=lambda p: optim.Adam(p, lr=2e-3), metrics=[accuracy],
+                      callbacks=[stopping], seed=seed, batch_size=20)  # fmt: skip
+    history = trainer.fit((learn.X[few], y), validation, epochs=EPOCHS, progress=False)
+    end = trainer.evaluate(test)["loss"]
+    if not control:
+        model.load_state_dict(stopping.state)
+    restored = trainer.evaluate(test)["loss"]
+    losses_seen = np.array(history["val_loss"])
+    return {
+        "validation loss at the end / at its lowest": losses_seen[-1] / losses_seen.min(),
+        "training loss at the end / at that point": history["loss"][-1] / history["loss"][int(losses_seen.argmin())],
+        "test loss of the restored weights / of the last": restored / end,
+        "train": history["loss"], "validation": losses_seen, "best": stopping.epoch,
+        "stopped": stopping.stopped or EPOCHS,
+    }  # fmt: skip
+
+
+def draw(axes, on, off):
+    x = np.arange(1, EPOCHS + 1)
+    curve(axes, [r["train"] for r in on], "training", 0, x)
+    curve(axes, [r["validation"] for r in on], "validation", 1, x)
+    for label, key, dash in (("lowest, restored", "best", "-"), ("stopped", "stopped", "--")):
+        axes.axvline(np.median([r[key] for r in on]), color="#6B7785", linestyle=dash, linewidth=1)
+        axes.annotate(label, (np.median([r[key] for r in on]), 1e-3), rotation=90, xytext=(-11, 4),
+                      textcoords="offset points", color="#6B7785")  # fmt: skip
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log", xlim=(0, EPOCHS * 1.15))
+
+
+EXPERIMENT = Experiment(
+    name="x16_overfitting",
+    title="Overfitting and early stopping",
+    claim="On few examples the validation loss falls and rises again while the training loss falls; "
+    "the weights that early stopping restores are better on the test part than the last ones.",
+    control="no early stopping: the last weights are kept",
+    checks=[
+        Check("validation loss at the end / at its lowest", ">", 1.1),
+        Check("training loss at the end / at that point", "<", 0.5),
+        Check("test loss of the restored weights / of the last", "<", 0.9),
+    ],
+    measure=measure,
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(EXPERIMENT.main())
