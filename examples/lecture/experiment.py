@@ -1,8 +1,8 @@
 """The frame of every experiment: a claim with its threshold, at least five seeds, and a control that must fail.
 
 A script defines `measure(seed, control)`, which returns named numbers and curves, and `draw(axes, on, off)`, and
-says in one `Experiment` what must hold. The control is the same measurement with the mechanism of the claim switched off: if
-the checks also held there, they would not test the claim.
+says in one `Experiment` what must hold. The control is the same measurement with the mechanism of the claim switched
+off: if the checks also held there, they would not test the claim.
 """
 
 from __future__ import annotations
