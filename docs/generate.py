@@ -21,7 +21,9 @@ import symgrad as sg
 import symgrad.ops
 from symgrad import symbolic
 from symgrad.op import FUNCTIONS, OPS, Op
+from symgrad.ops.marks import astype
 from symgrad.ops.reduction import norm2
+from symgrad.ops.sliding import window_argmax, window_max
 from symgrad.optim import rules, schedules
 from symgrad.shapes import bind
 from symgrad.symbolic import scalars
@@ -33,6 +35,7 @@ NOTE = "<!-- Written by docs/generate.py (make docs). Change the code it is read
 
 # What the tables do not say: shapes to trace the rule of an op on that is not elementwise, and a call that reaches it.
 s = sg.spec
+WINDOWS = ((1,), (3,), (1,), (1,))
 EXAMPLES = {
     "reshape": ((s("A", "B"),), sg.ravel),
     "permute": ((s("A", "B", "C"),), lambda x: sg.transpose(x, (1, 2, 0))),
@@ -56,8 +59,13 @@ EXAMPLES = {
     "norm2": ((s("A", "B"),), lambda x: norm2(x, axis=0)),
     "windows": ((s("A", 9),), lambda x: sg.windows(x, 3)),
     "overlap_add": ((s("A", 7, 3),), lambda g: sg.overlap_add(g, (g.shape[0], 9))),
-    "window_max": ((s("A", 3),), lambda x: OPS["window_max"](x, 1)),
-    "window_argmax": ((s("A", 3),), lambda x: OPS["window_argmax"](x, 1)),
+    "window_max": ((s("A", 9),), lambda x: window_max(x, 3)),
+    "window_argmax": ((s("A", 9), s("A", 7)), lambda x, y: window_argmax(x, y, 3)),
+    "window_pick": ((s("A", 9), s("A", 7)), lambda x, k: OPS["window_pick"](x, astype(k, int), (1,), (3,), (1,), (1,))),
+    "window_put": (
+        (s("A", 7), s("A", 7)),
+        lambda g, k: OPS["window_put"](g, astype(k, int), (g.shape[0], 9), (1,), (3,), (1,), (1,)),
+    ),
 }
 UNTRACED = {
     "window_max": "goes to the first largest element of each window",
@@ -161,20 +169,21 @@ def flows(op: Op) -> list[str]:
     return [f"`{d}`" if len(names) == 1 else f"{n}: `{d}`" for n, d in given]
 
 
-def traced(op: Op, names: list[str]) -> list[str]:
+def traced(op: Op, names: list[str]) -> list[str | None]:
     """The rule of an op that is not elementwise, run on Tensors without values."""
     specs, f = example(op)
-    found: list[str] = []
+    found: list[str | None] = []
 
     def run(*xs: Tensor) -> Tensor:
         y = f(*xs)
         g = abstract(y.shape, y.dtype, name="g")
         known = {y.serial: "y", g.serial: "g", **{x.serial: n for x, n in zip(xs, names, strict=True)}}
         if isinstance(op.pullback, tuple):
-            parts = [rule(g, y, *y.inputs, *y.params) for rule in op.pullback]
+            known |= {x.serial: n for x, n in zip(y.inputs, names, strict=False)}
+            parts = [rule(g, y, *y.inputs, *y.params) if rule else None for rule in op.pullback]
         else:
             parts = op.pullback(g, y, y.inputs, y.params)
-        found.extend(written(part, known) for part in parts)
+        found.extend(None if part is None else written(part, known) for part in parts)
         return y
 
     sg.trace(run, *specs)

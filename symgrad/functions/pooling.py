@@ -9,7 +9,7 @@ import numpy as np
 from symgrad.errors import ShapeError, TracingError
 from symgrad.functions.convolution import repeated
 from symgrad.op import function
-from symgrad.ops.layout import pad, swapaxes
+from symgrad.ops.layout import pad, squeeze, swapaxes
 from symgrad.ops.piecewise import where
 from symgrad.ops.product import matmul
 from symgrad.ops.reduction import mean, sum
@@ -63,12 +63,16 @@ class _Geometry:
         ends = [(c - 1) * s + d * (k - 1) + 1 - m - p for c, (m, k, s, p, d) in zip(self.counts, rows, strict=True)]
         self.borders = [(p, max(e, 0)) for p, e in zip(self.padding, ends, strict=True)]
 
-    def windows(self, x: Any, border: float) -> Any:
-        """All windows, the last n axes, of the input with a border of this number."""
-        lead = len(x.shape) - self.n
-        if any(b != (0, 0) for b in self.borders):
-            x = pad(x, [(0, 0)] * lead + self.borders, constant_values=border)
-        return windows(x, self.size, None, self.stride, self.dilation)
+    def padded(self, x: Any, border: float) -> Any:
+        """The input with a border of this number."""
+        if all(b == (0, 0) for b in self.borders):
+            return x
+        return pad(x, [(0, 0)] * (len(x.shape) - self.n) + self.borders, constant_values=border)
+
+    @property
+    def windows(self) -> Any:
+        """Size, axes, step and dilation of the windows."""
+        return self.size, None, self.stride, self.dilation
 
     def starts(self) -> list[Any]:
         """The first index of every window along each axis, in the input without borders."""
@@ -92,11 +96,12 @@ def _max_pool(
     x = array_like(x, name)
     geometry = _Geometry(n, x, size, stride, padding, dilation, ceil_mode, name)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    shown = geometry.windows(x, lowest)
-    y = window_max(shown, n)
+    padded = geometry.padded(x, lowest)
+    y = window_max(padded, *geometry.windows)
     if not return_indices:
         return y
-    return y, _flat(window_argmax(shown, n), geometry.starts(), geometry.size, geometry.dilation, geometry.own)
+    found = window_argmax(padded, y, *geometry.windows)
+    return y, _flat(found, geometry.starts(), geometry.size, geometry.dilation, geometry.own)
 
 
 def _flat(found: Any, starts: list[Any], size: Any, dilation: Any, own: Any) -> Any:
@@ -139,10 +144,12 @@ def _adaptive_max_pool(n: int, x: Any, output_size: Any, return_indices: bool) -
         places = np.minimum(start[:, None] + np.arange(m), stop[:, None] - 1)  # shorter ones repeat their last element
         index.append(places.reshape([s if j in (k, n + k) else 1 for j, s in enumerate((*counts, *size))]))
     shown = x[(..., *index)]
-    y = window_max(shown, n)
+    y = window_max(shown, size)
+    last = tuple(range(-n, 0))
     if not return_indices:
-        return y
-    return y, _flat(window_argmax(shown, n), [start for start, _ in spans], size, (1,) * n, geometry.own)
+        return squeeze(y, last)
+    found = squeeze(window_argmax(shown, y, size), last)
+    return squeeze(y, last), _flat(found, [start for start, _ in spans], size, (1,) * n, geometry.own)
 
 
 # Means
@@ -163,7 +170,7 @@ def _avg_pool(
     x = array_like(x, name)
     geometry = _Geometry(n, x, size, stride, padding, 1, ceil_mode, name)
     last = tuple(range(-n, 0))
-    shown = geometry.windows(x, 0.0)
+    shown = windows(geometry.padded(x, 0.0), *geometry.windows)
     if divisor is not None:
         if not divisor:
             raise ShapeError(f"{name}: divisor_override must not be 0")

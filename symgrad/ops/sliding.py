@@ -1,12 +1,14 @@
-"""Sliding windows: what convolutions and pooling read, and its adjoint.
+"""Sliding windows: what convolutions and pooling read, and the adjoints.
 
 `windows` shows every window of an array as axes of its own (a view: nothing is copied) and
-`overlap_add` adds windows back where they came from. Each is linear, and each is the other's rule.
+`overlap_add` adds windows back where they came from. `window_pick` takes one element of every window,
+given by its number in the window, and `window_put` adds one element per window there. All four are
+linear, and each is the rule of its partner.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,10 @@ from numpy.lib.stride_tricks import as_strided
 
 from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.ops.layout import expand_dims
-from symgrad.ops.piecewise import equal, where
 from symgrad.shapes import as_shape, normalize_axis
 from symgrad.tensor import array_like
 
-__all__ = ["overlap_add", "sliding_window_view", "window_argmax", "window_max", "windows"]
+__all__ = ["overlap_add", "sliding_window_view", "window_argmax", "window_max", "window_pick", "window_put", "windows"]
 
 Ints = tuple[int, ...]
 
@@ -45,18 +45,21 @@ def _windows(x: Any, axes: Ints, size: Ints, step: Ints, dilation: Ints) -> Any:
 
 def _overlap_add(g: Any, shape: Any, axes: Ints, size: Ints, step: Ints, dilation: Ints) -> Any:
     z = np.zeros_like(g[(..., *(0,) * len(size))], shape=shape)  # in g's order of axes in memory
-    for offset, place in _places(g.shape, axes, size, step, dilation):
-        z[place] += g[offset]
+    counts = g.shape[: g.ndim - len(size)]
+    for offset, part in zip(np.ndindex(size), parts_of(z, counts, axes, size, step, dilation), strict=True):
+        np.add(part, g[(..., *offset)], out=part)
     return z
 
 
-def _places(counts: Any, axes: Ints, size: Ints, step: Ints, dilation: Ints) -> Any:
-    """For every offset in a window: the index into the windows, and the slices of the array that it shows."""
-    for offset in itertools.product(*map(range, size)):
-        place = [slice(None)] * (len(counts) - len(size))
+def parts_of(x: Any, counts: Any, axes: Ints, size: Ints, step: Ints, dilation: Ints) -> list[Any]:
+    """For every place in a window, the view of x that holds what all windows have there."""
+    parts = []
+    for offset in np.ndindex(size):
+        key = [slice(None)] * len(counts)
         for axis, o, s, d in zip(axes, offset, step, dilation, strict=True):
-            place[axis] = slice(o * d, o * d + (counts[axis] - 1) * s + 1, s)
-        yield (..., *offset), tuple(place)
+            key[axis] = slice(o * d, o * d + (counts[axis] - 1) * s + 1, s)
+        parts.append(x[tuple(key)])
+    return parts
 
 
 _GEOMETRY = ("axes", "size", "step", "dilation")
@@ -166,43 +169,124 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     return windows(x, size, axis)
 
 
-# The largest element of every window (the last n axes); a tie goes to the first, as in torch
+# One element of every window
 
 
-def _window_max(w: Any, n: int) -> Any:
-    offsets = list(itertools.product(*map(range, w.shape[w.ndim - n :])))
-    y = w[(..., *offsets[0])].copy("K")
-    for offset in offsets[1:]:
-        np.maximum(y, w[(..., *offset)], out=y)
+def _lead(own: Any, *geometry: Any) -> Any:
+    return _counts(own, *geometry)[: len(own)]
+
+
+def _parts(x: Any, *geometry: Any) -> list[Any]:
+    return parts_of(x, _lead(x.shape, *geometry), *geometry)
+
+
+def _window_max(x: Any, *geometry: Any) -> Any:
+    first, *rest = _parts(x, *geometry)
+    y = first.copy("K")
+    for part in rest:
+        np.maximum(y, part, out=y)
     return y
 
 
-def _window_argmax(w: Any, n: int, dtype: str) -> Any:
-    y = _window_max(w, n)
+def _window_argmax(x: Any, y: Any, dtype: str, *geometry: Any) -> Any:
     missing = y.dtype.kind == "f" and bool(np.isnan(y).any())
     before = np.ones_like(y, dtype=np.bool_)  # whether the largest element has not come up yet
     found = np.zeros_like(y, dtype=dtype)
-    for offset in itertools.product(*map(range, w.shape[w.ndim - n :])):
-        element = w[(..., *offset)]
-        before &= (element != y) & ~np.isnan(element) if missing else element != y
+    for part in _parts(x, *geometry)[:-1]:
+        before &= (part != y) & ~np.isnan(part) if missing else part != y
         found += before
     return found
 
 
-def _to_first_largest(g: Any, y: Any, w: Any, n: int) -> Any:
-    size = tuple(w.shape[len(w.shape) - n :])
-    count, last = int(np.prod(size)), tuple(range(-n, 0))
-    places = np.arange(count, dtype=np.int8 if count <= 127 else np.int64).reshape(size)
-    largest = equal(expand_dims(window_argmax(w, n, places.dtype.name), last), places)
-    return where(largest, expand_dims(g, last), 0.0)
+def _window_put(g: Any, k: Any, shape: Any, *geometry: Any) -> Any:
+    z = np.zeros_like(g, shape=shape)
+    for j, part in enumerate(parts_of(z, g.shape, *geometry)):
+        np.add(part, np.where(k == j, g, z.dtype.type(0)), out=part)
+    return z
 
 
-window_max: Op = builtin("window_max", _window_max, pullback=(_to_first_largest,), params=("n",), indices="opaque",
-                         notation=r"\max({0})", shape=lambda own, n: own[: len(own) - n])  # fmt: skip
+def _window_pick(x: Any, k: Any, *geometry: Any) -> Any:
+    first, *rest = _parts(x, *geometry)
+    y = first.copy("K")
+    for j, part in enumerate(rest, 1):
+        y = np.where(k == j, part, y)
+    return y
 
-window_argmax: Op = builtin("window_argmax", _window_argmax, pullback=(None,), params=("n", "dtype"),
-                            defaults=("int64",), indices="opaque", notation=r"\arg\max({0})",
-                            shape=lambda own, n, dtype: own[: len(own) - n],
-                            dtype=lambda own, n, dtype: np.dtype(dtype))  # fmt: skip
 
-FUNCTIONS.update(windows=windows, overlap_add=overlap_add, sliding_window_view=sliding_window_view)
+def _index_type(size: Ints) -> str:
+    """The smallest integers that number the elements of a window."""
+    return "int8" if math.prod(size) <= 127 else "int64"
+
+
+_window_max_op: Op = builtin(
+    "window_max",
+    _window_max,
+    pullback=(
+        lambda g, y, x, axes, size, *rest: window_put(
+            g, _window_argmax_op(x, y, _index_type(size), axes, size, *rest), tuple(x.shape), axes, size, *rest
+        ),
+    ),
+    params=_GEOMETRY,
+    indices="opaque",
+    notation=r"\max({0})",
+    shape=_lead,
+)
+
+_window_argmax_op: Op = builtin(
+    "window_argmax",
+    _window_argmax,
+    pullback=(None, None),
+    params=("dtype", *_GEOMETRY),
+    indices="opaque",
+    notation=r"\arg\max({0}, {1})",
+    shape=lambda own, y, dtype, *geometry: _lead(own, *geometry),
+    dtype=lambda own, y, dtype, *geometry: np.dtype(dtype),
+)
+
+window_put: Op = builtin(
+    "window_put",
+    _window_put,
+    pullback=(lambda g, y, x, k, shape, *geometry: window_pick(g, k, *geometry), None),
+    params=("shape", *_GEOMETRY),
+    promotes=(0,),
+    indices="opaque",
+    notation=r"\operatorname{{put}}({0}, {1})",
+    shape=lambda own, k, shape, *geometry: shape,
+    dtype=lambda own, *rest: own,
+)
+
+window_pick: Op = builtin(
+    "window_pick",
+    _window_pick,
+    pullback=(lambda g, y, x, k, *geometry: window_put(g, k, tuple(x.shape), *geometry), None),
+    params=_GEOMETRY,
+    promotes=(0,),
+    indices="opaque",
+    notation=r"{0}[{1}]",
+    shape=lambda own, k, *geometry: _lead(own, *geometry),
+    dtype=lambda own, *rest: own,
+)
+
+
+def window_max(x: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
+    """Largest element of every window; of equal ones the first gets the gradient. Parameters as in `windows`.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> from symgrad.ops.sliding import window_max
+    >>> window_max(sg.tensor([1.0, 4.0, 2.0, 3.0]), 2)
+    Tensor([4., 4., 3.])
+    """
+    x = array_like(x, "window_max")
+    return _window_max_op(x, *_geometry("window_max", len(x.shape), size, axes, step, dilation))
+
+
+def window_argmax(x: Any, y: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
+    """Number, in every window, of the first element that is y, the result of `window_max` (integers, no gradient)."""
+    x = array_like(x, "window_argmax")
+    return _window_argmax_op(x, y, "int64", *_geometry("window_argmax", len(x.shape), size, axes, step, dilation))
+
+
+FUNCTIONS.update(windows=windows, overlap_add=overlap_add, sliding_window_view=sliding_window_view,
+                 window_max=window_max, window_argmax=window_argmax)  # fmt: skip

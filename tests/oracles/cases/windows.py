@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import symgrad as sg
 from symgrad.nn import functional as F
 from symgrad.op import OPS
+from symgrad.ops import sliding
 
 from .base import case, composition, spread_out
 
@@ -54,7 +55,26 @@ def _pool(f: Any, size: int, step: int, n: int, axes: Any = None) -> Any:
     return lambda x: _each_window(x, (size,) * n, (step,) * n, (1,) * n, lambda p: f(p, tuple(range(-n, 0))))
 
 
-W2 = OPS["window_max"], OPS["window_argmax"]
+GEOMETRY = ((1,), (3,), (2,), (1,))
+PLACES = np.array([[0, 2], [2, 0]])
+WHERE = np.array([[0, 4], [2, 2]])  # the same places in rows of 6
+
+
+def _first(x: Any) -> Any:
+    return sliding.window_argmax(x, sliding.window_max(x, 4), 4)
+
+
+def _put(g: Any, shape: Any) -> Any:
+    z = np.zeros(shape)
+    np.add.at(z, (np.arange(2)[:, None], WHERE), g)
+    return z
+
+
+def _torch_window(t: Any, op: str, x: Any) -> Any:
+    where = t.tensor(WHERE)
+    return x.gather(1, where) if op == "window_pick" else t.zeros(2, 6, dtype=x.dtype).scatter_add(1, where, x)
+
+
 SHOWN = ((0, 2), (2, 2), (2, 1), (1, 2))  # axes, size, step, dilation
 
 CASES = [
@@ -94,27 +114,41 @@ CASES = [
         case(
             "window_max",
             title,
-            lambda x, n=n: W2[0](x, n),
+            lambda x, size=size, step=step: sliding.window_max(x, (size,) * 2, step=step),
             spread_out(*shape),
-            ref=lambda x, n=n: x.max(tuple(range(-n, 0))),
-            torch=lambda t, x, n=n: x.amax(tuple(range(-n, 0))),
+            ref=_pool(np.max, size, step, 2),
+            torch=lambda t, x, size=size, step=step: t.nn.functional.max_pool2d(x, size, step),
         )
-        for title, n, shape in (("one axis", 1, (2, 3, 4)), ("two axes", 2, (3, 2, 3)), ("all", 2, (2, 3)))
+        for title, size, step, shape in (("apart", 2, 2, (2, 4, 5)), ("overlapping", 2, 1, (1, 3, 4)))
     ),
     case(
         "window_argmax",
         "two axes",
-        lambda x: W2[1](x, 2),
+        lambda x: sliding.window_argmax(x, x.max((-1, -2), keepdims=True), (2, 3)),
         spread_out(3, 2, 3),
-        ref=lambda x: x.reshape(3, 6).argmax(-1),
-        torch=lambda t, x: x.reshape(3, 6).argmax(-1),
+        ref=lambda x: x.reshape(3, 6).argmax(-1).reshape(3, 1, 1),
+        torch=lambda t, x: x.reshape(3, 6).argmax(-1).reshape(3, 1, 1),
     ),
     case(
         "window_argmax",
         "ties and nan",
-        lambda x: W2[1](sg.where(x > 1.0, np.nan, sg.floor(x)), 2),
-        (40, 2, 2),
-        ref=lambda x: np.where(x > 1.0, np.nan, np.floor(x)).reshape(40, 4).argmax(-1),
+        lambda x: _first(sg.where(x > 1.0, np.nan, sg.floor(x))),
+        (40, 4),
+        ref=lambda x: np.where(x > 1.0, np.nan, np.floor(x)).argmax(-1)[:, None],
+    ),
+    *(
+        case(
+            op,
+            title,
+            lambda x, op=op, rest=rest: OPS[op](x, PLACES, *rest),
+            shape,
+            ref=ref,
+            torch=lambda t, x, op=op: _torch_window(t, op, x),
+        )
+        for op, title, rest, shape, ref in (
+            ("window_pick", "rows", GEOMETRY, (2, 6), lambda x: np.take_along_axis(x, WHERE, 1)),
+            ("window_put", "rows", ((2, 6), *GEOMETRY), (2, 2), lambda g: _put(g, (2, 6))),
+        )
     ),
     composition(
         "conv1d",
