@@ -206,9 +206,8 @@ def _window_put(g: Any, k: Any, shape: Any, *geometry: Any) -> Any:
 
 
 def _window_pick(x: Any, k: Any, *geometry: Any) -> Any:
-    first, *rest = _parts(x, *geometry)
-    y = first.copy("K")
-    for j, part in enumerate(rest, 1):
+    y = x.dtype.type(0)
+    for j, part in enumerate(_parts(x, *geometry)):
         y = np.where(k == j, part, y)
     return y
 
