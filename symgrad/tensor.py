@@ -34,9 +34,13 @@ _ndarray = np.ndarray
 
 
 class Meta:
-    """What people see of a node (name, LaTeX, scope), and its spec where it has no value."""
+    """What people see of a node (name, LaTeX, scope), and its spec where it has no value.
 
-    __slots__ = ("dtype", "latex", "name", "positive", "scope", "shape")
+    ``spans`` are the modules that an eager node is the result of, innermost first: each with a serial number
+    from before all of the module's own nodes. (An abstract node has its whole ``scope`` instead.)
+    """
+
+    __slots__ = ("dtype", "latex", "name", "positive", "scope", "shape", "spans")
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Meta:
     ) -> None:
         self.name, self.latex, self.scope = name, latex, scope
         self.shape, self.dtype, self.positive = shape, dtype, positive
+        self.spans: tuple[tuple[int, str], ...] = ()
 
 
 class Tensor(Operators):

@@ -1,76 +1,217 @@
-"""From a reading of a graph to the scene: kinds, names, formulas, rows, labels, and the spine."""
+"""From the folded reading of a graph to the scene: kinds, names, formulas, rows, labels, and the spine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from symgrad.shapes import same_shape
 from symgrad.tensor import Tensor
 from viz.algebra import algebra_text
-from viz.derivatives import is_scalar, local_number, local_symbol, recorded_rule, symbol_of
+from viz.derivatives import is_one, is_scalar, local_number, local_symbol, recorded_rule, symbol_of
 from viz.escape import clean
-from viz.mathtext import cut, name_text, notation_text
-from viz.numbers import figure
+from viz.fold import Folded, Unit
+from viz.mathtext import cut, latex_text, name_text, notation_text
+from viz.numbers import figure, sizes
 from viz.reading import Link, Reading, is_literal
-from viz.scene import Card, Edge, Label, Row, Run, Scene, Text, plain
+from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, Text, plain
 from viz.texts import exact, grad_row, literal_text, printed, value_rows
 
-__all__ = ["build"]
+__all__ = ["Look", "build"]
 
 LONGEST = 40  # characters of a formula in a label
 SHORT = 12  # characters of a name in a fraction
-_AUTOMATIC = {"loss": "L", "parameter": "p", "data": "c", "constant": "c", "intermediate": "v"}
+_AUTOMATIC = {"loss": "L", "parameter": "p", "data": "c", "constant": "c"}
 
 
-def build(
-    reading: Reading, title: str, grads: Mapping[int, Any] | None, kinds: Mapping[int, str] | None = None
-) -> Scene:
-    """The scene of a reading; ``grads`` by serial for a backprop picture, None for the forward view."""
-    return _Builder(reading, grads, dict(kinds or {})).scene(title)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is shown: the passes (forward, backward, both), the labels, the rows, and what is known by serial."""
+
+    mode: str = "forward"
+    labels: str = "both"
+    show: frozenset[str] = frozenset({"value", "grad", "shape", "norm"})
+    grads: Mapping[int, Any] | None = None
+    kinds: Mapping[int, str] = field(default_factory=dict)
+    notes: Mapping[int, str] = field(default_factory=dict)
+
+
+def build(reading: Reading, folded: Folded, title: str, look: Look) -> Scene:
+    """The scene of a folded reading."""
+    return _Builder(reading, folded, look).scene(title)
 
 
 class _Builder:
-    def __init__(self, reading: Reading, grads: Mapping[int, Any] | None, kinds: dict[int, str]) -> None:
-        self.reading, self.grads = reading, grads
-        self.nodes = reading.nodes
+    def __init__(self, reading: Reading, folded: Folded, look: Look) -> None:
+        self.reading, self.folded, self.look, self.grads = reading, folded, look, look.grads
+        self.nodes, self.units, self.of = reading.nodes, folded.units, folded.of
         self.place = {node.serial: k for k, node in enumerate(self.nodes)}
-        self.depth = _longest(len(self.nodes), reading.links)
-        self.kinds = _kinds(reading, self.depth, kinds)
-        self.full = _names(reading, self.kinds)
-        self.names = [name_text(*pair) for pair in self.full]
+        self.kinds = _kinds(reading, look.kinds)
+        self.notes = {reading.base[s]: text for s, text in look.notes.items() if s in reading.base}
+        self.full = _Names(reading, self.kinds)
+        for unit in folded.units:  # what is seen is numbered first
+            _ = unit.folded or self.full[unit.out]
+        self.texts: dict[int, Text] = {}
+        self.abstract = any(node.value is None for node in self.nodes)
+        self.statistics = self._statistics()
+        self.shift = 1 if folded.left_out else 0  # the card that says what is left out comes first
+
+    def name(self, k: int) -> Text:
+        """The name of a node, by its place."""
+        if k not in self.texts:
+            self.texts[k] = name_text(*self.full[k])
+        return self.texts[k]
 
     def scene(self, title: str) -> Scene:
+        links = self._links()
         counts = [0] * len(self.nodes)
         for link in self.reading.links:
             counts[link.source] += link.flows
-        cards = [self._card(k, node, counts[k]) for k, node in enumerate(self.nodes)]
-        edges = [self._edge(link) for link in self.reading.links]
-        scene = Scene(title, tuple(cards), tuple(edges), self._spine())
-        return _with_rest(scene, self.reading) if self.reading.left_out else scene
+        cards = [self._card(unit, counts[unit.out]) for unit in self.units]
+        edges = [self._edge(link) for link in links]
+        spine = self._spine(links)
+        frames = [Frame("▾ " + f.title, tuple(k + self.shift for k in f.units), f.parent) for f in self.folded.frames]
+        if self.shift:
+            cards.insert(0, self._rest())
+            cut = {self.of[e.target] for e in self.reading.links if self.of[e.source] < 0 <= self.of[e.target]}
+            edges = [Edge(0, k + 1, strand="constant") for k in sorted(cut)] + edges
+        return Scene(title, tuple(cards), tuple(edges), tuple(k + self.shift for k in spine), tuple(frames))
+
+    def _links(self) -> list[Link]:
+        """The links between different units; between folded ones, one is enough."""
+        found, seen = [], set()
+        for link in self.reading.links:
+            source, target = self.of[link.source], self.of[link.target]
+            if source < 0 or target < 0 or source == target:
+                continue
+            if self.units[source].folded or self.units[target].folded:
+                if (source, target) in seen:
+                    continue
+                seen.add((source, target))
+            found.append(link)
+        return found
+
+    def _rest(self) -> Card:
+        """The card that says how many nodes are not drawn."""
+        count = self.folded.left_out
+        name = (Run(f"… {count:,} more node{'s' if count > 1 else ''}"),)
+        rows = (Row("", "not drawn: fold=, focus=, max_nodes=", "note"),)
+        return Card("more", name, (), rows, f"{count} nodes left out")
 
     # Cards
 
-    def _card(self, k: int, node: Tensor, consumers: int) -> Card:
-        scalar = is_scalar(node)
+    def _card(self, unit: Unit, consumers: int) -> Card:
+        node = self.nodes[unit.out]
+        if unit.folded:
+            return self._folded_card(unit, node)
         grad = None if self.grads is None else self.grads.get(node.serial)
-        rows = value_rows(node)
-        if self.grads is not None:
-            rows.append(grad_row(node, grad))
-            if consumers > 1 and grad is not None:
-                rows.append(Row("", f"sum of {consumers} paths", "note"))
-        name, latex = self.full[k]
+        rows = self._rows(node, grad)
+        if node.serial in self.notes:
+            text = cut(latex_text(self.notes[node.serial]), 60)
+            rows.append(Row("grad", plain(text), "grad", text))
+        elif self.grads is not None and consumers > 1 and grad is not None and self.look.mode != "forward":
+            rows.append(Row("", f"sum of {consumers} paths", "note"))
+        if unit.kind == "absorbed":
+            rows += self._inside(unit)
+        name, latex = self.full[unit.out]
+        scalar = is_scalar(node)
         return Card(
-            self.kinds[k],
-            self.names[k],
+            self._kind(unit),
+            self.name(unit.out),
             self.formula(node),
             tuple(rows),
             clean(f"{name} ({latex})" if latex else name),
             float(node.value.reshape(())) if scalar else None,
             float(np.sum(grad)) if scalar and grad is not None else None,
         )
+
+    def _kind(self, unit: Unit) -> str:
+        kind = self.kinds[unit.out]
+        return "statistic" if kind == "intermediate" and self._is_statistic(unit.out) else kind
+
+    def _rows(self, node: Tensor, grad: Any) -> list[Row]:
+        """Value and gradient, as far as they are asked for."""
+        look = self.look
+        found = value_rows(node, self.abstract)
+        if look.mode == "backward":
+            found = [row for row in found if row.role == "note"]
+        if self.grads is not None and look.mode != "forward":
+            found.append(grad_row(node, grad))
+        words = {"shape": "shape", "value": "value", "grad": "grad", "‖value‖": "norm", "‖grad‖": "norm"}
+        return [row for row in found if words.get(row.word, "value") in look.show]
+
+    def _folded_card(self, unit: Unit, node: Tensor) -> Card:
+        """A module, a repeat or a chain: how much is inside, and its result."""
+        ops = sum(1 + self._inlined(m) for m in unit.members if self.nodes[m].op is not None)
+        times = f" ×{unit.count:,}" if unit.count > 1 else ""
+        rows = [Row("", f"{ops:,} op{'s' if ops != 1 else ''}" + self._parameters(unit), "note")]
+        statistics = [m for m in unit.members if self.nodes[m].op is not None and self._is_statistic(m)]
+        if statistics:
+            rows.append(Row("", self._couples(statistics), "note"))
+        grad = None if self.grads is None else self.grads.get(node.serial)
+        rows += self._rows(node, grad)
+        kind = "statistic" if any(self._is_over_samples(m) for m in statistics) else "module"
+        title = (Run("▸ " + clean(unit.title) + times),)
+        scalar = is_scalar(node)
+        return Card(
+            "loss" if unit.out in self.reading.roots and self.reading.root is not None and scalar else kind,
+            cut(title, 60), (), tuple(rows), clean(".".join((*unit.scope, unit.title)) + times),
+            float(node.value.reshape(())) if scalar else None,
+            float(np.sum(grad)) if scalar and grad is not None else None, unit.count,
+        )  # fmt: skip
+
+    def _inlined(self, m: int) -> int:
+        """How many ops are written into the formula of a card."""
+        return sum(self.reading.inlined.get(self.reading.base[x.serial], 0) for x in self.nodes[m].inputs)
+
+    def _parameters(self, unit: Unit) -> str:
+        """Which parameters a folded card holds."""
+        leaves = [m for m in unit.members if self.nodes[m].op is None and self.nodes[m].requires_grad]
+        if not leaves:
+            return ""
+        if len(leaves) <= 3:
+            return " · " + ", ".join(f"{plain(self.name(m))} {sizes(self.nodes[m].shape)}" for m in leaves)
+        numbers = sum(int(self.nodes[m].size) for m in leaves)
+        return f" · {len(leaves):,} parameters ({numbers:,} numbers)"
+
+    def _inside(self, unit: Unit) -> list[Row]:
+        leaves = [m for m in unit.members if self.nodes[m].op is None]
+        text = ", ".join(f"{plain(self.name(m))} {sizes(self.nodes[m].shape)}" for m in leaves[:3])
+        return [Row("", text + (" …" if len(leaves) > 3 else ""), "note")]
+
+    def _statistics(self) -> dict[int, tuple[int, ...]]:
+        """Cards that a reduction makes and that are spread again over what was reduced, with the axes."""
+        found: dict[int, tuple[int, ...]] = {}
+        spread = {
+            e.source
+            for e in self.reading.links
+            if any(not same_shape(x.shape, self.nodes[e.source].shape) for x, _ in e.path)
+        }
+        for k in spread:
+            node = self.nodes[k]
+            if node.op is not None and node.op.indices in ("sum", "mean"):
+                below = len(node.inputs[0].shape)
+                axes = node.params[0] if node.params else None
+                axes = range(below) if axes is None else (axes,) if isinstance(axes, int) else axes
+                found[k] = tuple(a % below for a in axes) if below else ()
+        return found
+
+    def _is_statistic(self, k: int) -> bool:
+        return k in self.statistics
+
+    def _is_over_samples(self, k: int) -> bool:
+        return 0 in self.statistics[k]
+
+    def _couples(self, statistics: list[int]) -> str:
+        """``couples the 4 rows``."""
+        first = statistics[0]
+        shape = self.nodes[first].inputs[0].shape
+        over = [("rows" if a == 0 else "features" if a == len(shape) - 1 else f"axis {a}", shape[a])
+                for a in self.statistics[first]]  # fmt: skip
+        return "couples the " + " and ".join(f"{n} {what}" for what, n in over)
 
     def formula(self, node: Tensor) -> Text:
         """How a node is computed, with the names of its inputs; empty for a leaf."""
@@ -87,7 +228,7 @@ class _Builder:
     def _argument(self, x: Tensor) -> Text:
         below = self.reading.base[x.serial]
         if below in self.place:
-            return self.names[self.place[below]]
+            return self.name(self.place[below])
         if below in self.reading.inlined:
             return self.formula(self.reading.by_serial[below])
         node = self.reading.by_serial[below]
@@ -96,22 +237,32 @@ class _Builder:
     # Edges
 
     def _edge(self, link: Link) -> Edge:
-        node = self.nodes[link.target]
-        edge = Edge(link.source, link.target, link.position)
-        if self.grads is None:
+        source, target = self.of[link.source], self.of[link.target]
+        edge = Edge(source + self.shift, target + self.shift, link.position)
+        node, look = self.nodes[link.target], self.look
+        if self.units[target].folded and self.kinds[link.source] != "constant" and self._target_couples(target):
+            edge = replace(edge, heavy=True)
+        if look.mode == "forward":
             return replace(edge, strand="forward")
         if not link.flows and self.kinds[link.source] == "constant":
             return replace(edge, strand="constant")
-        edge = replace(edge, strand="twin" if link.flows else "forward")
-        if node.op is None or not node.requires_grad:
+        back = "backward" if look.mode == "backward" else "twin"
+        edge = replace(edge, strand=back if link.flows else "forward")
+        if node.op is None or not node.requires_grad or self.units[target].folded or look.labels == "none":
             return edge
+        if self.units[source].out != link.source:
+            return edge  # one of several results of a folded card
         symbol = local_symbol(link.path, self._symbol)
         number = local_number(link.path)
         tail = self._tail(link, symbol, number)
         if tail is None:
             return edge
         label = Label(self._partial(link.target), self._partial(link.source), tail)
-        return replace(edge, label=label, symbol="" if symbol is None else _formula(symbol), number=number)
+        known = symbol is not None and "…" not in {s.name for s in symbol.free_symbols}
+        return replace(edge, label=label, symbol=_formula(symbol) if known else "", number=number)
+
+    def _target_couples(self, target: int) -> bool:
+        return any(self._is_statistic(m) and self._is_over_samples(m) for m in self.units[target].members)
 
     def _symbol(self, x: Tensor) -> Any:
         """What stands for a tensor in a local derivative: its card's symbol, its formula, or the literal itself."""
@@ -120,25 +271,32 @@ class _Builder:
         below = self.reading.base[x.serial]
         node = self.reading.by_serial[below]
         if below in self.place:
-            return sympy.Symbol(f"n{self.place[below]}", real=True)
+            k = self.place[below]
+            unit = self.of[k]
+            shown = unit >= 0 and self.units[unit].out == k
+            return sympy.Symbol(f"n{unit + self.shift}" if shown else "…", real=True)
         if below in self.reading.inlined:
             return symbol_of(node.op, map(self._symbol, node.inputs))  # type: ignore[arg-type]
         return exact(node) if is_literal(node) else sympy.Symbol("…", real=True)
 
     def _tail(self, link: Link, symbol: Any, number: float | None) -> Text | None:
         """What follows the fraction: ``= a(1−a) = 0.214``, or ``: g ↦ g Wᵀ``."""
-        value = () if number is None else (Run(f" = {figure(number)}"),)
+        labels = self.look.labels
+        value = () if number is None or labels == "symbolic" else (Run(f" = {figure(number)}"),)
+        if labels == "numeric" and value:
+            return value
         if symbol is None:
             rule = self._rule(link)
             return ((Run(" : "), Run("g", italic=True), Run(" ↦ "), *rule) if rule else ()) + value or None
-        text = algebra_text(symbol, {f"n{k}": name for k, name in enumerate(self.names)})
+        names = {f"n{j + self.shift}": self.name(unit.out) for j, unit in enumerate(self.units)}
+        text = algebra_text(symbol, {s.name: names.get(s.name, (Run("…"),)) for s in symbol.free_symbols})
         if len(plain(text)) > LONGEST or (value and symbol.is_number):
             return value or None
         return (Run(" = "), *text, *value, *self._summed(link))
 
     def _summed(self, link: Link) -> Text:
         """A note where the argument was repeated, so that its gradient is a sum."""
-        repeated = self.nodes[link.source].shape != self.nodes[link.target].shape
+        repeated = not same_shape(self.nodes[link.source].shape, self.nodes[link.target].shape)
         return (Run("  (summed)", muted=True),) if repeated else ()
 
     def _rule(self, link: Link) -> Text:
@@ -152,25 +310,25 @@ class _Builder:
         return text if len(plain(text)) <= LONGEST else ()
 
     def _partial(self, k: int) -> Text:
-        name = self.names[k]
+        name = self.name(k)
         if len(plain(name)) > SHORT:
             name = (Run(plain(name)[: SHORT - 1] + "…", italic=True),)
         return (Run("∂", italic=True), *name)
 
     # Layout hints
 
-    def _spine(self) -> tuple[int, ...]:
+    def _spine(self, links: list[Link]) -> tuple[int, ...]:
         """The longest path to the loss that starts at data; without data, the longest path."""
-        root = self.reading.root
-        if root is None:
-            root = max(range(len(self.nodes)), key=lambda k: k, default=None)
-        best: list[tuple[int, int, int]] = [(self.kinds[k] == "data", 0, -1) for k in range(len(self.nodes))]
-        for link in sorted(self.reading.links, key=lambda e: (e.target, e.position)):
-            if self.kinds[link.source] == "constant":
+        root: int | None = max((self.of[r] for r in self.reading.roots), default=-1)
+        if root is not None and root < 0:
+            root = len(self.units) - 1 if self.units else None
+        best: list[tuple[int, int, int]] = [(self.kinds[unit.out] == "data", 0, -1) for unit in self.units]
+        for target, _, source in sorted((self.of[e.target], e.position, self.of[e.source]) for e in links):
+            if self.kinds[self.units[source].out] == "constant":
                 continue
-            data, length, _ = best[link.source]
-            if (data, length + 1) > best[link.target][:2]:
-                best[link.target] = (data, length + 1, link.source)
+            data, length, _ = best[source]
+            if (data, length + 1) > best[target][:2]:
+                best[target] = (data, length + 1, source)
         path: list[int] = []
         while root is not None and root >= 0:
             path.append(root)
@@ -193,9 +351,10 @@ def _longest(count: int, links: list[Link]) -> list[int]:
     return depth
 
 
-def _kinds(reading: Reading, depth: list[int], given: dict[int, str]) -> list[str]:
+def _kinds(reading: Reading, given: Mapping[int, str]) -> list[str]:
     """The kind of every card. Data that enters after every parameter (the target) is a constant."""
     kinds = []
+    depth = _longest(len(reading.nodes), reading.links)
     entry = min((d for n, d in zip(reading.nodes, depth, strict=True) if n.op is None and n.requires_grad), default=0)
     for k, node in enumerate(reading.nodes):
         if node.serial in given:
@@ -213,36 +372,26 @@ def _kinds(reading: Reading, depth: list[int], given: dict[int, str]) -> list[st
     return kinds
 
 
-def _names(reading: Reading, kinds: list[str]) -> list[tuple[str, str | None]]:
-    """The given name of every card, or a short automatic one that nobody else has."""
-    taken = {name for name, _ in reading.names.values()}
-    counters: dict[str, int] = {}
-    found = []
-    for node, kind in zip(reading.nodes, kinds, strict=True):
-        if node.serial in reading.names:
-            found.append(reading.names[node.serial])
-            continue
-        letter = _AUTOMATIC.get(kind, "v")
+class _Names:
+    """The given name of every node, or a short automatic one that nobody else has, in the order of asking."""
+
+    def __init__(self, reading: Reading, kinds: list[str]) -> None:
+        self.reading, self.kinds = reading, kinds
+        self.taken = {name for name, _ in reading.names.values()}
+        self.counters: dict[str, int] = {}
+        self.found: dict[int, tuple[str, str | None]] = {}
+
+    def __getitem__(self, k: int) -> tuple[str, str | None]:
+        if k not in self.found:
+            node = self.reading.nodes[k]
+            self.found[k] = self.reading.names.get(node.serial) or (self._automatic(node, self.kinds[k]), None)
+        return self.found[k]
+
+    def _automatic(self, node: Tensor, kind: str) -> str:
+        letter = _AUTOMATIC.get(kind, "v") if kind != "loss" or is_one(node) else "y"
         name = letter if letter == "L" else ""
-        while not name or name in taken:
-            counters[letter] = counters.get(letter, 0) + 1
-            name = f"{letter}{counters[letter]}"
-        taken.add(name)
-        found.append((name, None))
-    return found
-
-
-def _with_rest(scene: Scene, reading: Reading) -> Scene:
-    """The scene with a card that says how many nodes are not drawn."""
-    count = reading.left_out
-    name = (Run(f"… {count:,} more node{'s' if count > 1 else ''}"),)
-    card = Card("more", name, (), (Row("", "not drawn: raise max_nodes=", "note"),), f"{count} nodes left out")
-    edges = [replace(e, source=e.source + 1, target=e.target + 1, symbol=_shifted(e.symbol)) for e in scene.edges]
-    cut = [Edge(0, k + 1, strand="constant") for k in sorted(set(reading.cut))]
-    return Scene(scene.title, (card, *scene.cards), (*cut, *edges), tuple(k + 1 for k in scene.spine))
-
-
-def _shifted(symbol: str) -> str:
-    import re
-
-    return re.sub(r"\bn(\d+)\b", lambda m: f"n{int(m[1]) + 1}", symbol)
+        while not name or name in self.taken:
+            self.counters[letter] = self.counters.get(letter, 0) + 1
+            name = f"{letter}{self.counters[letter]}"
+        self.taken.add(name)
+        return name

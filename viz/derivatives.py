@@ -17,7 +17,7 @@ from symgrad.op import OPS, Op
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor, abstract
 
-__all__ = ["Path", "is_scalar", "local_number", "local_symbol", "recorded_rule", "symbol_of"]
+__all__ = ["Path", "is_one", "is_scalar", "local_number", "local_symbol", "recorded_rule", "symbol_of"]
 
 Path = tuple[tuple[Tensor, int], ...]
 """From a card's op down: each Tensor with the position of the argument that is followed."""
@@ -28,6 +28,11 @@ _FAILURES = (SymgradError, TypeError, ValueError, AttributeError, NotImplemented
 def is_scalar(node: Tensor) -> bool:
     """Whether a node has a value of one element."""
     return isinstance(node.value, np.ndarray) and node.value.size == 1
+
+
+def is_one(node: Tensor) -> bool:
+    """Whether a node has one element, known or not."""
+    return not (node.op is not None and node.op.outputs) and all(isinstance(n, int) and n == 1 for n in node.shape)
 
 
 def _pull(op: Op, position: int, g: Any, y: Any, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from symgrad.errors import GradientError, SymgradError
-from symgrad.graph import Graph
 from symgrad.reverse import adjoints
 from symgrad.shapes import concrete
 from symgrad.tensor import Tensor
-from viz.build import build
+from viz.build import Look, build
+from viz.fold import Folded, keep, nearest, neighbours
+from viz.fold import fold as make_folds
 from viz.picture import Picture
-from viz.reading import read
+from viz.reading import Reading, read
 from viz.render import available
+from viz.subject import Subject, subject
 
 __all__ = ["draw", "draw_backprop", "engines"]
 
 
-def draw_backprop(loss: Tensor, *, max_nodes: int = 200, inline: bool | None = None, theme: str = "light") -> Picture:
+MODES = ("forward", "backward", "both")
+LABELS = ("symbolic", "numeric", "both", "none")
+SHOW = ("value", "grad", "shape", "norm")
+DIRECTIONS = ("right", "down")
+
+
+def draw_backprop(loss: Tensor, **options: Any) -> Picture:
     """Draw how the gradient of a scalar comes about: values forward, gradients backward, local derivatives between.
 
     Every card shows a tensor's value and the gradient of the loss by it; every edge the local derivative as a
@@ -27,12 +36,8 @@ def draw_backprop(loss: Tensor, *, max_nodes: int = 200, inline: bool | None = N
     ----------
     loss : Tensor
         One element, computed from leaves that require gradients.
-    max_nodes : int
-        Over it, the nodes nearest to the loss are drawn, and a card says how many are not.
-    inline : bool, optional
-        Whether short unnamed steps are written into the formula of what reads them, and get no card. By default,
-        where tensors have several elements.
-    theme : {"light", "dark", "print"}
+    **options
+        Those of `draw`, which this is with ``mode="both"``.
 
     Returns
     -------
@@ -57,56 +62,156 @@ def draw_backprop(loss: Tensor, *, max_nodes: int = 200, inline: bool | None = N
     """
     if not isinstance(loss, Tensor):
         raise GradientError(f"draw_backprop: needs a Tensor, got {type(loss).__name__}")
-    if not loss.requires_grad:
-        raise GradientError(
-            "draw_backprop: no leaf below this Tensor requires a gradient; make one with "
-            "sg.tensor(data, requires_grad=True), or use viz.draw"
-        )
-    several = loss.op is not None and loss.op.outputs
-    if several or not concrete(loss.shape) or loss.size != 1:
-        raise GradientError(
-            f"draw_backprop: needs a scalar, got {loss._describe()}; reduce it, for example with .sum() or .mean(), or "
-            "draw it forward with viz.draw"
-        )
-    reading = read([loss], _limit(max_nodes), inline)
-    gradients = adjoints(loss)
-    name = "L" if reading.root is None else reading.names.get(reading.nodes[reading.root].serial, ("L", None))[0]
-    return Picture(build(reading, f"backprop of {name}", gradients), theme)
+    return draw(loss, **{"mode": "both", **options})
 
 
-def draw(x: Tensor | Graph, *, max_nodes: int = 200, inline: bool | None = None, theme: str = "light") -> Picture:
-    """Draw a computation forward: what is computed from what, with values or shapes.
+def draw(
+    x: Any,
+    *inputs: Any,
+    mode: str = "forward",
+    labels: str = "both",
+    show: Sequence[str] = SHOW,
+    fold: Any = None,
+    focus: Any = None,
+    hops: int = 2,
+    path: tuple[Any, Any] | None = None,
+    max_nodes: int = 200,
+    inline: bool | None = None,
+    theme: str = "light",
+    direction: str = "right",
+) -> Picture:
+    """Draw a computation: what is computed from what, with values, gradients or shapes.
 
     Parameters
     ----------
-    x : Tensor or Graph
-        A result, or what `symgrad.trace` returned.
+    x : Tensor, Graph, Module, Derivation or callable
+        A result; what `symgrad.trace` or `symgrad.derive` returned; a model; an update rule of `symgrad.optim.rules`;
+        or any function of Tensors.
+    *inputs : arrays or specs
+        For what takes arguments. A model whose first layer tells the number of features needs none.
+    mode : {"forward", "backward", "both"}
+        Values, gradients, or both. Gradients need a scalar with values.
+    labels : {"symbolic", "numeric", "both", "none"}
+        How the local derivatives on the edges are written.
+    show : sequence of {"value", "grad", "shape", "norm"}
+        The rows of the cards.
+    fold : int, str or sequence of them, optional
+        What is drawn as one card: modules at a depth (1 is the outermost below the model), modules by name (``*`` and
+        ``?`` match anything), ``"repeats"`` (blocks that occur at least three times in a row, as ×N) and ``"chains"``
+        (elementwise ops of one input). 0 folds nothing. By default as much as ``max_nodes`` needs, deepest modules
+        first.
+    focus : Tensor or str, optional
+        Only the neighbourhood of this tensor, or of the one of this name.
+    hops : int
+        How far from ``focus``.
+    path : pair of Tensors or names, optional
+        Only what lies between the two.
     max_nodes : int
-        Over it, the nodes nearest to the result are drawn, and a card says how many are not.
+        Over it, what is nearest to the result is drawn, and a card says how many nodes are not.
     inline : bool, optional
         Whether short unnamed steps are written into the formula of what reads them, and get no card. By default,
         where tensors have several elements.
     theme : {"light", "dark", "print"}
+    direction : {"right", "down"}
 
     Returns
     -------
     Picture
 
+    Raises
+    ------
+    SymgradError
+        For an option that is not known, or a tensor that is not in the graph.
+    GradientError
+        If gradients are asked for and there are none.
+
     Examples
     --------
     >>> import symgrad as sg, viz
+    >>> from symgrad import nn
     >>> viz.draw(sg.trace(lambda x: sg.exp(x).sum(), sg.spec("B")))
     Picture('computation', 2 cards, 1 edge)
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> [viz.plain(card.name) for card in viz.draw(model, fold=1).scene.cards]
+    ['x', '▸ Linear0', 'v2', '▸ Linear2']
     """
-    if isinstance(x, Tensor):
-        return Picture(build(read([x], _limit(max_nodes), inline), "computation", None), theme)
-    if not isinstance(x, Graph):
-        raise SymgradError(f"draw: needs a Tensor or a Graph (see sg.trace), got {type(x).__name__}")
-    kinds = {node.serial: "data" for node in x.inputs}
-    kinds |= {node.node.serial: "data" for node in x.draws}
-    kinds |= {stand_in.serial: "parameter" if leaf.requires_grad else "constant" for leaf, stand_in in x.leaves}
-    roots: list[Any] = [*x.outputs, *(new for _, new in x.assigned)]
-    return Picture(build(read(roots, _limit(max_nodes), inline), "computation", None, kinds), theme)
+    _check("mode", mode, MODES)
+    _check("labels", labels, LABELS)
+    _check("direction", direction, DIRECTIONS)
+    for word in show:
+        _check("show", word, SHOW)
+    if not isinstance(max_nodes, int) or max_nodes < 1:
+        raise SymgradError(f"viz: max_nodes must be a positive integer, got {max_nodes!r}")
+    what = subject(x, inputs)
+    grads = _gradients(what, mode)
+    reading = read(what.roots, inline)
+    folded = _shown(reading, make_folds(reading, fold, max_nodes), focus, hops, path, max_nodes)
+    title = what.title
+    if mode != "forward" and reading.root is not None:
+        title = f"backprop of {reading.names.get(reading.nodes[reading.root].serial, ('L', None))[0]}"
+    look = Look(mode, labels, frozenset(show), grads, what.kinds, what.notes if mode != "forward" else {})
+    return Picture(build(reading, folded, title, look), theme, direction)
+
+
+def _check(option: str, given: Any, known: Sequence[str]) -> None:
+    if given not in known:
+        raise SymgradError(f"viz: {option}={given!r} is not known; it is one of {', '.join(known)}")
+
+
+def _gradients(what: Subject, mode: str) -> Any:
+    """The gradient of the one root by every node; None where none is asked for or only formulas are known."""
+    if mode == "forward" or what.notes:
+        return None
+    (loss, *more) = what.roots
+    if more or not concrete(loss.shape) or (loss.op is not None and loss.op.outputs) or loss.size != 1:
+        shown = f"{len(what.roots)} results" if more else loss._describe()
+        raise GradientError(
+            f"draw_backprop: needs a scalar, got {shown}; reduce it, for example with .sum() or .mean(), or "
+            "draw it forward with viz.draw"
+        )
+    if not loss.requires_grad:
+        raise GradientError(
+            "draw_backprop: no leaf below this Tensor requires a gradient; make one with "
+            "sg.tensor(data, requires_grad=True), or use viz.draw"
+        )
+    if loss.value is None:
+        raise GradientError("draw_backprop: nothing here has a value; give the inputs: viz.draw(f, X, mode='both')")
+    return adjoints(loss)
+
+
+def _shown(reading: Reading, folded: Folded, focus: Any, hops: int, path: tuple[Any, Any] | None, limit: int) -> Folded:
+    """What is left of it by focus, path and the limit."""
+    every = len(folded.units)
+    below, above = neighbours(reading, folded)
+    if focus is not None:
+        both = [[*a, *b] for a, b in zip(below, above, strict=True)]
+        return keep(folded, nearest([_find(reading, folded, focus)], both, limit, hops))
+    if path is not None:
+        start, end = (_find(reading, folded, each) for each in path)
+        between = nearest([start], above, every) & nearest([end], below, every)
+        if not between:
+            raise SymgradError("viz: path=(a, b): no path leads from the first tensor to the second")
+        return keep(folded, between)
+    if every <= limit:
+        return folded
+    roots = dict.fromkeys(folded.of[r] for r in reading.roots)
+    return keep(folded, nearest(roots, below, max(limit - 1, 1)))
+
+
+def _find(reading: Reading, folded: Folded, what: Any) -> int:
+    """The card of a Tensor, or of a name."""
+    if isinstance(what, Tensor):
+        serial = reading.base.get(what.serial)
+    else:
+        serial = next((s for s, (name, _) in reading.names.items() if name == what), None)
+    for k, node in enumerate(reading.nodes):
+        if node.serial == serial:
+            return folded.of[k]
+    for j, unit in enumerate(folded.units):
+        if unit.title == what:
+            return j
+    named = sorted({name for name, _ in reading.names.values()})[:12]
+    raise SymgradError(f"viz: {what!r} has no card in this picture; there are {', '.join(named) or 'no names'}")
 
 
 def engines() -> dict[str, str | None]:
@@ -125,9 +230,3 @@ def engines() -> dict[str, str | None]:
     ['dot', 'matplotlib', 'pygraphviz', 'resvg_py']
     """
     return available()
-
-
-def _limit(max_nodes: int) -> int:
-    if not isinstance(max_nodes, int) or max_nodes < 1:
-        raise SymgradError(f"viz: max_nodes must be a positive integer, got {max_nodes!r}")
-    return max_nodes

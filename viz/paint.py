@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from viz.layout import Box, Layout, Point
 from viz.measure import (
+    FRAME_TITLE,
     HEADER,
     LABEL,
     PAD,
@@ -18,7 +19,7 @@ from viz.measure import (
     row_height,
     text_width,  # fmt: skip
 )
-from viz.scene import Card, Edge, Label, Row, Run, Scene, Text, plain
+from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, Text, plain
 from viz.theme import Theme
 
 __all__ = ["Curve", "Group", "Panel", "Polygon", "Shape", "Words", "paint"]
@@ -85,8 +86,12 @@ Shape = Panel | Curve | Polygon | Words
 
 
 def paint(scene: Scene, layout: Layout, theme: Theme) -> list[Group]:
-    """All groups, edges first."""
+    """All groups: frames, edges, cards."""
     groups = [
+        Group(f"f{k}", frame.title, tuple(_frame(frame, layout.frames[k], theme)))
+        for k, frame in enumerate(scene.frames)
+    ]
+    groups += [
         Group(f"e{j}", _spoken(scene, edge), tuple(_edge(edge, layout.curves[j], layout.labels[j], theme)))
         for j, edge in enumerate(scene.edges)
     ]
@@ -106,18 +111,29 @@ def _spoken(scene: Scene, edge: Edge) -> str:
     return f"{plain(edge.label.top)}/{plain(edge.label.bottom)}{plain(edge.label.tail)}"
 
 
-# Cards
+# Frames and cards
+
+
+def _frame(frame: Frame, box: Box, theme: Theme) -> Iterator[Shape]:
+    left, top = box.x - box.width / 2, box.y - box.height / 2
+    yield Panel(left, top, box.width, box.height, theme.frame, theme.rule, 10)
+    title = (Run(frame.title, bold=True),)
+    yield Words(left + PAD, top + FRAME_TITLE + 1, title, WORD + 1, theme.text, theme.muted)
 
 
 def _card(card: Card, box: Box, theme: Theme) -> Iterator[Shape]:
     ink = theme.ink(card.kind)
     left, top = box.x - box.width / 2, box.y - box.height / 2
+    for k in range(min(card.count - 1, 2), 0, -1):  # a repeat looks like a stack
+        yield Panel(left + 3 * k, top - 3 * k, box.width, box.height, theme.card, ink.line, 8)
     yield Panel(left, top, box.width, box.height, theme.card, None, 8)
     header = HEADER if card.rows else box.height
     yield Panel(left, top, box.width, header, ink.fill, None, 8, open_below=bool(card.rows))
     if card.rows:
         yield _line(left, top + HEADER, left + box.width, top + HEADER, ink.line, 1.0)
     yield replace(Panel(left, top, box.width, box.height, "none", ink.line, 8), dashed=ink.dashed)
+    if ink.double:
+        yield Panel(left - 3, top - 3, box.width + 6, box.height + 6, "none", ink.line, 11)
     title = tuple(replace(run, bold=True) for run in card.name)
     if card.formula:
         title += (Run(" = ", muted=True), *(replace(run, muted=True) for run in card.formula))
@@ -132,7 +148,7 @@ def _row(row: Row, left: float, right: float, y: float, theme: Theme) -> Iterato
     colour = theme.role(row.role)
     if row.word:
         yield Words(left, y, (Run(row.word),), WORD, colour, colour)
-    text = (Run(row.text, bold=row.role != "note"),)
+    text = row.runs or (Run(row.text, bold=row.role != "note"),)
     yield Words(right, y, text, ROW if row.word else WORD, colour, colour, "end")
 
 
@@ -145,17 +161,20 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float)
 
 
 def _edge(edge: Edge, points: tuple[Point, ...], box: Box, theme: Theme) -> Iterator[Shape]:
-    colour = theme.strand(edge.strand)
+    colour = theme.statistic.line if edge.heavy else theme.strand(edge.strand)
+    width = 2.6 if edge.heavy else 1.3
     if edge.strand == "twin":
-        yield from _arrow(_offset(points, _GAP), colour, False)
+        yield from _arrow(_offset(points, _GAP), colour, False, width)
         yield from _arrow(tuple(reversed(_offset(points, -_GAP))), theme.grad, False)
+    elif edge.strand == "backward":
+        yield from _arrow(tuple(reversed(points)), colour, False, width)
     else:
-        yield from _arrow(points, colour, edge.strand == "constant")
+        yield from _arrow(points, colour, edge.strand == "constant", width)
     if edge.label is not None:
         yield from _label(edge.label, box, theme)
 
 
-def _arrow(points: tuple[Point, ...], colour: str, dashed: bool) -> Iterator[Shape]:
+def _arrow(points: tuple[Point, ...], colour: str, dashed: bool, width: float = 1.3) -> Iterator[Shape]:
     """A curve that ends in a head."""
     tip = points[-1]
     back = next((p for p in reversed(points[:-1]) if math.dist(p, tip) > 0.5), None)
@@ -163,8 +182,9 @@ def _arrow(points: tuple[Point, ...], colour: str, dashed: bool) -> Iterator[Sha
         return
     ux, uy = (tip[0] - back[0]) / math.dist(back, tip), (tip[1] - back[1]) / math.dist(back, tip)
     base = (tip[0] - _HEAD * ux, tip[1] - _HEAD * uy)
-    yield Curve((*points[:-1], (base[0] + ux, base[1] + uy)), colour, dashed=dashed)
-    wing = (-uy * _WIDE, ux * _WIDE)
+    yield Curve((*points[:-1], (base[0] + ux, base[1] + uy)), colour, width, dashed)
+    wide = _WIDE + (width - 1.3) / 2
+    wing = (-uy * wide, ux * wide)
     corners = (tip, (base[0] + wing[0], base[1] + wing[1]), (base[0] - wing[0], base[1] - wing[1]))
     yield Polygon(corners, colour)
 
@@ -181,10 +201,10 @@ def _offset(points: tuple[Point, ...], distance: float) -> tuple[Point, ...]:
 
 
 def _label(label: Label, box: Box, theme: Theme) -> Iterator[Shape]:
-    """The fraction and its tail, above the strand."""
+    """The fraction and its tail."""
     rule = fraction_width(label)
     total = rule + text_width(label.tail, LABEL)
-    left, middle = box.x - total / 2, box.y - 19.0
+    left, middle = box.x - total / 2, box.y
     yield _line(left, middle, left + rule, middle, theme.text, 0.9)
     style = {"size": LABEL, "colour": theme.text, "muted": theme.muted}
     yield Words(left + rule / 2, middle - 3.6, label.top, anchor="middle", **style)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from viz.render import plain_layout, to_png, write_atomically
 from viz.scene import Scene, plain
 from viz.svg import svg_source
 from viz.theme import THEMES, Theme
+from viz.wrapping import wrapped
 
 __all__ = ["Picture"]
 
@@ -45,11 +46,12 @@ class Picture:
     '<svg'
     """
 
-    def __init__(self, scene: Scene, theme: str = "light") -> None:
+    def __init__(self, scene: Scene, theme: str = "light", direction: str = "right") -> None:
         if theme not in THEMES:
             raise SymgradError(f"viz: theme {theme!r} is not known; the themes are {', '.join(sorted(THEMES))}")
         self.scene = scene
         self.theme: Theme = THEMES[theme]
+        self.direction = direction
 
     @cached_property
     def dot(self) -> str:
@@ -58,7 +60,9 @@ class Picture:
 
     @cached_property
     def _layout(self) -> Layout:
-        return place(self.scene, plain_layout)
+        down = self.direction == "down"
+        layout = place(self.scene, plain_layout, down)
+        return layout if down else wrapped(self.scene, layout)
 
     @cached_property
     def svg(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.tensor import Tensor, check_fresh, reachable
+from viz.subject import scopes_of
 
 __all__ = ["Link", "Reading", "arguments", "is_literal", "read"]
 
@@ -42,9 +43,13 @@ class Reading:
     by_serial: dict[int, Tensor] = field(default_factory=dict)
     inlined: dict[int, int] = field(default_factory=dict)  # serials written into formulas, with their numbers of ops
     links: list[Link] = field(default_factory=list)
-    cut: list[int] = field(default_factory=list)  # cards with inputs that are left out
-    root: int | None = None
-    left_out: int = 0
+    roots: list[int] = field(default_factory=list)  # cards of what is drawn
+    scopes: dict[int, tuple[str, ...]] = field(default_factory=dict)  # modules around a node, by serial
+
+    @property
+    def root(self) -> int | None:
+        """The one card that all leads to, if there is one."""
+        return self.roots[0] if len(self.roots) == 1 else None
 
 
 def is_literal(node: Tensor) -> bool:
@@ -82,33 +87,28 @@ def _collect(order: list[Tensor], reading: Reading) -> None:
         base[node.serial] = base[base[node.serial]]
 
 
-def read(roots: Iterable[Tensor], limit: int, inline: bool | None = None) -> Reading:
-    """The cards below the roots; over the limit, those nearest to the roots.
+def read(roots: Iterable[Tensor], inline: bool | None = None) -> Reading:
+    """The cards below the roots.
 
     ``inline`` writes short unnamed steps into the formula of what reads them; by default where
     tensors have several elements.
     """
     roots = list(roots)
     order = reachable(roots)
-    reading = Reading(by_serial={node.serial: node for node in order})
+    reading = Reading(by_serial={node.serial: node for node in order}, scopes=scopes_of(order))
     _collect(order, reading)
     bases = list(dict.fromkeys(reading.base[root.serial] for root in roots))
     if inline if inline is not None else any(_is_large(node) for node in order):
         _inline(order, reading, set(bases))
     cards = [s for s, b in reading.base.items() if s == b and s not in reading.inlined]
     cards = [s for s in cards if s in bases or not is_literal(reading.by_serial[s])]
-    kept = _nearest(bases, reading, limit) if len(cards) > limit else set(cards)
-    reading.left_out = len(cards) - len(kept)
-    reading.nodes = [reading.by_serial[s] for s in cards if s in kept]
+    reading.nodes = [reading.by_serial[s] for s in cards]
     place = {node.serial: k for k, node in enumerate(reading.nodes)}
-    reading.root = place[bases[0]] if len(bases) == 1 else None
+    reading.roots = [place[s] for s in bases]
     for target, node in enumerate(reading.nodes):
         for position, (below, path) in enumerate(arguments(node, reading)):
-            if below in place:
-                flows = all(_flows(step, k) for step, k in path)
-                reading.links.append(Link(place[below], target, position, path, flows))
-            else:
-                reading.cut.append(target)
+            flows = all(_flows(step, k) for step, k in path)
+            reading.links.append(Link(place[below], target, position, path, flows))
     return reading
 
 
@@ -142,7 +142,10 @@ def _inline(order: list[Tensor], reading: Reading, bases: set[int]) -> None:
         serial = node.serial
         if serial in bases or reading.base[serial] != serial or serial in reading.names:
             continue
-        if len(readers.get(serial, ())) == 1 and _is_short(node) and _takes(readers[serial][0]):
+        (reader, *more) = readers.get(serial, (None,))
+        if reader is None or more or reading.scopes.get(serial, ()) != reading.scopes.get(reader.serial, ()):
+            continue
+        if _is_short(node) and _takes(reader):
             below = [reading.inlined.get(reading.base[x.serial], 0) for x in node.inputs]
             reduces = node.op is not None and node.op.indices in _REDUCTIONS
             if sum(below) < _OPS and not (reduces and any(below)):
@@ -171,15 +174,3 @@ def _flows(node: Tensor, position: int) -> bool:
     if rule is None or rule == () or not node.inputs[position].requires_grad:
         return False
     return not isinstance(rule, tuple) or (position < len(rule) and rule[position] is not None)
-
-
-def _nearest(bases: list[int], reading: Reading, limit: int) -> set[int]:
-    """The cards fewest steps below the roots, breadth first."""
-    kept = dict.fromkeys(bases)
-    queue = list(kept)
-    for serial in queue:
-        for below, _ in arguments(reading.by_serial[serial], reading):
-            if below not in kept and len(kept) < limit - 1:
-                kept[below] = None
-                queue.append(below)
-    return set(kept)

@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Card", "Edge", "Label", "Row", "Run", "Scene", "Text", "plain"]
+__all__ = ["Card", "Edge", "Frame", "Label", "Row", "Run", "Scene", "Text", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,23 @@ def plain(text: Text) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a card: a word at the left, a text at the right; the role (value, grad, note) decides the colour."""
+    """One line of a card: a word at the left, a text at the right; the role (value, grad, note) decides the colour.
+
+    ``runs`` is the text in styles, where plain characters do not do.
+    """
 
     word: str
     text: str
     role: str
+    runs: Text = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One tensor: its kind (parameter, data, constant, loss, intermediate, more), title and rows.
+    """One tensor, or many folded into one: its kind (see ``viz.theme.KINDS``), title and rows.
 
-    ``value`` and ``grad`` are the unrounded numbers where the tensor has one element.
+    ``value`` and ``grad`` are the unrounded numbers where the tensor has one element; ``count`` how often a
+    folded block occurs.
     """
 
     kind: str
@@ -62,6 +67,7 @@ class Card:
     full: str = ""
     value: float | None = None
     grad: float | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,8 @@ class Label:
 class Edge:
     """One dependency, from the card that is read to the card that reads it.
 
-    ``strand`` is twin (value there, gradient back), forward (value only) or constant (dashed).
+    ``strand`` is twin (value there, gradient back), forward (value only), backward (gradient only) or constant
+    (dashed); ``heavy`` marks what enters a module that couples samples.
     ``position`` is the argument's place; ``symbol`` the local derivative as a formula in ``n0``, ``n1``...
     (the cards by number), ``number`` its value at the cards' values.
     """
@@ -89,16 +96,27 @@ class Edge:
     label: Label | None = None
     symbol: str = ""
     number: float | None = None
+    heavy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An open module: its title, the cards inside (those of inner frames too), and the frame around it."""
+
+    title: str
+    cards: tuple[int, ...]
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Cards, inputs before consumers; edges; and the cards of the longest data path."""
+    """Cards, inputs before consumers; edges; the cards of the longest data path; and frames around cards."""
 
     title: str
     cards: tuple[Card, ...] = ()
     edges: tuple[Edge, ...] = ()
     spine: tuple[int, ...] = ()
+    frames: tuple[Frame, ...] = ()
 
     def to_json(self) -> str:
         """The scene as JSON; numbers that JSON lacks stand as text.
@@ -106,7 +124,7 @@ class Scene:
         Examples
         --------
         >>> Scene("nothing").to_json()
-        '{"cards": [], "edges": [], "spine": [], "title": "nothing"}'
+        '{"cards": [], "edges": [], "frames": [], "spine": [], "title": "nothing"}'
         """
         return json.dumps(_finite(asdict(self)), ensure_ascii=False, allow_nan=False, sort_keys=True)
 

@@ -17,10 +17,10 @@ from viz.scene import Row, Run, Text, plain
 __all__ = ["exact", "grad_row", "literal_text", "printed", "value_rows"]
 
 
-def value_rows(node: Tensor) -> list[Row]:
-    """The value of one element or a few, or shape and norm."""
+def value_rows(node: Tensor, abstract: bool = False) -> list[Row]:
+    """The value of one element or a few, or shape and norm; if ``abstract``, the shape alone."""
     value = node.value
-    if not isinstance(value, np.ndarray):
+    if abstract or not isinstance(value, np.ndarray):
         shape = sizes(node.shape) if node.op is None or not node.op.outputs else "several"
         return [Row("shape", shape, "note")]
     if value.size == 1:

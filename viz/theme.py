@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["KINDS", "THEMES", "Ink", "Theme"]
 
-KINDS = ("parameter", "data", "constant", "loss", "intermediate", "more")
+KINDS = ("parameter", "data", "constant", "loss", "intermediate", "statistic", "module", "more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Ink:
     line: str
     fill: str
     dashed: bool = False
+    double: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Theme:
     constant: Ink
     loss: Ink
     intermediate: Ink
+    statistic: Ink
+    module: Ink
     more: Ink
+    frame: str
     font: str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
     def ink(self, kind: str) -> Ink:
@@ -49,7 +53,7 @@ class Theme:
 
     def strand(self, strand: str) -> str:
         """The colour of the value strand of an edge."""
-        return self.muted if strand == "constant" else self.value
+        return {"constant": self.muted, "backward": self.grad}.get(strand, self.value)
 
 
 THEMES = {
@@ -58,21 +62,27 @@ THEMES = {
         value="#0072B2", grad="#D55E00",
         parameter=Ink("#009E73", "#DFF3EA"), data=Ink("#8A97A6", "#EEF2F6"),
         constant=Ink("#B0B8C1", "#F7F7F7"), loss=Ink("#B7791F", "#FDF0D5"),
-        intermediate=Ink("#5A6877", "#FFFFFF"), more=Ink("#B0B8C1", "#FAFBFC", dashed=True),
+        intermediate=Ink("#5A6877", "#FFFFFF"),
+        statistic=Ink("#A23B7A", "#F7E6F1", double=True), module=Ink("#5A6877", "#EDF0F3"),
+        frame="#FAFBFC", more=Ink("#B0B8C1", "#FAFBFC", dashed=True),
     ),
     "dark": Theme(
         "dark", paper="#12171D", card="#1A2129", text="#E6EBF0", muted="#9AA7B4", rule="#3A4653",
         value="#56B4E9", grad="#F0883E",
         parameter=Ink("#2DBE93", "#12372C"), data=Ink("#8A97A6", "#26303A"),
         constant=Ink("#66727F", "#1F262E"), loss=Ink("#E0A83F", "#3B2F14"),
-        intermediate=Ink("#8795A3", "#1A2129"), more=Ink("#66727F", "#161C22", dashed=True),
+        intermediate=Ink("#8795A3", "#1A2129"),
+        statistic=Ink("#E07DB8", "#3A1F30", double=True), module=Ink("#8795A3", "#27313B"),
+        frame="#151B22", more=Ink("#66727F", "#161C22", dashed=True),
     ),
     "print": Theme(
         "print", paper="#FFFFFF", card="#FFFFFF", text="#000000", muted="#444444", rule="#999999",
         value="#004B76", grad="#9C4500",
         parameter=Ink("#006B4E", "#EFEFEF"), data=Ink("#555555", "#F6F6F6"),
         constant=Ink("#777777", "#FFFFFF"), loss=Ink("#000000", "#E4E4E4"),
-        intermediate=Ink("#333333", "#FFFFFF"), more=Ink("#777777", "#FFFFFF", dashed=True),
+        intermediate=Ink("#333333", "#FFFFFF"),
+        statistic=Ink("#7A2459", "#EFE6EC", double=True), module=Ink("#333333", "#E8E8E8"),
+        frame="#FAFAFA", more=Ink("#777777", "#FFFFFF", dashed=True),
     ),
 }  # fmt: skip
 """light, dark, and print (dark inks on white)."""

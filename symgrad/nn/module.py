@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from symgrad.context import RUN, Run, no_grad, run, scope
 from symgrad.errors import DTypeError, SymgradError
 from symgrad.nn.parameter import Slot, State
-from symgrad.tensor import SCALARS, Meta, Tensor, array_like, tensor
+from symgrad.tensor import SCALARS, Meta, Tensor, array_like, next_serial, tensor
 from symgrad.trees import flatten
 
 __all__ = ["Layer", "Module"]
@@ -66,8 +66,13 @@ class Module:
         """Run ``forward``, marked as a scope of the graph."""
         if not self._ready:
             self._draw()
-        with scope(self._shown.rpartition(".")[2] or type(self).__name__):
-            return self.forward(*map(self._taken, args), **{name: self._taken(x) for name, x in options.items()})
+        own, first = self._shown.rpartition(".")[2] or type(self).__name__, next_serial()
+        with scope(own):
+            y = self.forward(*map(self._taken, args), **{name: self._taken(x) for name, x in options.items()})
+        if isinstance(y, Tensor) and y.op is not None and y.value is not None and y.serial > first:
+            y.meta = y.meta or Meta()
+            y.meta.spans += ((first, own),)
+        return y
 
     def _taken(self, x: Any) -> Any:
         """An argument as ``forward`` gets it."""

@@ -98,7 +98,10 @@ def test_the_spine_is_straight_and_nothing_overlaps(neuron, network):
     for loss in (neuron, network):
         picture = viz.draw_backprop(loss)
         layout, scene = picture._layout, picture.scene
-        assert len({round(layout.cards[k].y) for k in scene.spine}) == 1
+        heights = [round(layout.cards[k].y) for k in scene.spine]
+        lines = [a for a, b in zip([None, *heights], heights, strict=False) if a != b]
+        assert len(lines) == len(set(heights)) <= 2  # straight on each line of the picture
+        assert layout.width < 4000
         boxes = [*layout.cards, *(b for b, e in zip(layout.labels, scene.edges, strict=True) if e.label)]
         for k, a in enumerate(boxes):
             for b in boxes[:k]:
@@ -114,7 +117,7 @@ def test_a_long_chain_is_cut_and_says_so():
     y = sg.tensor(0.5, name="x", requires_grad=True)
     for _ in range(10_000):
         y = sg.sin(y)
-    picture = viz.draw_backprop(y, max_nodes=30)
+    picture = viz.draw_backprop(y, max_nodes=30, fold=0)
     assert len(picture.scene.cards) == 30
     assert viz.plain(picture.scene.cards[0].name) == "… 9,972 more nodes"
     assert "9,972 more" in picture.svg
