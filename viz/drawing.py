@@ -133,7 +133,7 @@ def draw(
     Picture('computation', 2 cards, 1 edge)
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> [viz.plain(card.name) for card in viz.draw(model, fold=1).scene.cards]
-    ['x', '▸ Linear0', 'v2', '▸ Linear2']
+    ['x', '▸ Linear0', 'v1', '▸ Linear2']
     """
     _check("mode", mode, MODES)
     _check("labels", labels, LABELS)

@@ -135,12 +135,27 @@ class _Folder:
 
     def _home(self, leaf: int, inside: dict[int, int]) -> int | None:
         """The block that holds a leaf: the one folded block (or, at last, the one op) that reads it."""
-        node = self.nodes[leaf]
         homes = {inside[r] for r in self.readers[leaf]}
-        if len(homes) != 1 or not (node.requires_grad or node.name is None or "." in node.name):
-            return None  # what the user made and named stays in sight
+        if len(homes) != 1 or not self._is_small(leaf):
+            return None
         (home,) = homes
-        return home if self.blocks[home].folded or self.absorbs else None
+        block = self.blocks[home]
+        if not block.folded and not self.absorbs:
+            return None
+        start = leaf in self.reads[block.members[0]]  # what would be left without any input keeps this one
+        return (
+            None
+            if start and all(self._is_inner(x, home, inside) for m in block.members for x in self.reads[m])
+            else home
+        )
+
+    def _is_inner(self, k: int, home: int, inside: dict[int, int]) -> bool:
+        return inside.get(k) == home or self._is_small(k)
+
+    def _is_small(self, leaf: int) -> bool:
+        """Whether a leaf belongs to its reader; what the user made and named stays in sight."""
+        node = self.nodes[leaf]
+        return node.op is None and (bool(node.requires_grad) or node.name is None or "." in node.name)
 
     # Joining
 
