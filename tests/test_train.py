@@ -11,7 +11,13 @@ import pytest
 
 import symgrad as sg
 from symgrad import data, losses, nn, optim
-from symgrad.train import Callback, History, Trainer, accuracy
+from symgrad.train import (
+    Callback,
+    History,
+    LearningRateLogger,
+    Trainer,
+    accuracy,
+)
 
 CROSS = losses.cross_entropy
 
@@ -240,7 +246,7 @@ def test_a_callback_can_stop(when):
 
     t = trainer(callbacks=[Stop()])
     history = t.fit(blobs(), epochs=9)
-    assert (t.step, len(history)) == ((8, 1) if when == "step" else (10, 2))
+    assert (t.step, len(history)) == ((8, 2) if when == "step" else (10, 2))
     assert not history.interrupted
 
 
@@ -259,7 +265,7 @@ def test_ctrl_c_ends_after_the_running_step(compiled):
     t = trainer(callbacks=[Interrupt()], compiled=compiled)
     history = t.fit(blobs(), epochs=5)
     assert history.interrupted
-    assert (t.step, history["epoch"]) == (7, [1])
+    assert (t.step, history["epoch"], history["step"]) == (7, [1, 2], [5, 7])  # the epoch that was cut has its row
     assert signal.getsignal(signal.SIGINT) is before
     assert np.isfinite(t.predict(blobs().X)).all()
 
@@ -297,6 +303,89 @@ def test_a_loss_that_is_not_finite_names_the_minibatch():
     t = trainer(loss=broken, compiled=False)
     with pytest.raises(sg.AnomalyError, match=r"loss is nan in epoch 2, minibatch 3 \(step 7\)"):
         t.fit(blobs(), epochs=3)
+
+
+def outlier(value, row=40):
+    """Data of which one example is too large."""
+    X = blobs().X.copy()
+    X[row] = value
+    order = [k for k in range(15) for rows in [list(data.batches(70, 16, seed=0, epoch=k // 5))[k % 5]] if row in rows]
+    return data.Dataset(X, blobs().X[:, :3]), order[0]
+
+
+def linear(compiled, **options):
+    model = nn.Sequential(nn.Linear(4, 3))
+    return Trainer(
+        model, **{"loss": losses.mse, "optimizer": optim.Adam, "batch_size": 16} | options, compiled=compiled
+    )
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_loss_that_is_not_finite_leaves_the_state_before_it_and_names_the_first_node(compiled, watched):
+    train, at = outlier(1e200)
+    callbacks = [LearningRateLogger()] if watched else []
+    t = linear(compiled, callbacks=callbacks)
+    with pytest.raises(
+        sg.AnomalyError, match=rf"loss is inf in epoch 1, minibatch {at + 1} \(step {at}\): multiply: prod"
+    ):
+        t.fit(train, epochs=2)
+
+    class Stop(Callback):
+        def on_step_end(self, trainer, loss):
+            if trainer.step == at:
+                trainer.stop()
+
+    sound = linear(compiled, callbacks=[Stop()])
+    if at:
+        sound.fit(train, epochs=2)
+    same(t.model.state_dict(), sound.model.state_dict())
+    same(t.optimizer.state_dict(), sound.optimizer.state_dict())
+    assert (t.epoch, t.batch, t.step) == (0, at, at)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("at", [3, 4])
+def test_parameters_that_are_not_finite_are_found_where_they_became_so(compiled, at):
+    """The loss of step `at` is finite, but its update is not: the state before it is kept."""
+    schedule = lambda k: 0.01 if k < at else np.inf  # noqa: E731
+    t = linear(compiled, schedule=schedule)
+    found = "loss is nan after" if at == 3 else "the parameters are not finite after"
+    with np.errstate(all="ignore"), pytest.raises(sg.AnomalyError, match=rf"{found} epoch 1, minibatch {at + 1}"):
+        t.fit(outlier(1.0)[0], epochs=3)
+    sound = linear(compiled, schedule=schedule)
+    sound.callbacks = []
+    watch = sound._watch
+    sound._watch = lambda loss: (watch(loss), sound.stop() if sound.step == at else None)
+    sound.fit(outlier(1.0)[0], epochs=3)
+    same(t.model.state_dict(), sound.model.state_dict())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_error_inside_a_step_leaves_the_last_sound_state(compiled):
+    random = np.random.default_rng(0)
+    train = data.Dataset(random.standard_normal((70, 4)), np.where(np.arange(70) == 33, 5, np.arange(70) % 3))
+    at = next(k for k, rows in enumerate(data.batches(70, 16, seed=0, epoch=0)) if 33 in rows)
+    t, sound = trainer(compiled=compiled), trainer(compiled=compiled)
+    with pytest.raises(sg.SymgradError, match=r"failed: .*5"):
+        t.fit(train, epochs=2)
+    watch = sound._watch
+    sound._watch = lambda loss: (watch(loss), sound.stop() if sound.step == at else None)
+    good = data.Dataset(train.X, np.where(train.y == 5, 0, train.y))
+    sound.fit(good, epochs=2)
+    assert t.step == at
+    same(t.optimizer.state_dict(), sound.optimizer.state_dict())
+    weights = {name: a for name, a in t.model.state_dict().items() if "running" not in name}
+    same(weights, {name: sound.model.state_dict()[name] for name in weights})
+
+
+def test_validation_is_compiled():
+    t = trainer()
+    t.fit(blobs(), blobs(seed=1), epochs=3)
+    assert t._forward.report() == "1 plan(s), 0 eager call(s)"
+    assert t.history["val_loss"][-1] == pytest.approx(
+        CROSS(t._paused[0] and t.predict(blobs(seed=1).X), blobs(seed=1).y), rel=0.5
+    )
 
 
 X, Y = blobs().X, blobs().y

@@ -1,8 +1,20 @@
-"""Training: the loop, its history and its callbacks."""
+"""Training: the loop, its history, its callbacks, and checkpoints."""
 
-from symgrad.train.callbacks import Callback
+from symgrad.train.callbacks import Callback, EarlyStopping, HistoryWriter, LearningRateLogger, TensorBoard
+from symgrad.train.checkpoint import Checkpoint
 from symgrad.train.history import History
-from symgrad.train.metrics import accuracy
+from symgrad.train.metrics import accuracy, from_sklearn
 from symgrad.train.trainer import Trainer
 
-__all__ = ["Callback", "History", "Trainer", "accuracy"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "History",
+    "HistoryWriter",
+    "LearningRateLogger",
+    "TensorBoard",
+    "Trainer",
+    "accuracy",
+    "from_sklearn",
+]

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from functools import partial
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.context import no_grad, run
+from symgrad.context import Run, generator, no_grad, run
 from symgrad.data import Dataset, batches
 from symgrad.data.checks import whole_number
 from symgrad.errors import AnomalyError, SymgradError
-from symgrad.nn import BatchNorm1d, Module, population_statistics
+from symgrad.nn import Module, population_statistics
 from symgrad.optim import Optimizer
 from symgrad.plan import Compiled, Plan, compile
 from symgrad.tensor import Tensor, tensor
 from symgrad.train.callbacks import Callback
 from symgrad.train.history import History
+from symgrad.train.metrics import as_metrics
 from symgrad.train.progress import interruptible, progress_bar
+from symgrad.train.soundness import first_bad_node, is_sound
+from symgrad.train.state import Snapshot, capture, fingerprint, restore
 
 __all__ = ["Trainer"]
+
+_log = logging.getLogger("symgrad")
 
 
 class Trainer:
@@ -39,9 +43,14 @@ class Trainer:
         not drawn before are drawn from `seed`.
     schedule : callable, optional
         The learning rate as a function of the step (or epoch) from 0, see `optim.schedules`.
-    metrics : sequence of callables
-        ``metric(outputs, y) -> float`` on arrays; its name is the column's.
+    regularizers : sequence of callables
+        Each a penalty of the model that is added to the loss, see `symgrad.regularizers`.
+    metrics : sequence of callables or names
+        ``metric(outputs, y) -> float`` on arrays; its name is the column's. A name such as "accuracy" or
+        "f1_score" stands for scikit-learn's metric, see `symgrad.train.metrics`.
     callbacks : sequence of Callback
+    transform : callable, or sequence of callables
+        What is done to every minibatch: ``transform(X, y, random) -> (X, y)`` on arrays, see `symgrad.data.augment`.
     seed : int
         Decides the order of the examples and all random draws.
     batch_size : int
@@ -52,15 +61,17 @@ class Trainer:
     ----------
     history : History
     epoch, step : int
-        How many were done. A second `fit` goes on where the first ended.
+        How many were done; `batch` is how many minibatches of an epoch that was cut short were. A second `fit`
+        goes on exactly where the first ended: with the parameters and running averages of its last step, even where
+        the model was given its best or its population's afterwards (unless you changed them in between).
 
     Examples
     --------
     >>> from symgrad import data, losses, nn, optim
-    >>> from symgrad.train import Trainer, accuracy
+    >>> from symgrad.train import Trainer
     >>> train, held_out = data.digits().split((0.8, 0.2))
     >>> model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    >>> trainer = Trainer(model, loss=losses.cross_entropy, optimizer=optim.Adam, metrics=[accuracy])
+    >>> trainer = Trainer(model, loss=losses.cross_entropy, optimizer=optim.Adam, metrics=["accuracy"])
     >>> trainer.fit(train, held_out, epochs=10)["val_accuracy"][-1] > 0.8
     True
     """
@@ -72,8 +83,10 @@ class Trainer:
         loss: Callable[..., Any],
         optimizer: Optimizer | Callable[..., Optimizer],
         schedule: Callable[[int], Any] | None = None,
-        metrics: Sequence[Callable[..., float]] = (),
+        regularizers: Sequence[Callable[..., Any]] = (),
+        metrics: Sequence[Any] = (),
         callbacks: Sequence[Callback] = (),
+        transform: Any = (),
         seed: int = 0,
         batch_size: int = 64,
         compiled: bool = True,
@@ -83,23 +96,32 @@ class Trainer:
         ready = isinstance(optimizer, Optimizer)
         _expect(ready or callable(optimizer), "optimizer", optimizer, "an Optimizer, or what makes one: optim.Adam")
         _expect(schedule is None or callable(schedule), "schedule", schedule, "a function, see optim.schedules")
-        functions = isinstance(metrics, Sequence) and all(map(callable, metrics))
-        _expect(functions, "metrics", metrics, "a list of functions such as [symgrad.train.accuracy]")
+        penalties = isinstance(regularizers, Sequence) and all(map(callable, regularizers))
+        _expect(penalties, "regularizers", regularizers, "a list such as [regularizers.L2(1e-4)]")
         watchers = isinstance(callbacks, Sequence) and all(isinstance(c, Callback) for c in callbacks)
         _expect(watchers, "callbacks", callbacks, "a list of objects of the class symgrad.train.Callback")
+        transforms = [transform] if callable(transform) else transform
+        functions = isinstance(transforms, Sequence) and all(map(callable, transforms))
+        _expect(functions, "transform", transform, "a function (X, y, random) -> (X, y), or a list of them")
         self.model, self.loss, self.schedule = model, loss, schedule
-        self.metrics = {_name(m): m for m in metrics}
-        self.callbacks, self.seed = list(callbacks), whole_number("Trainer: seed", seed, 0)
+        self.metrics, self.regularizers, self.transforms = as_metrics(metrics), list(regularizers), list(transforms)
+        self.callbacks = sorted(callbacks, key=lambda c: c.last)
+        self.seed = whole_number("Trainer: seed", seed, 0)
         self.batch_size = whole_number("Trainer: batch_size", batch_size, 1)
         if not isinstance(optimizer, Optimizer):
             with run(seed):
                 optimizer = optimizer(model.parameters())
         self.optimizer = optimizer
         self.history = History()
-        self.epoch = self.step = 0
-        self._stopping = False
+        self.epoch = self.step = self.batch = self.target = 0
+        self.totals: list[float] = []  # of loss and metrics in an epoch that is not done
+        self.data = ""  # the fingerprint of what was trained on
         self.compiled = compiled
+        self._stopping = False
         self._compiled: Compiled | None = None
+        self._forward = compile(lambda X: model(X))
+        self._sound: Snapshot | None = None  # where a failed step can be repeated from
+        self._paused: tuple[Snapshot, list[int]] | None = None  # the state in training, and what the model has since
 
     # The loop
 
@@ -110,6 +132,7 @@ class Trainer:
         ----------
         train, validation : Dataset, or pair (X, y) of arrays
         epochs : int
+            How many more; one that was cut short before counts as one.
         progress : bool, optional
             Show a progress bar; by default only on a terminal.
 
@@ -121,31 +144,61 @@ class Trainer:
         Raises
         ------
         AnomalyError
-            If the loss is not finite, naming the epoch and the batch.
+            If the loss is not finite, naming the epoch, the minibatch and the node that first was not; the model and
+            the optimizer are left as they were before that step.
         DataError
             If the data are empty, not finite, or X and y do not fit each other.
         """
-        epochs = whole_number("fit: epochs", epochs, 0)
+        return self._fit(train, validation, self.epoch + whole_number("fit: epochs", epochs, 0), progress)
+
+    def resume(
+        self, path: Any, train: Any, validation: Any = None, epochs: int | None = None, progress: bool | None = None
+    ) -> History:
+        """Go on from a checkpoint that `train.Checkpoint` wrote, as if nothing had happened.
+
+        Only the remaining minibatches run; the result is that of the uninterrupted run, bit by bit.
+
+        Parameters
+        ----------
+        path : path-like
+            A checkpoint, or the folder of them; then the newest sound one is taken.
+        train, validation : Dataset, or pair (X, y) of arrays
+            The same as before.
+        epochs : int, optional
+            How many there are to be in all; by default as many as the interrupted `fit` was to reach.
+        progress : bool, optional
+
+        Raises
+        ------
+        DataError
+            If there is no sound checkpoint, or it is of other data or another configuration, naming what differs.
+        """
+        from symgrad.train.checkpoint import newest
+
+        restore(self, newest(path))
+        self._paused = None
+        return self._fit(train, validation, self.target if epochs is None else epochs, progress, resumed=True)
+
+    def _fit(self, train: Any, validation: Any, target: int, progress: bool | None, resumed: bool = False) -> History:
         X, y = self._data(train, "train")
         held_out = None if validation is None else self._data(validation, "validation")
-        self._stopping = False
+        self._recognise(X, y, resumed)
+        self._unpause()
+        self._stopping, self.target = False, target
+        self.history = self.history.until(self.epoch)
         self._compiled = compile(self._step) if self.compiled else None  # anew: the model may have changed
+        self._forward = compile(lambda X: self.model(X))
         self.model.train()
-        per_epoch = len(list(batches(len(X), self.batch_size, seed=self.seed, epoch=0)))
-        with progress_bar(epochs * per_epoch, progress) as advance, interruptible(self._interrupt):
-            for _ in range(epochs):
-                row = self._run_epoch(X, y, advance)
-                if row is None:
-                    break
-                if held_out is not None:
-                    measured = self.evaluate(held_out)
-                    row |= {f"val_{name}": value for name, value in measured.items()}
-                self.history.append(row)
-                for callback in self.callbacks:
-                    callback.on_epoch_end(self, row)
-                if self._stopping:
-                    break
-        self._finish(X)
+        todo = sum(len(self._order(X, epoch)) for epoch in range(self.epoch, target)) - self.batch
+        try:
+            with progress_bar(todo, progress) as advance, interruptible(self._interrupt):
+                self._tell("on_fit_start")
+                while self.epoch < target and not self._stopping:
+                    self._run_epoch(X, y, held_out, advance)
+        except Exception:
+            self._pause()
+            raise
+        self._pause(X)
         return self.history
 
     @property
@@ -160,64 +213,216 @@ class Trainer:
     def _interrupt(self) -> None:
         self.history.interrupted = self._stopping = True
 
-    def _run_epoch(self, X: NDArray[Any], y: NDArray[Any], advance: Callable[[str], None]) -> dict[str, Any] | None:
-        """One epoch; its row of the history, or None if it was cut short."""
-        totals = np.zeros(1 + len(self.metrics))
-        watched = any(type(c).on_step_end is not Callback.on_step_end for c in self.callbacks)
-        hold = self._compiled.hold if self._compiled is not None and not watched else nullcontext
-        with hold():
-            for k, chosen in enumerate(batches(len(X), self.batch_size, seed=self.seed, epoch=self.epoch)):
-                if self._stopping:
-                    return None
-                self._set_rate()
-                measured = self._train_on(X[chosen], y[chosen], k)
-                totals += np.multiply(measured, len(chosen))
-                self.step += 1
-                advance(f"epoch {self.epoch + 1}  loss {measured[0]:.4g}")
-                for callback in self.callbacks:
-                    callback.on_step_end(self, measured[0])
-        self.epoch += 1
-        means = (totals / len(X)).tolist()
-        measured_by_name = dict(zip(("loss", *self.metrics), means, strict=True))
-        return {"epoch": self.epoch, "step": self.step, "lr": self.optimizer.lr.item(), **measured_by_name}
+    def _run_epoch(self, X: NDArray[Any], y: NDArray[Any], held_out: Any, advance: Callable[[str], None]) -> None:
+        """What is left of one epoch, and its row of the history; if it is cut short, the row of what was done."""
+        order = self._order(X, self.epoch)
+        if not self.batch:
+            self.totals = [0.0] * (1 + len(self.metrics))
+        self._sound = capture(self)
+        with self._held():
+            while self.batch < len(order) and not self._stopping:
+                rows = order[self.batch]
+                measured = self._guarded(X, y, order)
+                self.totals = [t + m * len(rows) for t, m in zip(self.totals, measured, strict=True)]
+                self.step, self.batch = self.step + 1, self.batch + 1
+                advance(self._status(measured))
+                self._watch(measured[0])
+        if not is_sound(self.model.state_dict()):
+            self._fail(X, y, order, "the parameters are not finite")
+        seen = sum(map(len, order[: self.batch]))
+        if not seen:
+            return
+        row = self._row(seen, held_out)
+        cut = self.batch < len(order)
+        if not cut:
+            self.epoch, self.batch = self.epoch + 1, 0
+        self.history.append(row)
+        if not cut:
+            self._tell("on_epoch_end", row)
+
+    def _row(self, seen: int, held_out: Any) -> dict[str, Any]:
+        means = [total / seen for total in self.totals]
+        row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.optimizer.lr.item()}
+        row |= dict(zip(("loss", *self.metrics), means, strict=True))
+        if held_out is not None:
+            row |= {f"val_{name}": value for name, value in self.evaluate(held_out).items()}
+        return row
+
+    def _order(self, X: NDArray[Any], epoch: int) -> list[NDArray[np.intp]]:
+        """The minibatches of an epoch, as indices."""
+        return list(batches(len(X), self.batch_size, seed=self.seed, epoch=epoch))
+
+    # One step
+
+    def _guarded(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> list[float]:
+        """The next step; if it fails, model and optimizer go back to where they were before it."""
+        try:
+            measured = self._train_on(X, y, order)
+        except SymgradError as error:
+            which = f"minibatch {self.batch + 1} of epoch {self.epoch + 1}" if self.step else "the first minibatch"
+            shapes = [a[order[self.batch]].shape for a in (X, y)]
+            text = f"Trainer: {which}, X {shapes[0]} and y {shapes[1]}, failed: {error}"
+            self._rewind(X, y, order)
+            raise type(error)(text) from error
+        except Exception:
+            self._rewind(X, y, order)
+            raise
+        if not np.isfinite(measured[0]):
+            self._fail(X, y, order, f"loss is {measured[0]}")
+        return measured
+
+    def _train_on(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> list[float]:
+        """One step on a minibatch; the loss and the metrics."""
+        self._set_rate()
+        given, targets = self._minibatch(X, y, order)
+        with run(self.seed, self.step), np.errstate(all="ignore"):  # what is not finite is told with its node
+            step = self._compiled
+            found = step(given, targets) if step is not None else self._step(tensor(given), tensor(targets))
+        loss, output = found if self.metrics else (found, None)
+        hard = y[order[self.batch]]
+        return [float(loss), *(metric(np.asarray(output), hard) for metric in self.metrics.values())]
+
+    def _minibatch(self, X: Any, y: Any, order: list[NDArray[np.intp]]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The next minibatch, transformed."""
+        rows = order[self.batch]
+        given, targets = X[rows], y[rows]
+        if self.transforms:
+            random = generator(Run(self.seed, self.step).key("transform", "data"))
+            for transform in self.transforms:
+                given, targets = transform(given, targets, random)
+        return self.model.cast(given), self.model.cast(targets)
 
     def _set_rate(self) -> None:
         if self.schedule is not None:
             by_epoch = getattr(self.schedule, "unit", "step") == "epoch"
             self.optimizer.lr = self.schedule(self.epoch if by_epoch else self.step)
 
-    def _train_on(self, X: NDArray[Any], y: NDArray[Any], k: int) -> list[float]:
-        """One step on a minibatch; the loss and the metrics."""
-        try:
-            with run(self.seed, self.step):
-                found = self._compiled(X, y) if self._compiled is not None else self._step(tensor(X), tensor(y))
-        except SymgradError as error:
-            which = f"minibatch {k + 1} of epoch {self.epoch + 1}" if self.step else "the first minibatch"
-            raise type(error)(f"fit: {which}, X {X.shape} and y {y.shape}, failed: {error}") from error
-        loss, output = found if self.metrics else (found, None)
-        loss = float(loss)
-        if not math.isfinite(loss):
-            raise AnomalyError(
-                f"fit: the loss is {loss} in epoch {self.epoch + 1}, minibatch {k + 1} (step {self.step}); try a "
-                "smaller learning rate, or find the node with compiled=False inside of `with sg.detect_anomaly():`"
-            )
-        return [loss, *(metric(np.asarray(output), y) for metric in self.metrics.values())]
-
     def _step(self, X: Tensor, y: Tensor) -> Any:
         """What is compiled: forward, backward, update."""
         self.optimizer.zero_grad()
         output = self.model(X)
         loss = self.loss(output, y)
+        for regularizer in self.regularizers:
+            loss = loss + regularizer(self.model)
         loss.backward()
         self.optimizer.step()
+        for regularizer in self.regularizers:
+            if hasattr(regularizer, "after_step"):
+                regularizer.after_step(self.model, self.optimizer.lr)
         return (loss, output) if self.metrics else loss
 
-    def _finish(self, X: NDArray[Any]) -> None:
-        """Measure the statistics of the final network on the minibatches of the last epoch."""
-        if any(isinstance(m, BatchNorm1d) and m.stats == "population" for m in self.model.modules()):
-            last = max(self.epoch - 1, 0)
-            chosen = batches(len(X), self.batch_size, seed=self.seed, epoch=last)
+    # What goes wrong
+
+    def _fail(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]], what: str) -> None:
+        """Go back to before the first step whose result is not sound, and say which node made it so."""
+        at = self.batch
+        self._rewind(X, y, order)
+        where = f"epoch {self.epoch + 1}, minibatch {self.batch + 1} (step {self.step})"
+        with self._trial():
+            node = first_bad_node(lambda: self._train_on(X, y, order))
+        found = f"{what} in {where}" if self.batch == at else f"{what} after {where}"
+        raise AnomalyError(
+            f"Trainer: {found}{node}; model and optimizer are as they were before that step; lower the learning rate"
+        )
+
+    def _rewind(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> None:
+        """Back to the last snapshot, and repeat the steps since then that were sound."""
+        assert self._sound is not None
+        end = self.batch
+        if self._compiled is not None:
+            self._compiled = compile(self._step)  # what the old one holds back is not wanted
+        restore(self, self._sound)
+        while self.batch < end:
+            before = capture(self)
+            rows = order[self.batch]
+            measured = self._train_on(X, y, order)
+            if not np.isfinite(measured[0]) or not is_sound(self.model.state_dict()):
+                restore(self, before)
+                break
+            self.totals = [t + m * len(rows) for t, m in zip(self.totals, measured, strict=True)]
+            self.step, self.batch = self.step + 1, self.batch + 1
+
+    @contextmanager
+    def _trial(self) -> Iterator[None]:
+        """A block after which everything is as before it."""
+        before, compiled = capture(self), self._compiled
+        self._compiled = None
+        try:
+            yield
+        finally:
+            self._compiled = compiled
+            restore(self, before)
+
+    # Pauses
+
+    def snapshot(self) -> Snapshot:
+        """The state in training: what a checkpoint holds."""
+        return capture(self) if self._paused is None else self._paused[0]
+
+    def _pause(self, X: NDArray[Any] | None = None) -> None:
+        """Keep the state in training aside, and make the model what it will be used as; after an error without X."""
+        kept = capture(self)
+        self._paused = kept, []
+        if X is None:
+            for callback in self.callbacks:
+                try:
+                    callback.on_fit_end(self)
+                except Exception as error:  # the first error is the one to report
+                    _log.warning("%s: %s", type(callback).__name__, error)
+        else:
+            self._tell("on_fit_end")
+            chosen = self._order(X, max(self.epoch - 1, 0))
             population_statistics(self.model, (X[rows] for rows in chosen))
+        self._paused = kept, self._serials()
+        if X is not None:
+            self._tell("on_model_ready")
+
+    def _unpause(self) -> None:
+        """Go on with the model as it was in training, unless somebody changed it since."""
+        if self._paused is not None and self._paused[1] == self._serials():
+            self.model.load_state_dict(self._paused[0].under("model"))
+        self._paused = None
+
+    def _serials(self) -> list[int]:
+        return [leaf.serial for leaf in self.model._leaves().values()]
+
+    def _recognise(self, X: NDArray[Any], y: NDArray[Any], resumed: bool) -> None:
+        """Take the fingerprint of the data, and refuse to resume on others."""
+        found = fingerprint(X, y)
+        if resumed and found != self.data:
+            raise SymgradError(
+                f"resume: the training data are not those of the checkpoint ({len(X)} examples, X {X.dtype} "
+                f"{X.shape[1:]}); hand over the same, in the same order and dtype"
+            )
+        self.data = found
+
+    # Callbacks
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Publish new values only where somebody looks."""
+        with self._compiled.hold() if self._compiled is not None else nullcontext():
+            yield
+
+    def _watch(self, loss: float) -> None:
+        """Call the callbacks that want this step, with the newest values published."""
+        watching = [c for c in self.callbacks if c.every and self.step % c.every == 0]
+        if watching:
+            if self._compiled is not None:
+                self._compiled.publish()
+            for callback in watching:
+                callback.on_step_end(self, loss)
+            self._sound = capture(self)
+
+    def _tell(self, event: str, *args: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *args)
+
+    def _status(self, measured: Sequence[float]) -> str:
+        """What the progress bar shows."""
+        named = zip(("loss", *self.metrics), measured, strict=True)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in named)
+        return f"epoch {self.epoch + 1}  {numbers}  lr {self.optimizer.lr.item():.3g}"
 
     # Looking
 
@@ -226,15 +431,15 @@ class Trainer:
         return self.model.predict(X)
 
     def evaluate(self, held_out: Any) -> dict[str, float]:
-        """Loss and metrics in evaluation mode.
+        """Loss and metrics in evaluation mode, by a compiled forward pass.
 
         Parameters
         ----------
         held_out : Dataset, or pair (X, y) of arrays
         """
         X, y = self._data(held_out, "evaluate")
-        output = self.predict(X)
         with no_grad(), run(self.seed, self.step, training=False):
+            output = np.concatenate([self._forward(X[k : k + 1024]) for k in range(0, len(X), 1024)])
             loss = float(self.loss(tensor(output), tensor(y)))
         return {"loss": loss, **{name: metric(output, y) for name, metric in self.metrics.items()}}
 
@@ -251,10 +456,3 @@ def _expect(good: bool, what: str, given: Any, wanted: str) -> None:
     """Refuse an argument of the wrong kind."""
     if not good:
         raise SymgradError(f"Trainer: {what} must be {wanted}, got {given!r}")
-
-
-def _name(metric: Callable[..., Any]) -> str:
-    """The name of a metric's column."""
-    while isinstance(metric, partial):
-        metric = metric.func
-    return getattr(metric, "__name__", type(metric).__name__)
