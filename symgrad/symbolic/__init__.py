@@ -1,5 +1,6 @@
 """Closed-form gradients for symbolic sizes: derive, prove, print, emit. It needs SymPy: imported on first use."""
 
+from symgrad.rechecking import recheck
 from symgrad.symbolic.derivation import Derivation, derive
 from symgrad.symbolic.diagnosis import Diagnosis, diagnose
 from symgrad.symbolic.entries import catalogue
@@ -22,5 +23,6 @@ __all__ = [
     "parse",
     "prove",
     "prove_rule",
+    "recheck",
     "to_sympy",
 ]

@@ -22,6 +22,7 @@ from typing import Any
 from symgrad.errors import SymbolicError
 from symgrad.symbolic import source, steps
 from symgrad.symbolic.checking import Check, check
+from symgrad.symbolic.claims import Claim, claims_of, data_of
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, free_of, refs, rename_tree, replace_refs
 from symgrad.symbolic.factors import Index, Var
@@ -197,6 +198,15 @@ class Derivation:
             tree = self.inlined(Ref(what) if isinstance(what, Var) else what, lambda let: let.automatic)
             found.append(f"{self.latex_of(tree)} {relation.replace('!=', chr(92) + 'ne')}")
         return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """What was shown, one fact after the other."""
+        return tuple(claims_of(self))
+
+    def data(self) -> dict[str, Any]:
+        """The claims with their certificates as plain data, which `symgrad.rechecking.recheck` verifies again."""
+        return data_of(self)
 
     @cached_property
     def steps(self) -> tuple[steps.Step, ...]:

@@ -189,6 +189,8 @@ class Emitter:
         return f"{text}**{e if e == int(e) else float(e)}" if exact else f"{text}**({Fraction(e)})"
 
     def _call(self, name: str, args: tuple[Expr, ...], layout: Layout) -> str:
+        if name == "stop":  # a mark for derivatives
+            return f"({self(args[0], layout)})"
         if name == "pow":
             return f"{self(args[0], layout, ATOM)}**{self(args[1], layout, ATOM)}"
         return f"{_function(name)}({', '.join(self(a, layout) for a in args)})"

@@ -9,11 +9,12 @@ never looks at a pullback.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold, free_of
+from symgrad.symbolic.expr import Call, Expr, Num, Operations, Ref, fold, free_of
 from symgrad.symbolic.factors import Index, Number, Var, extent, fresh
 from symgrad.symbolic.normal import ZERO, Poly, delta
 from symgrad.symbolic.program import ANY, Program, Value
@@ -237,6 +238,10 @@ def _same(reader: Reader, node: Any, inputs: list[Value]) -> Value:
 def _identity(reader: Reader, node: Any, inputs: list[Value]) -> Value:
     if node.op.name == "named" and node.name and inputs[0].expr is not None:
         return reader.program.define(node.name, inputs[0], node.latex)
+    if node.op.pullback == () and node.inputs[0].serial in reader.values and inputs[0].expr is not None:
+        return replace(
+            inputs[0], expr=Call("stop", (inputs[0].expr,))
+        )  # shown, since its derivative is not the value's
     return inputs[0]
 
 

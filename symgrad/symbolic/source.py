@@ -15,7 +15,7 @@ from symgrad.symbolic.sympy_io import to_sympy
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["adjoint_trees", "layout_of", "module"]
+__all__ = ["adjoint_trees", "layout_of", "module", "output"]
 
 
 def layout_of(indices: Any) -> Layout:
@@ -91,7 +91,7 @@ def _needed(d: Derivation, keep: Sequence[str]) -> tuple[set[str], list[str]]:
     for name, node in d.record.arguments.items():
         if _reshaped(d, name, node):
             used.add(name)
-    queue = [v.name for v in refs(_output(d))] + sorted(used)
+    queue = [v.name for v in refs(output(d))] + sorted(used)
     needed: set[str] = set()
     while queue:
         name = queue.pop()
@@ -139,7 +139,8 @@ def _definition(d: Derivation, name: str) -> Expr:
     return definition(d.program.lets[name])
 
 
-def _output(d: Derivation) -> Expr:
+def output(d: Derivation) -> Expr:
+    """The tree of the output as it was written."""
     tree = d.reader.values[d.record.output.serial].expr
     assert tree is not None, "forward values keep their trees"
     return tree
@@ -167,8 +168,7 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
     for let in d.program.lets.values():
         if let.var.name in needed:
             emitter.assign(let.var.name, _definition(d, let.var.name), layout_of(let.var.indices))
-    output = canonical(_output(d))
-    text = emitter(output, axes_of(d.record.output.shape))
+    text = emitter(canonical(output(d)), axes_of(d.record.output.shape))
     if not text.isidentifier():
         result = unused("y", _taken(d))
         emitter.lines.append(f"{result} = {text}")
@@ -178,7 +178,7 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
 
 def _sizes(d: Derivation, needed: set[str]) -> list[str]:
     """Symbolic sizes that the formulas mention, read off the arguments."""
-    trees = [*d.trees.values(), *adjoint_trees(d).values(), _output(d), *[_definition(d, n) for n in needed]]
+    trees = [*d.trees.values(), *adjoint_trees(d).values(), output(d), *[_definition(d, n) for n in needed]]
     used = {v.name for tree in trees for v in refs(tree)} | _size_names(trees)
     lines = []
     for size in sorted(used & d.sizes):

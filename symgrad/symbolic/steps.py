@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from symgrad.symbolic.compact import compact
-from symgrad.symbolic.expr import Expr, Ref
 from symgrad.symbolic.mathml import mathml
-from symgrad.symbolic.normal import Poly
-from symgrad.symbolic.proof import Certificate, expand
-from symgrad.symbolic.rewrite import variables
+from symgrad.symbolic.proof import Certificate
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
@@ -52,68 +48,12 @@ TITLES = {
 
 def steps_of(d: Derivation) -> Iterator[Step]:
     """Definitions, what they imply, then one adjoint per name from the output to the arguments."""
-    yield from _definitions(d)
-    yield from _solved(d)
-    yield from _invariants(d)
-    yield from _adjoints(d)
-
-
-def _definitions(d: Derivation) -> Iterator[Step]:
-    given = Certificate("PROVED", "by definition")
-    for let in d.named:
-        if let.expr is not None:
-            yield Step("definition", let.var.name, d.latex_of(Ref(let.var)), d.latex_of(let.expr), given)
-
-
-def _solved(d: Derivation) -> Iterator[Step]:
-    for var, poly in d.program.rules.values():
-        if _visible(d, var.name) and _visible(d, d.program.solved_by[var.name]):
-            yield Step("solve", var.name, d.latex_of(Ref(var)), _latex(d, poly), _by_leaves(d, _own(var) - poly))
-
-
-def _invariants(d: Derivation) -> Iterator[Step]:
-    solved = d.program.rules.keys()
-    for left, right in d.program.theorems:
-        if not d.program.uses(left) & solved:
-            node = ", ".join(sorted(d.program.uses(left)))
-            yield Step("invariant", node, _latex(d, left), _latex(d, right), _by_leaves(d, left - right))
-
-
-def _adjoints(d: Derivation) -> Iterator[Step]:
-    own = {n.serial: n for n in d.record.forward if n.op is not None and n.op.name == "named"}
-    for serial in sorted(own, reverse=True):
-        node = own[serial]
-        value = d.reader.values[serial].expr
-        if serial in d.record.adjoints and isinstance(value, Ref):
-            poly = d.adjoint(node)
-            boundary = next((v for v, _ in variables(poly) if v.name in d.program.adjoints), None)
-            if boundary is not None and poly == _own(boundary):
-                poly = d.program.local(boundary)
-            left = rf"\frac{{\partial L}}{{\partial {d.latex_of(value)}}}"
-            yield Step("adjoint", value.var.name, left, _latex(d, poly), d.certify(node, poly))
-    for name, tree in d.trees.items():
-        yield Step("gradient", name, d.lhs(name), d.latex_of(tree), d.proofs[name])
-
-
-def _own(var: object) -> Poly:
-    return Poly({((var, 1),): 1})
-
-
-def _by_leaves(d: Derivation, difference: Poly) -> Certificate:
-    """Checked by expanding all definitions, without the theorems that are to be checked."""
-    if not expand(d.program, difference):
-        return Certificate("PROVED", "equal after expanding every definition to the arguments", d.assumptions)
-    return Certificate("UNKNOWN", "expanding the definitions did not decide it", d.assumptions)
-
-
-def _visible(d: Derivation, name: str) -> bool:
-    let = d.program.lets.get(name)
-    return let is None or not let.automatic
-
-
-def _latex(d: Derivation, poly: Poly) -> str:
-    tree: Expr = compact(poly)
-    return d.latex_of(tree)
+    for claim in d.claims:
+        if not claim.automatic:
+            left = d.latex_of(claim.before)
+            if claim.rule in ("adjoint", "gradient"):
+                left = rf"\frac{{\partial L}}{{\partial {left}}}"
+            yield Step(claim.rule, claim.node, left, d.latex_of(claim.after), claim.certificate)
 
 
 def html(d: Derivation) -> str:

@@ -1,0 +1,382 @@
+r"""`recheck`: verify a serialised derivation again, with nothing but the standard library and no code of the deriver.
+
+It differentiates the definitions itself (forwards) and shows differences to be zero in an algebra of its own, where a
+term is one product under all of its sums. A digest binds each step to its place, claim and side conditions. A root or
+logarithm of what may not be positive, and a division or a kink where something may be zero, is refused unless stated.
+
+Examples
+--------
+>>> import symgrad as sg
+>>> recheck(sg.derive("mse").data())
+Recheck(verdict='PROVED', step=None, reason='all 4 steps hold')
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction as Q
+from typing import Any, NamedTuple
+
+__all__ = ["Recheck", "recheck"]
+
+Atom = Any  # (kind, name, indices): "var", "delta", "function", "base"; summed indices are (0, k), free ones (1, name)
+Poly = dict[Any, Q]  # (sizes of the summed indices, sorted atoms with exponents) -> coefficient
+Dual = tuple[Poly, int, Poly]  # value, sign, slope
+ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
+ONE: Poly = {((), ()): Q(1)}
+MOST = 20_000  # terms, and orders of equal sums
+MINUS, PI = ["num", "-1"], ["ref", "pi", []]
+SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
+    "exp": lambda x, y: y,
+    "log": lambda x, y: ["pow", x, MINUS],
+    "sign": lambda x, y: ["num", "0"],
+    "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
+    "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
+    "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
+    "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
+    "erf": lambda x, y: ["mul", ["num", "2"], ["pow", PI, ["num", "-1/2"]], ["call", "exp", ["mul", MINUS, x, x]]],
+}
+OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
+SLOPES |= {name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()}
+
+
+class Recheck(NamedTuple):
+    """PROVED, or REFUSED with the number of the first step that does not hold (from 0) and the reason."""
+
+    verdict: str
+    step: int | None
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.verdict == "PROVED"
+
+
+class RefusedError(ValueError):
+    """What does not hold."""
+
+
+def recheck(data: Mapping[str, Any]) -> Recheck:
+    """Verify every step of a derivation given as plain data, ``d.data()``, which JSON can hold."""
+    at = None
+    try:
+        checker = _Checker(data)
+        digest = _digest("", {n: x for n, x in data.items() if n != "steps"})
+        for k, step in enumerate(data["steps"]):
+            at, digest = k, _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
+            if step["certificate"]["claim"] != digest:
+                raise RefusedError("the certificate belongs to another claim")
+            checker.step(step)
+        if missing := sorted(data["arguments"].keys() - checker.shown):
+            raise RefusedError(f"no gradient is given for {', '.join(missing)}")
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
+        kind = "" if isinstance(error, RefusedError) else f"malformed: {type(error).__name__} "
+        return Recheck("REFUSED", at, f"{kind}{error}")
+    held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
+    return Recheck("PROVED", None, f"all {len(data['steps'])} steps hold{held}")
+
+
+def _digest(before: str, claim: Mapping[str, Any]) -> str:
+    return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
+
+
+class _Algebra:
+    def __init__(self) -> None:
+        self.contents: dict[str, Any] = {}  # what functions and power bases are of, by digest
+
+    def at(self, atom: Atom, names: Mapping[Any, Any]) -> Atom:
+        return (*atom[:2], tuple([names.get(i, i) for i in atom[2]]))
+
+    def add(self, *parts: Poly) -> Poly:
+        total: Poly = {}
+        for key, c in itertools.chain(*[p.items() for p in parts]):
+            total[key] = total.get(key, Q(0)) + c
+        return {key: c for key, c in total.items() if c}
+
+    def scale(self, poly: Poly, c: Q) -> Poly:
+        return {key: c * d for key, d in poly.items() if c}
+
+    def mul(self, *parts: Poly) -> Poly:
+        result = ONE
+        for part in parts:
+            if len(result) * len(part) > MOST:
+                raise RefusedError("an expression is too long to be multiplied out")
+            terms = []
+            for (bound, factors), c in result.items():
+                for (more, others), d in part.items():
+                    moved = {(0, k): (0, k + len(bound)) for k in range(len(more))}
+                    pairs = [*factors, *[(self.at(a, moved), e) for a, e in others]]
+                    terms.append(self.term([*bound, *more], pairs, c * d))
+            result = self.add(*terms)
+        return result
+
+    def rename(self, poly: Poly, names: Mapping[Any, Any]) -> Poly:
+        return self.add(*[self.term(n, [(self.at(a, names), e) for a, e in fs], c) for (n, fs), c in poly.items()])
+
+    def sum(self, poly: Poly, bound: Sequence[Any]) -> Poly:
+        terms = []
+        for (sizes, factors), c in poly.items():
+            names = {(1, i): (0, len(sizes) + k) for k, (i, _) in enumerate(bound)}
+            terms.append(self.term([*sizes, *[n for _, n in bound]], [(self.at(a, names), e) for a, e in factors], c))
+        return self.add(*terms)
+
+    def atom(self, kind: str, name: str, indices: Iterable[Any] = (), e: Q = Q(1)) -> Poly:
+        return self.term([], [((kind, name, tuple(indices)), e)], Q(1))
+
+    def size(self, text: str) -> Poly:
+        """A size such as ``2*B+-1``."""
+        products = [term.split("*") for term in text.split("+")]
+        return self.add(*[self.mul(self.number(c), *[self.atom("var", n) for n in names]) for c, *names in products])
+
+    def number(self, text: str) -> Poly:
+        return self.scale(ONE, Q(text))
+
+    def term(self, bound: Sequence[str], pairs: Iterable[tuple[Atom, Any]], c: Q) -> Poly:
+        """A term in canonical form: deltas used up, unused indices replaced by their sizes, the others named anew."""
+        live, queue, kept = {(0, k): n for k, n in enumerate(bound)}, list(pairs), []
+        while found := [a for a, _ in queue if a[0] == "delta"]:
+            i, j = min(sorted(a[2]) for a in found)
+            gone, stays = (i, j) if i in live else (j, i)
+            queue = [(self.at(a, {gone: stays}), e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]]
+            if i != j and live.pop(gone, None) is None:
+                kept.append((("delta", "", (i, j)), Q(1)))
+        flat: dict[Atom, Any] = dict(kept)
+        for a, e in queue:
+            flat[a] = flat.get(a, 0) + e
+        flat = {a: e for a, e in flat.items() if e}
+        used = {i: n for i, n in live.items() if any(i in a[2] for a in flat)}
+        tried = [(tuple(sorted([(self.at(a, o), e) for a, e in flat.items()])), o) for o in self._orders(used, flat)]
+        named, order = min(tried, key=lambda t: t[0])
+        key = (tuple([live[i] for i in order]), named)
+        unused = [self.size(n) for i, n in live.items() if i not in used]
+        return self.mul({key: c}, *unused) if unused else {key: c}
+
+    def _orders(self, live: Mapping[Any, str], flat: Mapping[Atom, Any]) -> list[dict[Any, Any]]:
+        """The ways to name summed indices that nothing but their names tells apart."""
+
+        def look(i: Any) -> str:
+            seen = [
+                (a[:2], e, [(-1,) if j == i else rank.get(j, j) for j in a[2]]) for a, e in flat.items() if i in a[2]
+            ]
+            return repr((rank[i], sorted(seen)))
+
+        rank: dict[Any, Any] = {i: (0, n) for i, n in live.items()}
+        for _ in live:
+            looks = {i: look(i) for i in live}
+            rank = {i: (0, str(sorted(looks.values()).index(x))) for i, x in looks.items()}
+        ties = [list(g) for _, g in itertools.groupby(sorted(live, key=lambda i: repr(rank[i])), key=rank.__getitem__)]
+        if math.prod(math.factorial(len(g)) for g in ties) > MOST:
+            raise RefusedError("a sum is too symmetric to be named")
+        orders = itertools.product(*map(itertools.permutations, ties))
+        return [{i: (0, k) for k, i in enumerate(itertools.chain(*order))} for order in orders]
+
+    def closed(self, kind: str, name: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
+        """An atom that stands for something of these expressions, whatever their free indices are called."""
+        free = sorted({i for p in args for _, factors in p for a, _ in factors for i in a[2] if i[0] == 1})
+        tried = []
+        for order in itertools.permutations(free):
+            names = {i: (2, k) for k, i in enumerate(order)}
+            tried.append((tuple([tuple(sorted(self.rename(p, names).items())) for p in args]), order))
+        key, order = min(tried)
+        text = name + hashlib.sha256(repr(key).encode()).hexdigest()
+        depth = [self.contents[a[1]][0] for p in args for _, fs in p for a, _ in fs if a[1] in self.contents]
+        self.contents[text] = 1 + max(depth, default=0), key
+        return self.atom(kind, text, order, e)
+
+    def content(self, atom: Atom) -> Poly:
+        return self.rename(dict(self.contents[atom[1]][1][0]), {(2, k): i for k, i in enumerate(atom[2])})
+
+    def cleared(self, poly: Poly) -> Poly:
+        """The expression with every power base at its lowest power, outer ones first; empty only if it is zero."""
+        done: set[str] = set()
+        while found := {a[1] for _, factors in poly for a, _ in factors if a[0] == "base"} - done:
+            name = max(found, key=lambda n: (self.contents[n][0], n))
+            done.add(name)
+            powers = [(a, e) for _, factors in poly for a, e in factors if a[:2] == ("base", name)]
+            low = {part: min(e for _, e in powers if e % 1 == part) for part in {e % 1 for _, e in powers}}
+            low[Q(0)] = min(low.get(Q(0), Q(0)), Q(0))
+            everywhere = {(a, Q(0)) for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
+            terms = []
+            for (bound, factors), c in poly.items():
+                names = {(0, k): (1, f"!{k}") for k in range(len(bound))}
+                parts = [self.number(str(c))]
+                for a, e in [*factors, *[p for p in everywhere if p[0] not in dict(factors)]]:
+                    at, own = self.at(a, names), low[e % 1] if a[:2] == ("base", name) else e
+                    parts += [self.atom(at[0], at[1], at[2], own), *[self.content(at) for _ in range(int(e - own))]]
+                terms.append(self.sum(self.mul(*parts), [(f"!{k}", n) for k, n in enumerate(bound)]))
+            poly = self.add(*terms)
+        return poly
+
+
+class _Checker(_Algebra):
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.data, self.shown = data, set[str]()
+        leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
+        self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
+        self.positive = {n for n, x in leaves.items() if x["positive"]} | {*data["sizes"], "pi"}
+        self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
+        self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
+        self.conditions()
+
+    def step(self, step: Mapping[str, Any]) -> None:
+        """Refuse a step that does not hold."""
+        rule, name, indices, after = step["rule"], step["node"], step["indices"], self.dual(step["after"])[:2]
+        derived = rule in ("adjoint", "gradient")
+        if (derived or rule == "definition") and step["before"] != ["ref", name, indices]:
+            raise RefusedError("the left side is another one")
+        if rule == "definition":
+            if name in self.rank or name in self.known:
+                raise RefusedError(f"{name} is defined twice")
+            self.known[name] = (indices, step["after"], *after)
+            self.conditions()
+        elif derived or rule in ("solve", "invariant"):
+            before = self.derivative(name, indices) if derived else self.dual(step["before"])[0]
+            if self.cleared(self.add(before, self.scale(after[0], Q(-1)))):
+                raise RefusedError("the sides are not shown to be equal")
+            self.shown.add(name if rule == "gradient" else "")
+        else:
+            raise RefusedError(f"there is no rule {rule!r}")
+        if {i for _, factors in after[0] for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
+            raise RefusedError("the right side has indices that the left side has not")
+
+    def derivative(self, name: str, indices: Sequence[str]) -> Poly:
+        """The derivative of the sum of output times cotangent."""
+        self.seed, self.moved = name, {}
+        ((cotangent, leaf),) = self.data["cotangent"].items()
+        g = self.atom("var", cotangent, [(1, i) for i, _ in leaf["indices"]])
+        total = self.sum(self.mul(g, self.dual(self.data["output"])[2]), leaf["indices"])
+        self.seed = ""
+        return self.rename(total, {(1, f"?{k}"): (1, i) for k, i in enumerate(indices)})
+
+    def dual(self, tree: Any) -> Dual:
+        """The expression in terms of arguments, its sign as far as it is known, and its derivative by the seed."""
+        match tree:
+            case ["num", text]:
+                return self.number(text), POSITIVE if Q(text) > 0 else NONNEGATIVE if Q(text) == 0 else ANY, {}
+            case (poly, sign) if isinstance(tree, tuple):  # a known value, never from data
+                return poly, sign, {}
+            case ["delta", i, j]:
+                return self.atom("delta", "", [(1, i), (1, j)]), NONNEGATIVE, {}
+            case ["ref", name, indices]:
+                return self.ref(name, indices)
+            case ["add" | "mul" as kind, *parts]:
+                polys, signs, flows = zip(*map(self.dual, parts), strict=True)
+                if kind == "add":
+                    return self.add(*polys), max(signs) if min(signs) else ANY, self.add(*flows)
+                slopes = [self.mul(flow, *polys[:k], *polys[k + 1 :]) for k, flow in enumerate(flows) if flow]
+                square = NONNEGATIVE if len(parts) == 2 and polys[0] == polys[1] else ANY
+                return self.mul(*polys), max(min(signs), square), self.add(*slopes)
+            case ["sum", bound, body]:
+                poly, sign, flow = self.dual(body)
+                low = sign if all("-" not in n for _, n in bound) else min(sign, NONNEGATIVE)
+                return self.sum(poly, bound), low, self.sum(flow, bound)
+            case ["pow", base, ["num", text]]:
+                poly, sign, flow = self.dual(base)
+                slope = self.scale(self.mul(self.power(poly, sign, Q(text) - 1)[0], flow), Q(text)) if flow else {}
+                return *self.power(poly, sign, Q(text)), slope
+            case ["pow", base, exponent] | ["call", "pow", base, exponent]:
+                return self.dual(["call", "exp", ["mul", exponent, ["call", "log", base]]])
+            case ["call", "stop", body]:
+                return *self.dual(body)[:2], {}
+            case ["call", name, *parts] if name in SLOPES or name in ("digamma", *self.data["held"]):
+                args = [self.dual(p) for p in parts]
+                poly, sign = self.call(name, args)
+                if name not in SLOPES and any(arg[2] for arg in args) and name not in self.data["held"]:
+                    raise RefusedError(f"the derivative of {name} is not known here")
+                flow = args[0][2] if name in SLOPES else {}
+                return poly, sign, self.mul(self.dual(SLOPES[name](args[0][:2], (poly, sign)))[0], flow) if flow else {}
+            case ["reduce", name, bound, body] if name in self.data["held"]:
+                inside = self.rename(self.dual(body)[0], {(1, i): (3, k) for k, (i, _) in enumerate(bound)})
+                return self.closed("function", f"{name} over {[n for _, n in bound]} of ", [inside]), ANY, {}
+        raise RefusedError(f"not understood here: {' '.join(map(str, tree[:2]))}")
+
+    def ref(self, name: str, indices: Sequence[str]) -> Dual:
+        """A name: of a definition, which was read once at its own indices, or of an argument, constant or size."""
+        deltas = [(("delta", "", ((1, i), (1, f"?{k}"))), Q(1)) for k, i in enumerate(indices)]
+        flow = self.term([], deltas, Q(1)) if name == self.seed else {}
+        if name not in self.known:
+            if self.rank.get(name) != len(indices):
+                raise RefusedError(f"{name} with {len(indices)} indices is not known")
+            return self.atom("var", name, [(1, i) for i in indices]), POSITIVE if name in self.positive else ANY, flow
+        formal, tree, poly, sign = self.known[name]
+        names = {(1, i): (1, j) for i, j in zip(formal, indices, strict=True)}
+        if self.seed and name != self.seed and name not in self.moved:
+            self.moved[name] = self.dual(tree)[2]
+        return self.rename(poly, names), sign, flow or self.rename(self.moved.get(name, {}), names)
+
+    def call(self, name: str, args: Sequence[Dual]) -> tuple[Poly, int]:
+        """A function; exp of a sum is a product, and exp of a multiple of a logarithm a power."""
+        poly, sign, _ = args[0]
+        if name == "exp":
+            parts = []
+            for (bound, factors), c in poly.items():
+                ((a, e),) = factors if len(factors) == 1 and not bound else ((("", "", ()), 0),)
+                log = a[1].startswith("log ") and e == 1
+                base = self.content(a) if log else self.closed("function", "exp ", [{(bound, factors): Q(1)}])
+                parts.append(self.power(base, POSITIVE, c)[0])
+            return self.mul(*parts), POSITIVE
+        if name == "Abs" and sign:
+            return poly, sign
+        if name in ("log", "Abs", "sign"):
+            self.require(poly, sign, name == "log")
+        return self.closed("function", f"{name} ", [arg[0] for arg in args]), POSITIVE if name in (
+            "cosh",
+            "Abs",
+        ) else ANY
+
+    def power(self, poly: Poly, sign: int, e: Q) -> tuple[Poly, int]:
+        """A rational power; a monomial of positive factors is taken apart, anything else becomes an atom."""
+        whole = e.denominator == 1
+        found = POSITIVE if sign == POSITIVE or not whole else NONNEGATIVE if sign or e % 2 == 0 else ANY
+        if whole and 0 <= e <= 16:
+            return self.mul(*[poly] * int(e)), found
+        if not poly or not whole or e < 0:
+            self.require(poly, sign, not whole)
+        ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
+        if not bound and all(whole or self.is_positive(a) for a, _ in factors) and (factors or whole):
+            c = poly[bound, factors]
+            front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
+            powers = [(a, k if a[0] == "delta" else k * e) for a, k in factors]
+            return self.mul(front, self.term([], powers, Q(1))), found
+        sure = found == POSITIVE or self.holds(poly, sign, True)
+        return (ONE if poly == ONE else self.closed("base", "positive " if sure else "nonzero ", [poly], e)), found
+
+    def require(self, poly: Poly, sign: int, positive: bool) -> None:
+        """Refuse what must be positive, or not zero, where neither its form nor a stated condition says so."""
+        ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
+        single = not bound and factors and (poly[bound, factors] > 0 or not positive)
+        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if not self.is_positive(a)]
+        known = sign == POSITIVE or self.holds(poly, sign, positive) or (single and all(self.holds(*p) for p in parts))
+        if not known:
+            raise RefusedError(f"a condition is missing: something must be {'positive' if positive else 'not zero'}")
+
+    def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
+        """Whether a condition is stated, up to a factor."""
+        if self.stated is None:
+            return True  # while the conditions themselves are read
+        strict, unequal = ((relation, self.unit(poly, relation)) in self.stated for relation in (">", "!="))
+        return strict or (unequal and (not positive or sign == NONNEGATIVE))
+
+    def conditions(self) -> None:
+        """Read the stated conditions that speak of known names only."""
+        self.stated: set[Any] | None = None
+        found = set()
+        for relation, tree in self.data["conditions"]:
+            with contextlib.suppress(RefusedError):
+                found.add((relation, self.unit(self.dual(tree)[0], relation)))
+        self.stated = found
+
+    def unit(self, poly: Poly, relation: str) -> Any:
+        """The name of an expression over its first coefficient (over the size of that, if the sign matters)."""
+        if not poly:
+            raise RefusedError("a power of 0 is not defined")
+        c = abs(poly[min(poly)]) if relation == ">" else poly[min(poly)]
+        return next(iter(self.closed("", "", [self.scale(poly, 1 / c)])))[1][0][0][1]
+
+    def is_positive(self, atom: Atom) -> bool:
+        return atom[1] in self.positive or atom[1].split(" ")[0] in ("exp", "cosh", "Abs", "positive")

@@ -1,0 +1,211 @@
+r"""A derivation as claims: definitions, what they imply, and one derivative after the other, each with its certificate.
+
+These are the facts that `steps` prints and that `symgrad.rechecking` verifies again from plain data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from symgrad.symbolic.compact import compact
+from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
+from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.normal import Poly
+from symgrad.symbolic.proof import Certificate, expand
+from symgrad.symbolic.rewrite import variables
+from symgrad.symbolic.source import output
+
+if TYPE_CHECKING:
+    from symgrad.symbolic.derivation import Derivation
+
+__all__ = ["Claim", "claims_of", "data_of"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One fact: the rule, the name it is about, both sides, and what was shown.
+
+    The left side of an ``adjoint`` or a ``gradient`` is the derivative by the variable ``before``.
+    """
+
+    rule: str  # "definition", "solve", "invariant", "adjoint" or "gradient"
+    node: str
+    before: Expr
+    after: Expr
+    certificate: Certificate
+    automatic: bool = False  # about a name that the author did not give
+
+
+def claims_of(d: Derivation) -> Iterator[Claim]:
+    """Definitions, what they imply, then one adjoint per name from the output to the arguments."""
+    yield from _definitions(d)
+    yield from _solved(d)
+    yield from _invariants(d)
+    yield from _adjoints(d)
+
+
+def _definitions(d: Derivation) -> Iterator[Claim]:
+    from symgrad.symbolic.derivation import definition
+
+    given = Certificate("PROVED", "by definition")
+    for let in d.program.lets.values():
+        hidden = let.automatic or let.expr is None
+        yield Claim("definition", let.var.name, Ref(let.var), definition(let), given, hidden)
+
+
+def _solved(d: Derivation) -> Iterator[Claim]:
+    for var, poly in d.program.rules.values():
+        if _visible(d, var.name) and _visible(d, d.program.solved_by[var.name]):
+            yield Claim("solve", var.name, Ref(var), compact(poly), _by_leaves(d, _own(var) - poly))
+
+
+def _invariants(d: Derivation) -> Iterator[Claim]:
+    solved = d.program.rules.keys()
+    for left, right in d.program.theorems:
+        if not d.program.uses(left) & solved:
+            node = ", ".join(sorted(d.program.uses(left)))
+            yield Claim("invariant", node, compact(left), compact(right), _by_leaves(d, left - right))
+
+
+def _adjoints(d: Derivation) -> Iterator[Claim]:
+    own = {n.serial: n for n in d.record.forward if n.op is not None and n.op.name == "named"}
+    for serial in sorted(own, reverse=True):
+        node = own[serial]
+        value = d.reader.values[serial].expr
+        if serial in d.record.adjoints and isinstance(value, Ref):
+            poly = d.adjoint(node)
+            boundary = next((v for v, _ in variables(poly) if v.name in d.program.adjoints), None)
+            if boundary is not None and poly == _own(boundary):
+                poly = d.program.local(boundary)
+            yield Claim("adjoint", value.var.name, value, compact(poly), d.certify(node, poly))
+    for name, tree in d.trees.items():
+        yield Claim("gradient", name, Ref(d.program.leaves[name]), tree, d.proofs[name])
+
+
+def _own(var: object) -> Poly:
+    return Poly({((var, 1),): 1})
+
+
+def _by_leaves(d: Derivation, difference: Poly) -> Certificate:
+    """Checked by expanding all definitions, without the theorems that are to be checked."""
+    if not expand(d.program, difference):
+        return Certificate("PROVED", "equal after expanding every definition to the arguments", d.assumptions)
+    return Certificate("UNKNOWN", "expanding the definitions did not decide it", d.assumptions)
+
+
+def _visible(d: Derivation, name: str) -> bool:
+    let = d.program.lets.get(name)
+    return let is None or not let.automatic
+
+
+# plain data ------------------------------------------------------------------------------------------------------
+
+
+def data_of(d: Derivation) -> dict[str, Any]:
+    """The derivation as dicts, lists, texts and numbers, each certificate bound to its claim and to all before it."""
+    leaves = d.program.leaves
+    differentiated = {*d.record.arguments, d.record.cotangent.name}
+    data: dict[str, Any] = {
+        "function": d.name,
+        "sizes": sorted(d.sizes),
+        "arguments": {n: _leaf(leaves[n]) for n in d.record.arguments},
+        "constants": {n: _leaf(v) for n, v in leaves.items() if n not in differentiated},
+        "cotangent": {d.record.cotangent.name: _leaf(leaves[d.record.cotangent.name])},
+        "held": sorted({let.op.name for let in d.program.lets.values() if let.op}),
+        "conditions": [
+            *[[">", plain(tree)] for tree in d.program.assumptions.values()],
+            *[["!=", plain(Ref(x) if isinstance(x, Var) else x)] for x, _ in d.program.domain],
+        ],
+        "output": plain(output(d)),
+    }
+    digest = _digest("", data)
+    steps = []
+    for claim in _used(d):
+        step = {
+            "rule": claim.rule,
+            "node": claim.node,
+            "indices": sorted({i.name for i in free_of(claim.before) | free_of(claim.after)}, reverse=True),
+            "before": plain(claim.before),
+            "after": plain(claim.after),
+        }
+        digest = _digest(digest, step)
+        found = claim.certificate
+        steps.append({**step, "certificate": {"verdict": found.verdict, "method": found.method, "claim": digest}})
+    return {**data, "steps": steps}
+
+
+def _used(d: Derivation) -> list[Claim]:
+    """The claims without definitions that nothing speaks of."""
+    trees = [
+        output(d),
+        *d.program.assumptions.values(),
+        *[Ref(x) if isinstance(x, Var) else x for x, _ in d.program.domain],
+    ]
+    names = {v.name for tree in trees for v in refs(tree)}
+    kept = []
+    for claim in reversed(d.claims):
+        if claim.rule != "definition" or not claim.automatic or claim.node in names:
+            names.update(v.name for tree in (claim.before, claim.after) for v in refs(tree))
+            kept.append(claim)
+    return kept[::-1]
+
+
+def _digest(before: str, claim: dict[str, Any]) -> str:
+    return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
+
+
+def _leaf(var: Var) -> dict[str, Any]:
+    return {"indices": [[i.name, _size(i.size)] for i in var.indices], "positive": var.positive}
+
+
+def _size(size: Extent) -> str:
+    return "+".join("*".join([str(c), *names]) for names, c in size)
+
+
+def plain(tree: Expr) -> list[Any]:
+    """A tree as nested lists; bound indices are named in the order in which they are met."""
+    names: dict[Index, str] = {}
+    return fold(tree, _Plain(names))  # type: ignore[no-any-return]
+
+
+class _Plain(Operations):
+    def __init__(self, names: dict[Index, str]) -> None:
+        self.names = names
+
+    def name(self, i: Index) -> str:
+        """Free indices keep their names; the others are numbered."""
+        return self.names.setdefault(i, f"j{len(self.names)}") if i.name[0] in "~0123456789" else i.name
+
+    def number(self, value: Number) -> Any:
+        return ["num", str(Fraction(value))]
+
+    def ref(self, var: Var) -> Any:
+        if var.name.isdigit():
+            return ["num", var.name]
+        return ["ref", var.name, [self.name(i) for i in var.indices]]
+
+    def kronecker(self, first: Index, second: Index) -> Any:
+        return ["delta", self.name(first), self.name(second)]
+
+    def add(self, terms: list[Any]) -> Any:
+        return ["add", *terms]
+
+    def mul(self, factors: list[Any]) -> Any:
+        return ["mul", *factors]
+
+    def pow(self, base: Any, exponent: Any) -> Any:
+        return ["pow", base, exponent]
+
+    def call(self, name: str, args: list[Any]) -> Any:
+        return ["call", name, *args]
+
+    def total(self, bound: tuple[Index, ...], body: Any) -> Any:
+        return ["sum", [[self.name(i), _size(i.size)] for i in bound], body]
+
+    def reduction(self, name: str, bound: tuple[Index, ...], body: Any) -> Any:
+        return ["reduce", name, [[self.name(i), _size(i.size)] for i in bound], body]
