@@ -4,12 +4,14 @@ import copy
 import json
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
 import record_optim as oracle
 
 import symgrad as sg
+import viz
 from symgrad import optim, symbolic
 from symgrad.optim import rules
 
@@ -29,6 +31,12 @@ def give(params, gradients):
         p.grad = g.astype(p.dtype)
 
 
+def made(case, params, **more):
+    """symgrad's optimizer of a case."""
+    lr = {} if case.lr is None else {"lr": case.lr}
+    return getattr(optim, case.kind)(case.spread(params), **lr, **case.options, **more)
+
+
 def run_tape(make, dtype=np.float64, watched=range(1, oracle.STEPS + 1)):
     params = leaves(dtype)
     optimizer = make(params)
@@ -43,19 +51,32 @@ def run_tape(make, dtype=np.float64, watched=range(1, oracle.STEPS + 1)):
     return np.array(seen)
 
 
-@pytest.mark.parametrize("name", oracle.CASES)
-def test_trajectories_are_torch_s(name):
-    kind, options = oracle.CASES[name]
-    found = run_tape(lambda params: getattr(optim, kind)(params, **options), watched=oracle.WATCHED)
-    np.testing.assert_allclose(found, RECORDED[name], rtol=1e-12, atol=1e-14)
+def scale(rows):
+    """The size that errors are relative to: of a parameter, or of the whole vector where steps are."""
+    return np.maximum(np.abs(rows), np.abs(rows).max() * 1e-3)
 
 
 @pytest.mark.parametrize("name", oracle.CASES)
+def test_trajectories_are_the_oracle_s(name):
+    case = oracle.CASES[name]
+    found = run_tape(lambda params: made(case, params), watched=oracle.WATCHED)
+    error = np.max(np.abs(found - RECORDED[name]) / scale(RECORDED[name]))
+    assert error <= 1e-12
+
+
+SIGNS = ("Rprop", "Lion", "signSGD")  # a sign of a rounded number may be the other
+
+
+@pytest.mark.parametrize("name", [name for name in oracle.CASES if "," not in name and not name.startswith(SIGNS)])
 def test_float32_stays_float32_and_close(name):
-    kind, options = oracle.CASES[name]
-    found = run_tape(lambda params: getattr(optim, kind)(params, **options), np.float32, oracle.WATCHED)
+    case = oracle.CASES[name]
+    found = run_tape(lambda params: made(case, params), np.float32, oracle.WATCHED)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, RECORDED[name], rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(found, RECORDED[name], rtol=2e-4, atol=2e-4)
+
+
+def test_the_record_holds_every_case():
+    assert RECORDED.keys() == oracle.CASES.keys()
 
 
 # --- the recurrences as the sources print them, one number at a time
@@ -121,46 +142,96 @@ def test_the_rate_inside_the_velocity_matters_only_under_a_schedule(monkeypatch)
 
 # --- one text for every reader
 
+BETAS = {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}
+SIZES = {"lr": 0.1, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0}
 RULES = {
-    "sgd": (rules.sgd, 0, {"lr": 0.1, "weight_decay": 0.2}),
-    "momentum": (rules.momentum, 1, {"lr": 0.1, "momentum": 0.9}),
-    "nesterov": (rules.nesterov, 1, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.2}),
-    "momentum_lecture": (rules.momentum_lecture, 1, {"lr": 0.1, "momentum": 0.9}),
-    "nesterov_lecture": (rules.nesterov_lecture, 1, {"lr": 0.1, "momentum": 0.9}),
-    "adam": (rules.adam, 3, {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}),
+    "sgd": {"lr": 0.1},
+    "momentum": {"lr": 0.1, "momentum": 0.9, "dampening": 0.2},
+    "nesterov": {"lr": 0.1, "momentum": 0.9},
+    "momentum_lecture": {"lr": 0.1, "momentum": 0.9},
+    "nesterov_lecture": {"lr": 0.1, "momentum": 0.9},
+    "nesterov_ahead": {"lr": 0.1, "momentum": 0.9},
+    "signum": {"lr": 0.1, "momentum": 0.9},
+    "lion": {"lr": 0.1, "beta1": 0.9, "beta2": 0.99},
+    "adagrad": {"lr": 0.1, "eps": 1e-8, "lr_decay": 0.1},
+    "adadelta": {"lr": 0.1, "rho": 0.9, "eps": 1e-6},
+    "rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 1e-3, "momentum": 0.5},
+    "ftrl": {"lr": 0.1, "l1": 0.01, "l2": 0.1},
+    "adam": BETAS,
+    "adamax": BETAS,
+    "nadam": BETAS | {"momentum_decay": 0.004},
+    "radam": BETAS,
+    "yogi": BETAS | {"eps": 1e-3},
+    "adabelief": BETAS | {"eps_root": 1e-16},
+    "adan": BETAS | {"beta3": 0.99},
+    "lars": {"lr": 0.1, "momentum": 0.9, "trust_coefficient": 0.1},
+    "lamb": BETAS | {"weight_decay": 0.1},
+    "novograd": BETAS | {"weight_decay": 0.1},
+    "rprop_lecture": SIZES,
+    "rprop_minus": SIZES,
+    "irprop_minus": SIZES,
+    "rprop_plus": SIZES,
+    "irprop_plus": SIZES | {"loss": np.array(1.0)},
+    "asgd": {"lr": 0.1, "lambd": 0.01, "alpha": 0.75, "t0": 1.0},
+    "ema": {"decay": 0.9},
+    "swa": {"start": 1.0, "every": 2.0},
+    "lookahead": {"every": 2.0, "alpha": 0.5},
 }
+AVERAGES = ("ema", "swa", "lookahead")  # of the parameters; they see no gradient
+
+
+def rule_of(name):
+    """A rule as all others are: (theta, g, *state) -> (theta, *state), all optional state in use."""
+    rule, hyper = getattr(rules, name), RULES[name]
+    if name in AVERAGES:
+        return lambda theta, g, *state: rule(theta - 0.1 * g, *state, **hyper)
+    return lambda theta, g, *state: rule(theta, g, *state, **hyper)
+
+
+def state_names(name):
+    found = rules.declaration(getattr(rules, name))
+    return (("average", "t") if name != "lookahead" else ("slow", "t")) if name in AVERAGES else found.state
+
+
+def start_of(name, size=5):
+    """State as after some steps."""
+    random = np.random.default_rng(2)
+    scalars = rules.declaration(getattr(rules, name)).scalars
+    return [
+        np.array(0.5 if k != "t" else 3.0) if k in scalars else random.random(size) * (0.1 if k == "a" else 1) + 0.1
+        for k in state_names(name)
+    ]
 
 
 def test_every_rule_is_here():
-    assert set(RULES) == set(rules.__all__)
+    assert set(RULES) == set(rules.__all__) - {"Declaration", "declaration", "decayed", "rule"}
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_on_arrays_is_the_rule_on_tensors_and_in_a_trace(name):
-    rule, states, hyper = RULES[name]
+    rule = rule_of(name)
     random = np.random.default_rng(2)
-    arrays = [random.standard_normal(5) for _ in range(2 + states)]
-    if name == "adam":
-        arrays[3] = arrays[3] ** 2
-        arrays[4] = np.array(3.0)
-    on_arrays = rule(*arrays, **hyper)
-    assert len(on_arrays) == 1 + states
-    on_tensors = rule(*map(sg.tensor, arrays), **hyper)
-    traced = sg.trace(lambda *xs: rule(*xs, **hyper), *arrays)(*arrays)
+    arrays = [random.standard_normal(5), random.standard_normal(5), *start_of(name)]
+    on_arrays = rule(*arrays)
+    assert len(on_arrays) == 1 + len(state_names(name))
+    on_tensors = rule(*map(sg.tensor, arrays))
+    traced = sg.trace(lambda *xs: rule(*xs), *arrays)(*arrays)
     for a, b, c in zip(on_arrays, on_tensors, traced, strict=True):
         assert type(a) is not sg.Tensor
-        np.testing.assert_array_equal(a, b.numpy())
+        np.testing.assert_array_equal(a, np.asarray(b))
         np.testing.assert_array_equal(a, c)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [name for name in RULES if name not in AVERAGES])
 def test_gradients_flow_through_rules_to_hyperparameters(name):
     """d theta_3 / d lr of three steps on a quartic, whose gradients come from sg.grad."""
-    rule, states, hyper = RULES[name]
-    start = np.array([1.0, -0.5])
+    rule, hyper = getattr(rules, name), RULES[name]
+    start, first = np.array([1.0, -0.5]), [sg.tensor(x) for x in start_of(name, 2)]
 
     def end(lr):
-        theta, state = sg.tensor(start), [0.0] * states
+        theta, state = sg.tensor(start), first
+        if "size" in state_names(name):
+            state = [lr + 0 * x if k == "size" else x for k, x in zip(state_names(name), state, strict=True)]
         for _ in range(3):
             g = sg.grad(lambda w: (w**4 + w * w).sum())(theta)
             theta, *state = rule(theta, g, *state, **hyper | {"lr": lr})
@@ -169,20 +240,28 @@ def test_gradients_flow_through_rules_to_hyperparameters(name):
     def slope(h):
         return (end(0.1 + h).item() - end(0.1 - h).item()) / (2 * h)
 
-    assert sg.grad(end)(0.1) == pytest.approx((4 * slope(1e-4) - slope(2e-4)) / 3, rel=1e-8)
+    assert sg.grad(end)(0.1) == pytest.approx((4 * slope(1e-4) - slope(2e-4)) / 3, rel=1e-7)
 
 
-@pytest.mark.parametrize("name", sorted(RULES.keys() - {"adam"}))
+@pytest.mark.parametrize("name", ["sgd", "momentum_lecture", "nesterov", "nesterov_lecture"])
 def test_rules_are_derived_and_proved(name):
-    rule, states, _ = RULES[name]
+    rule = getattr(rules, name)
 
     def new_theta(theta, g, v, lr=0.1, beta=0.9):
-        return rule(theta, g, lr=lr)[0] + 0 * v if not states else rule(theta, g, v, lr=lr, momentum=beta)[0]
+        return rule(theta, g, lr=lr)[0] + 0 * v if name == "sgd" else rule(theta, g, v, lr=lr, momentum=beta)[0]
 
     derived = symbolic.derive(new_theta, **{name: sg.spec("P") for name in ("theta", "g", "v")})
     assert {proof.verdict for proof in derived.proofs.values()} == {"PROVED"}
     assert str(derived.gradients["theta"]) == "g_bar[i]"
     assert r"\mathrm{lr}" in derived.latex()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_have_latex_and_a_picture(name):
+    assert re.search(r"math::|:math:`", getattr(rules, name).__doc__)
+    arrays = [np.ones(3), np.ones(3), *start_of(name, 3)]
+    picture = viz.draw(sg.trace(lambda *xs: rule_of(name)(*xs), *arrays))
+    assert picture.dot.startswith("digraph")
 
 
 def test_hypergradient_of_one_step_by_hand():

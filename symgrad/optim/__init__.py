@@ -1,6 +1,52 @@
 """Optimizers: update rules written once, and schedules."""
 
 from symgrad.optim import rules, schedules
-from symgrad.optim.optimizer import SGD, Adam, Optimizer
+from symgrad.optim.algorithms import (
+    ASGD,
+    FTRL,
+    LAMB,
+    LARS,
+    SGD,
+    AdaBelief,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Adan,
+    Lion,
+    NAdam,
+    NovoGrad,
+    RAdam,
+    RMSprop,
+    Rprop,
+    Signum,
+    Yogi,
+)
+from symgrad.optim.optimizer import Optimizer
 
-__all__ = ["SGD", "Adam", "Optimizer", "rules", "schedules"]
+__all__ = [
+    "ASGD",
+    "FTRL",
+    "LAMB",
+    "LARS",
+    "SGD",
+    "AdaBelief",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Adan",
+    "Lion",
+    "NAdam",
+    "NovoGrad",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "Signum",
+    "Yogi",
+    "rules",
+    "schedules",
+]

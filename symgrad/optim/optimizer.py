@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
-from typing import Any
+from functools import reduce
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.context import MODE
-from symgrad.errors import DTypeError, GradientError, SymgradError
+from symgrad.context import MODE, no_grad
+from symgrad.errors import GradientError, SymgradError
 from symgrad.ops.layout import concatenate, ravel
-from symgrad.optim import rules
+from symgrad.ops.marks import astype
+from symgrad.ops.piecewise import isfinite, logical_and, where
+from symgrad.ops.reduction import all_
+from symgrad.optim.groups import Group, Recipe, Unit, called, checked, groups_of
+from symgrad.optim.presets import PRESETS
+from symgrad.optim.rules import decayed, declaration
 from symgrad.tensor import Tensor, tensor
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["Optimizer"]
+
+
+def _any_rule(rule: Callable[..., Any], **hyperparameters: Any) -> Recipe:
+    return Recipe(rule, hyperparameters)
 
 
 class Optimizer:
@@ -24,20 +33,43 @@ class Optimizer:
 
     Parameters
     ----------
-    params : iterable of Tensor
-        Leaves that require a gradient, of one dtype; ``model.parameters()``.
+    params : iterable of Tensor, of (name, Tensor), or of groups
+        Leaves that require a gradient; ``model.parameters()``. A group is a dict with its own ``"params"`` and any
+        other options, as in torch; ``"frozen": True`` leaves its parameters as they are.
     rule : callable
         ``rule(theta, g, *state, **hyperparameters) -> (theta, *state)``, see `symgrad.optim.rules`. It runs
         on arrays in eager mode and on Tensors in a trace, so operators and symgrad functions are all it may use.
-    **hyperparameters : float
+        The classes of `symgrad.optim` know theirs.
+    like : str, optional
+        The defaults of another library, for those classes that list some.
+    weight_decay : float
+        Adds :math:`\lambda \theta` to the gradient (coupled), unless the rule has a decay of its own.
+    decoupled : bool
+        Let the weight decay multiply the parameters by :math:`1 - \eta \lambda` before the step instead.
+    exclude : sequence of str
+        Parameters with one of these words in their name do not decay, as in ``exclude=("bias", "norm")``.
+    maximize : bool
+        Go up.
+    transforms : sequence of callables
+        What is done to the gradients first, such as ``optim.transforms.clip_global_norm(1.0)``.
+    accumulate : int
+        Update at every n-th call of `step` only, with the mean of the n gradients.
+    skip_nonfinite : bool
+        Change nothing where a gradient is not finite (while accumulating: leave that gradient out of the sum).
+    **hyperparameters : float or Schedule
         Each becomes a leaf, readable and settable as an attribute: ``optimizer.lr = 0.1``. Compiled steps
-        read it at every call. Those left at the rule's own default are no leaves but constants of the rule.
+        read it at every call. A `Schedule` of steps is computed from the number of updates so far, inside of the
+        step. Those left at the rule's own default are no leaves but constants of the rule.
 
     Attributes
     ----------
+    groups : list of Group
+        ``optimizer.groups[1]["lr"]`` reads and sets a hyperparameter of one group; also as ``param_groups``.
     state : dict of str to Tensor
-        One leaf per state variable of the rule, of shape (P,); the step count ``t`` of shape ().
+        One leaf per state variable of the rule, of shape (P,); the step count ``t`` of shape (). With several
+        groups, and for rules that see every tensor by itself, the number of the part stands in front: ``"1.v"``.
     hyperparameters : dict of str to Tensor
+        Of the first group.
 
     Examples
     --------
@@ -53,50 +85,239 @@ class Optimizer:
     Tensor([ 0.5, -1.5], requires_grad=True)
     """
 
-    def __init__(self, params: Iterable[Tensor], rule: Callable[..., Any], **hyperparameters: Any) -> None:
-        self.__dict__["hyperparameters"] = {}
-        self.params = _checked(params)
-        self.rule = rule
-        self.dtype = self.params[0].dtype
-        self.edges = np.cumsum([0, *(p.size for p in self.params)]).tolist()
-        names, allowed = _signature(rule)
-        if hyperparameters.keys() - allowed:
-            raise SymgradError(
-                f"{rule.__name__}: has no hyperparameter {sorted(hyperparameters.keys() - allowed)}; it has {allowed}"
-            )
-        sizes = {name: () if name == "t" else self.edges[-1] for name in names}
-        self.state = {name: tensor(np.zeros(size, self.dtype), name=name) for name, size in sizes.items()}
-        self.hyperparameters = {name: tensor(x, dtype=self.dtype, name=name) for name, x in hyperparameters.items()}
+    configure: ClassVar[Callable[..., Recipe]] = staticmethod(_any_rule)
+    """The rule, its hyperparameters and the start of its state, for the options of a class."""
 
-    def step(self) -> None:
+    def __init_subclass__(cls) -> None:
+        """Show the options of `configure` where the signature is asked for."""
+        own = list(inspect.signature(cls.configure).parameters.values())
+        common = [p for p in inspect.signature(Optimizer.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        first = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        decay = {"weight_decay": 0.0, "decoupled": False}
+        common += [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in decay.items()
+                   if k not in {p.name for p in own}]  # fmt: skip
+        spread = [p for p in own if p.kind is p.VAR_KEYWORD]
+        own = [p for p in own if p.kind is not p.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature([first, *own, *common, *spread])  # type: ignore[attr-defined]
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        *given: Any,
+        like: str | None = None,
+        maximize: bool = False,
+        exclude: Iterable[str] = (),
+        transforms: Iterable[Callable[..., Any]] = (),
+        accumulate: int = 1,
+        skip_nonfinite: bool = False,
+        **options: Any,
+    ) -> None:
+        self.__dict__["groups"] = []
+        if accumulate < 1 or accumulate != int(accumulate):
+            raise SymgradError(f"{self._name}: accumulate={accumulate!r} must be a whole number of at least 1")
+        self.maximize, self.transforms = maximize, list(transforms)
+        self.accumulate, self.skip_nonfinite = int(accumulate), skip_nonfinite
+        given_options = self._options(given, options, like)
+        self.groups: list[Group] = groups_of(params, self._recipe, given_options, exclude)
+        self.params = [p for group in self.groups for p in group.params]
+        self.dtype = self.params[0].dtype
+        checked(self.params)
+        scheduled = any(group.schedules for group in self.groups)
+        counted = scheduled or self.accumulate > 1 or any(getattr(f, "needs_step", False) for f in self.transforms)
+        self.counters: dict[str, Tensor] = {"calls": tensor(0.0)} if counted else {}
+        self.sums: list[Tensor] = []
+        if self.accumulate > 1:
+            self.sums = [tensor(np.zeros(u.size, self.dtype)) for u in self._units()]
+        for group in self.groups:
+            for name, schedule in group.schedules.items():
+                group.hyperparameters[name].assign(float(schedule(0)))
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _options(self, given: tuple[Any, ...], options: dict[str, Any], like: str | None) -> dict[str, Any]:
+        """The options as `configure` takes them: what is given, else what `like` says."""
+        parameters = inspect.signature(self.configure).parameters.values()
+        names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        if len(given) > len(names):
+            raise SymgradError(f"{self._name}: takes the options {names}, got {len(given)} without names")
+        found = dict(zip(names, given, strict=False))
+        if twice := found.keys() & options.keys():
+            raise SymgradError(f"{self._name}: got {sorted(twice)} twice")
+        presets = PRESETS.get(self._name, {})
+        if like is not None and like not in presets:
+            raise SymgradError(f"{self._name}: like={like!r} is none of {sorted(presets)}")
+        return {**(presets[like] if like is not None else {}), **found, **options}
+
+    def _recipe(self, options: Mapping[str, Any]) -> Recipe:
+        """The recipe for the options of one group."""
+        general = {name: options[name] for name in ("weight_decay", "decoupled") if name in options}
+        parameters = inspect.signature(self.configure).parameters
+        rest = {k: v for k, v in options.items() if k not in general or k in parameters}
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        if unknown := [] if open_ended else sorted(rest.keys() - parameters.keys()):
+            raise SymgradError(f"{self._name}: has no hyperparameter {unknown}; it has {list(parameters)}")
+        recipe = self.configure(**rest)
+        own = declaration(recipe.rule).hyperparameters
+        for name, value in general.items():
+            if name == "decoupled":
+                recipe.decoupled = bool(value)
+            elif "weight_decay" not in own and not (isinstance(value, int | float) and value == 0):
+                recipe.hyperparameters.setdefault("weight_decay", value)
+        recipe.check(self._name)
+        return recipe
+
+    # The step
+
+    def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
         """Apply the rule to all parameters and their gradients.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss and its gradients, and returns the loss; rules that take the gradient elsewhere (true
+            Nesterov) need it.
+        loss : scalar, optional
+            The loss whose gradients these are; rules that compare losses (iRprop+) need it, or a closure.
+
+        Returns
+        -------
+        Tensor or None
+            What the closure returned.
 
         Raises
         ------
         GradientError
             Naming the parameters that have no gradient.
         """
-        missing = [_called(p, k) for k, p in enumerate(self.params) if p.grad is None]
+        units = self._units()
+        read = _reader()
+        olds = [concatenate([ravel(read(p)) for p in u.params]) for u in units]
+        states = [[None if s is None else read(s) for s in u.state.values()] for u in units]
+        self._follow_schedules()
+        hypers = [u.group.read(read) for u in units]
+        result = self._evaluate(closure, units, olds, states, hypers)
+        loss = result if loss is None else loss
+        gradients, finite = self._gradients(units)
+        due = None
+        if self.accumulate > 1:
+            calls = read(self.counters["calls"]) + 1
+            due = calls % self.accumulate == 0
+            totals = [read(s) + g for s, g in zip(self.sums, gradients, strict=True)]
+            for leaf, total in zip(self.sums, totals, strict=True):
+                leaf.assign(where(due, 0.0, total))
+            gradients = [total / self.accumulate for total in totals]
+        elif self.skip_nonfinite:
+            due = finite
+        for k, u in enumerate(units):
+            found = self._updated(u, olds[k], gradients[k], states[k], hypers[k], loss)
+            if due is not None:
+                before = [olds[k], *states[k]]
+                found = [new if new is None else where(due, new, old) for new, old in zip(found, before, strict=True)]
+            u.publish(found)
+        if self.counters:
+            leaf = self.counters["calls"]
+            leaf.assign(read(leaf) + 1)
+        return result
+
+    def _units(self) -> list[Unit]:
+        return [u for group in self.groups for u in group.units if not group.frozen]
+
+    def _follow_schedules(self) -> None:
+        """Give scheduled hyperparameters their values of this step."""
+        for group in self.groups:
+            for name, schedule in group.schedules.items():
+                with no_grad():
+                    k = _reader()(self.counters["calls"]) // self.accumulate
+                    group.hyperparameters[name].assign(astype(schedule(k), self.dtype))
+
+    def _evaluate(self, closure: Any, units: list[Unit], olds: Any, states: Any, hypers: Any) -> Any:
+        """What the closure returns, called where the rules want their gradients."""
+        for u, old, state, hyper in zip(units, olds, states, hypers, strict=True):
+            point = declaration(u.group.rule).point
+            if point is None:
+                continue
+            if closure is None:
+                raise GradientError(
+                    f"step: {self._name} takes its gradient at another point than the parameters; pass a closure that "
+                    "calls zero_grad() and backward() and returns the loss"
+                )
+            wanted = {k: v for k, v in hyper.items() if k in declaration(u.group.rule).hyperparameters}
+            u.place(point(old, *state, **wanted))
+        return None if closure is None else closure()
+
+    def _gradients(self, units: list[Unit]) -> tuple[list[Any], Any]:
+        """One flat gradient per unit, transformed; and whether all were finite, if that is asked."""
+        params = [p for u in units for p in u.params]
+        missing = [called(p, k) for k, p in enumerate(params) if p.grad is None]
         if missing:
             raise GradientError(
                 f"step: no gradient for {', '.join(missing)}; call loss.backward() first, and give the optimizer only "
                 "parameters that the loss depends on"
             )
-        mode = MODE.get()
-        read = _value if mode is None or mode.trace is None else _itself
-        theta = concatenate([ravel(read(p)) for p in self.params])
-        g = concatenate([ravel(p.grad) for p in self.params])
-        state = [read(s) for s in self.state.values()]
-        new, *states = self.rule(theta, g, *state, **{k: read(h) for k, h in self.hyperparameters.items()})
-        for p, (start, stop) in zip(self.params, pairwise(self.edges), strict=True):
-            p.assign(new[start:stop].reshape(p.shape))
-        for leaf, value in zip(self.state.values(), states, strict=True):
-            leaf.assign(value)
+        found = [p.grad for p in params]
+        finite = None
+        if self.skip_nonfinite:
+            finite = reduce(logical_and, [all_(isfinite(g)) for g in found])
+            found = [where(finite, g, 0.0) for g in found]
+        if self.transforms:
+            read = _reader()
+            values = [read(p) for p in params]
+            step = read(self.counters["calls"]) if self.counters else None
+            for transform in self.transforms:
+                found = transform(found, values, step) if getattr(transform, "needs_step", False) else transform(
+                    found, values
+                )  # fmt: skip
+        flat, start = [], 0
+        for u in units:
+            stop = start + len(u.params)
+            g = concatenate([ravel(x) for x in found[start:stop]])
+            flat.append(-g if self.maximize else g)
+            start = stop
+        return flat, finite
+
+    def _updated(self, u: Unit, theta: Any, g: Any, state: Any, hyper: dict[str, Any], loss: Any) -> list[Any]:
+        """The new parameters and state of one unit."""
+        rule = u.group.rule
+        names = declaration(rule).hyperparameters
+        if "weight_decay" in hyper and "weight_decay" not in names:
+            decay = hyper["weight_decay"]
+            if u.group.decoupled:
+                theta = theta * (1 - hyper["lr"] * decay)
+            else:
+                g = decayed(theta, g, decay)
+        given = {name: value for name, value in hyper.items() if name in names}
+        if "loss" in names:
+            if loss is None:
+                raise GradientError(f"step: {self._name} compares losses; call step(loss=loss), or pass a closure")
+            given["loss"] = loss if _traced() else np.asarray(loss, self.dtype)
+        found = list(rule(theta, g, *state, **given))
+        return found + [None] * (1 + len(state) - len(found))
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.params:
             p.grad = None
+
+    # Looking and saving
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """The groups, under torch's name: ``optimizer.param_groups[0]["lr"] = 0.1``."""
+        return self.groups
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The leaves of the state, by name."""
+        units = [u for group in self.groups for u in group.units]
+        found = {(k, name): leaf for k, u in enumerate(units) for name, leaf in u.state.items() if leaf is not None}
+        return {name if len(units) == 1 else f"{k}.{name}": leaf for (k, name), leaf in found.items()}
+
+    @property
+    def hyperparameters(self) -> dict[str, Tensor]:
+        """The leaves of the hyperparameters of the first group, by name."""
+        return self.groups[0].hyperparameters if self.groups else {}
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of the state and the hyperparameters, by name."""
@@ -113,167 +334,42 @@ class Optimizer:
             leaf.assign(state[name])
 
     def _leaves(self) -> dict[str, Tensor]:
-        return self.state | self.hyperparameters
+        found = self.state | self.counters | {f"sum.{k}": leaf for k, leaf in enumerate(self.sums)}
+        for k, group in enumerate(self.groups):
+            prefix = "" if len(self.groups) == 1 else f"group{k}."
+            found |= {f"{prefix}{name}": leaf for name, leaf in group.hyperparameters.items()}
+        return found
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["hyperparameters"][name]
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}") from None
+        for group in self.__dict__.get("groups", ()):
+            if name in group.hyperparameters:
+                return group.hyperparameters[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.__dict__.get("hyperparameters", ()):
-            self.hyperparameters[name].assign(value)
-        elif "rule" in self.__dict__ and name in _signature(self.rule)[1]:
+        groups = self.__dict__.get("groups", ())
+        having = [group for group in groups if name in group.hyperparameters]
+        if having:
+            for group in having:
+                group[name] = value * group.share if name == "lr" and not callable(value) else value
+        elif groups and name in {"weight_decay", *declaration(groups[0].rule).hyperparameters}:
             raise SymgradError(f"{type(self).__name__}: made without {name}; pass {name}= when you make the optimizer")
         else:
             self.__dict__[name] = value
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={leaf.item():g}" for name, leaf in self.hyperparameters.items())
-        return f"{type(self).__name__}({len(self.params)} parameters, {self.edges[-1]} numbers, {shown})"
+        first = self.groups[0]
+        shown = "".join(f", {name}={leaf.item():g}" for name, leaf in first.hyperparameters.items())
+        several = f"{len(self.groups)} groups, " if len(self.groups) > 1 else ""
+        numbers = sum(p.size for p in self.params)
+        return f"{self._name}({several}{len(self.params)} parameters, {numbers} numbers{shown})"
 
 
-class SGD(Optimizer):
-    r"""Gradient descent, with momentum if asked; the rules are in `symgrad.optim.rules`.
-
-    Parameters
-    ----------
-    params : iterable of Tensor
-    lr : float
-    momentum : float
-        The share of the last step that is kept.
-    nesterov : bool
-        Take the gradient where momentum leads.
-    weight_decay : float
-        Adds :math:`\lambda \theta` to the gradient.
-    lr_in_velocity : bool
-        Multiply gradients by the rate as they enter the velocity (Keras, scikit-learn), not as it leaves (torch).
-
-    Examples
-    --------
-    >>> import symgrad as sg
-    >>> from symgrad import optim
-    >>> w = sg.tensor(3.0, requires_grad=True)
-    >>> optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
-    >>> for _ in range(100):
-    ...     optimizer.zero_grad()
-    ...     (w * w).backward()
-    ...     optimizer.step()
-    >>> abs(w.item()) < 0.05
-    True
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        lr_in_velocity: bool = False,
-    ) -> None:
-        _within("SGD", lr=(lr, 0, np.inf), momentum=(momentum, 0, 1), weight_decay=(weight_decay, 0, np.inf))
-        if momentum == 0 and (nesterov or lr_in_velocity):
-            raise SymgradError("SGD: nesterov and lr_in_velocity are kinds of momentum; pass momentum=, such as 0.9")
-        rule: Callable[..., Any] = rules.sgd
-        if momentum:
-            rule = _MOMENTUM[nesterov, lr_in_velocity]
-        super().__init__(params, rule, lr=lr, **_without_zeros(momentum=momentum, weight_decay=weight_decay))
+def _traced() -> bool:
+    mode = MODE.get()
+    return mode is not None and mode.trace is not None
 
 
-_MOMENTUM = {
-    (False, False): rules.momentum,
-    (True, False): rules.nesterov,
-    (False, True): rules.momentum_lecture,
-    (True, True): rules.nesterov_lecture,
-}
-
-
-class Adam(Optimizer):
-    """Adam, with torch's arguments; the rule is `symgrad.optim.rules.adam`.
-
-    Parameters
-    ----------
-    params : iterable of Tensor
-    lr : float
-    betas : pair of float
-        Decay of the averages of the gradient and of its square; later the attributes beta1 and beta2.
-    eps : float
-    weight_decay : float
-        Adds that multiple of the parameters to the gradient.
-
-    Examples
-    --------
-    >>> import symgrad as sg
-    >>> from symgrad import optim
-    >>> optimizer = optim.Adam([sg.tensor([1.0, 2.0], requires_grad=True)], lr=0.01)
-    >>> optimizer
-    Adam(1 parameters, 2 numbers, lr=0.01, beta1=0.9, beta2=0.999, eps=1e-08)
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        if np.shape(betas) != (2,):
-            raise SymgradError(f"Adam: betas={betas!r} must be a pair of numbers, such as (0.9, 0.999)")
-        beta1, beta2 = betas
-        _within("Adam", lr=(lr, 0, np.inf), beta1=(beta1, 0, 1), beta2=(beta2, 0, 1), eps=(eps, 0, np.inf),
-                weight_decay=(weight_decay, 0, np.inf))  # fmt: skip
-        decay = _without_zeros(weight_decay=weight_decay)
-        super().__init__(params, rules.adam, lr=lr, beta1=beta1, beta2=beta2, eps=eps, **decay)
-
-
-def _value(leaf: Tensor) -> Any:
-    return leaf.value
-
-
-def _itself(leaf: Tensor) -> Any:
-    return leaf
-
-
-def _signature(rule: Callable[..., Any]) -> tuple[list[str], list[str]]:
-    """Names of the state variables and of the hyperparameters of a rule."""
-    found = inspect.signature(rule).parameters.values()
-    state = [p.name for p in found if p.kind is not p.KEYWORD_ONLY][2:]
-    return state, [p.name for p in found if p.kind is p.KEYWORD_ONLY]
-
-
-def _called(p: Tensor, k: int) -> str:
-    return p.name or f"parameter {k} of shape {p.shape}"
-
-
-def _checked(params: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters, as the optimizer needs them."""
-    if isinstance(params, Tensor) or not isinstance(params, Iterable):
-        raise SymgradError("optimizer: takes a list of parameters; pass model.parameters() or [w]")
-    found = list(params)
-    if not found:
-        raise SymgradError("optimizer: got no parameters; pass model.parameters() or a list of leaves")
-    for k, p in enumerate(found):
-        if not isinstance(p, Tensor) or p.op is not None or not p.requires_grad:
-            raise SymgradError(f"optimizer: parameter {k} is no leaf that requires a gradient: {p!r}")
-    if len({id(p) for p in found}) < len(found):
-        raise SymgradError("optimizer: a parameter occurs twice")
-    if len({p.dtype for p in found}) > 1:
-        raise DTypeError(
-            "optimizer: parameters have different dtypes "
-            + ", ".join(f"{_called(p, k)} {p.dtype}" for k, p in enumerate(found))
-        )
-    return found
-
-
-def _within(who: str, **limits: tuple[float, float, float]) -> None:
-    """Check that these are numbers, low <= value < high (every number below infinity)."""
-    for name, (value, low, high) in limits.items():
-        if np.asarray(value).dtype.kind not in "iuf" or np.ndim(value) or not low <= value < high:
-            raise SymgradError(f"{who}: {name}={value!r} must be a number of at least {low} and below {high}")
-
-
-def _without_zeros(**values: float) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value != 0}
+def _reader() -> Callable[[Tensor], Any]:
+    """How leaves are read: as arrays eagerly, as themselves in a trace."""
+    return (lambda leaf: leaf) if _traced() else (lambda leaf: leaf.value)
