@@ -410,7 +410,7 @@ def summary(f: object, displayed: bool = True) -> str:
 
 def optimizers_page() -> str:
     lines = [NOTE, RULES_INTRO]
-    for name in sorted(set(rules.__all__) - {"Declaration", "declaration", "decayed", "rule"}):
+    for name in sorted(rules.__all__):
         f = getattr(rules, name)
         parameters = inspect.signature(f).parameters.values()
         state = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][2:]

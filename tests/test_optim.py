@@ -14,6 +14,7 @@ import symgrad as sg
 import viz
 from symgrad import optim, symbolic
 from symgrad.optim import rules
+from symgrad.optim.rules.declare import declaration
 
 RECORDED = json.loads(oracle.FILE.read_text(encoding="utf-8"))
 
@@ -189,14 +190,14 @@ def rule_of(name):
 
 
 def state_names(name):
-    found = rules.declaration(getattr(rules, name))
+    found = declaration(getattr(rules, name))
     return (("average", "t") if name != "lookahead" else ("slow", "t")) if name in AVERAGES else found.state
 
 
 def start_of(name, size=5):
     """State as after some steps."""
     random = np.random.default_rng(2)
-    scalars = rules.declaration(getattr(rules, name)).scalars
+    scalars = declaration(getattr(rules, name)).scalars
     return [
         np.array(0.5 if k != "t" else 3.0) if k in scalars else random.random(size) * (0.1 if k == "a" else 1) + 0.1
         for k in state_names(name)
@@ -204,7 +205,7 @@ def start_of(name, size=5):
 
 
 def test_every_rule_is_here():
-    assert set(RULES) == set(rules.__all__) - {"Declaration", "declaration", "decayed", "rule"}
+    assert set(RULES) == set(rules.__all__)
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError, SymgradError
-from symgrad.optim.rules import declaration
+from symgrad.optim.rules.declare import declaration
 from symgrad.optim.schedules import Schedule
 from symgrad.tensor import SCALARS, Tensor, tensor
 

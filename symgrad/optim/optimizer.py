@@ -18,7 +18,7 @@ from symgrad.ops.piecewise import isfinite, logical_and, where
 from symgrad.ops.reduction import all_
 from symgrad.optim.groups import Group, Recipe, Unit, called, checked, groups_of
 from symgrad.optim.presets import PRESETS
-from symgrad.optim.rules import decayed, declaration
+from symgrad.optim.rules.declare import decayed, declaration
 from symgrad.tensor import Tensor, tensor
 
 __all__ = ["Optimizer"]

@@ -2,7 +2,7 @@ r"""Update rules: each formula written once, as a function of Tensors or arrays.
 
 A rule takes the parameters :math:`\theta`, their gradient g, its state (further positional arguments) and its
 hyperparameters (keyword arguments), and returns the new parameters and the new state in the same order. The
-signature is the declaration that `symgrad.optim.Optimizer` reads; what it cannot say, the decorator `rule` adds. State
+signature is the declaration that `symgrad.optim.Optimizer` reads; what it cannot say, the decorator `declare.rule` adds. State
 with the default None is there only if the optimizer asks for it; it is returned as it came where it is None.
 """
 
@@ -21,10 +21,8 @@ from symgrad.optim.rules.descent import (
 from symgrad.optim.rules.layerwise import lamb, lars, novograd
 from symgrad.optim.rules.moments import adabelief, adam, adamax, adan, nadam, radam, yogi
 from symgrad.optim.rules.rprop import irprop_minus, irprop_plus, rprop_lecture, rprop_minus, rprop_plus
-from symgrad.optim.rules.rule import Declaration, decayed, declaration, rule
 
 __all__ = [
-    "Declaration",
     "adabelief",
     "adadelta",
     "adagrad",
@@ -32,8 +30,6 @@ __all__ = [
     "adamax",
     "adan",
     "asgd",
-    "decayed",
-    "declaration",
     "ema",
     "ftrl",
     "irprop_minus",
@@ -54,7 +50,6 @@ __all__ = [
     "rprop_lecture",
     "rprop_minus",
     "rprop_plus",
-    "rule",
     "sgd",
     "signum",
     "swa",

@@ -6,7 +6,7 @@ from typing import Any
 
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.piecewise import clip
-from symgrad.optim.rules.rule import mean, rule
+from symgrad.optim.rules.declare import mean, rule
 
 __all__ = ["adadelta", "adagrad", "ftrl", "rmsprop"]
 

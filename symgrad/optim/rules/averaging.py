@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.ops.piecewise import logical_and, maximum, where
-from symgrad.optim.rules.rule import mean, rule
+from symgrad.optim.rules.declare import mean, rule
 
 __all__ = ["asgd", "ema", "lookahead", "swa"]
 

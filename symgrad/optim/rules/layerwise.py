@@ -7,7 +7,7 @@ from typing import Any
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.piecewise import logical_and, where
 from symgrad.ops.reduction import norm2, sum
-from symgrad.optim.rules.rule import mean, rule
+from symgrad.optim.rules.declare import mean, rule
 
 __all__ = ["lamb", "lars", "novograd"]
 

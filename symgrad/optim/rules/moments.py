@@ -10,7 +10,7 @@ from typing import Any
 
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.piecewise import abs, maximum, sign, where
-from symgrad.optim.rules.rule import mean, rule
+from symgrad.optim.rules.declare import mean, rule
 
 __all__ = ["adabelief", "adam", "adamax", "adan", "nadam", "radam", "yogi"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.ops.piecewise import clip, logical_and, sign, where
-from symgrad.optim.rules.rule import rule
+from symgrad.optim.rules.declare import rule
 
 __all__ = ["irprop_minus", "irprop_plus", "rprop_lecture", "rprop_minus", "rprop_plus"]
 
