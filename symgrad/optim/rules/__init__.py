@@ -2,8 +2,9 @@ r"""Update rules: each formula written once, as a function of Tensors or arrays.
 
 A rule takes the parameters :math:`\theta`, their gradient g, its state (further positional arguments) and its
 hyperparameters (keyword arguments), and returns the new parameters and the new state in the same order. The
-signature is the declaration that `symgrad.optim.Optimizer` reads; what it cannot say, the decorator `declare.rule` adds. State
-with the default None is there only if the optimizer asks for it; it is returned as it came where it is None.
+signature is the declaration that `symgrad.optim.Optimizer` reads; what it cannot say, the decorator
+`symgrad.optim.rules.declare.rule` adds. State with the default None is there only if the optimizer asks for it; it is
+returned as it came where it is None.
 """
 
 from symgrad.optim.rules.adaptive import adadelta, adagrad, ftrl, rmsprop
