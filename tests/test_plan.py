@@ -625,3 +625,15 @@ def test_the_sign_of_zero_is_kept():
     with np.errstate(divide="ignore"):
         plus, minus, times = fast(np.array(-0.0))
     assert (plus, minus, times) == (np.inf, -np.inf, -np.inf)
+
+
+def test_a_leaf_may_be_called_like_the_function():
+    step_leaf = sg.tensor([1.0, 2.0], name="step", requires_grad=True)
+
+    @sg.compile
+    def step(x):
+        step_leaf.assign(step_leaf + x)
+        return sg.sum(-step_leaf)
+
+    assert step(np.ones(2)) == -5
+    assert step(np.ones(2)) == -7

@@ -38,6 +38,7 @@ class Plan:
         self.graph = optimize(graph)
         self.structure = graph.structure
         writer = Writer(self.graph)
+        writer.names[name] = None  # the program's own; a leaf may be called the same
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
         owned = {id(leaf) for leaf, _ in writer.storage.owned}
         reads = [(leaf, s) for leaf, s in self.graph.leaves if id(leaf) not in owned]
