@@ -13,6 +13,7 @@ import numpy as np
 
 from symgrad.context import MODE, RUN
 from symgrad.errors import GraphError, TracingError
+from symgrad.plan.fusing import available
 from symgrad.plan.program import Plan
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import positional, trace
@@ -32,8 +33,9 @@ class Compiled:
         The plan of the latest call.
     """
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., Any], fast: bool | None = None) -> None:
         functools.update_wrapper(self, f)
+        self.fast = available() if fast is None else fast
         self.function = f
         self.plan: Plan | None = None
         self._plans: dict[Any, Plan | str] = {}
@@ -121,7 +123,7 @@ class Compiled:
     def _make(self, args: Any) -> Plan | str:
         name = getattr(self.function, "__name__", "step")
         try:
-            return Plan(trace(self.function, *args), name if name.isidentifier() else "step")
+            return Plan(trace(self.function, *args), name if name.isidentifier() else "step", self.fast)
         except TracingError as error:
             _log.warning("compile: %s runs eagerly, because it cannot be traced: %s", name, error)
             return str(error)
@@ -170,7 +172,7 @@ def _array(x: Any) -> Any:
     return array
 
 
-def compile(f: Callable[..., Any]) -> Compiled:
+def compile(f: Callable[..., Any], *, fast: bool | None = None) -> Compiled:
     """Make a function fast: traced once per shape and dtype, then replayed into fixed buffers.
 
     Leaves that f reads are read at every call, and leaves that it assigns get their new values when
@@ -182,6 +184,8 @@ def compile(f: Callable[..., Any]) -> Compiled:
     f : callable
         Of arrays, numbers, and nested dicts, lists and tuples of them; traceable. What cannot be traced runs
         eagerly, and says why once (logger "symgrad"). A list of numbers is such a nest, as in `trace`.
+    fast : bool, optional
+        Fuse chains of elementwise operations with the extra ``fast`` (numba); by default where it is installed.
 
     Returns
     -------
@@ -191,7 +195,7 @@ def compile(f: Callable[..., Any]) -> Compiled:
     Examples
     --------
     >>> import numpy as np, symgrad as sg
-    >>> fast = sg.compile(lambda x: (x * x).sum())
+    >>> fast = sg.compile(lambda x: (x * x).sum(), fast=False)
     >>> fast(np.array([1.0, 2.0]))
     array(5.)
     >>> print(fast.plan.source)
@@ -200,4 +204,4 @@ def compile(f: Callable[..., Any]) -> Compiled:
         return (einsum1,)
     <BLANKLINE>
     """
-    return Compiled(f)
+    return Compiled(f, fast)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
 from symgrad.plan.emission import CALLED
+from symgrad.plan.fusing import gather
 from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
@@ -34,10 +35,10 @@ class Plan:
         Number of NumPy calls per run.
     """
 
-    def __init__(self, graph: Graph, name: str = "step") -> None:
-        self.graph = optimize(graph)
+    def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
+        self.graph = gather(optimize(graph)) if fast else optimize(graph)
         self.structure = graph.structure
-        writer = Writer(self.graph)
+        writer = Writer(self.graph, fast)
         writer.names[name] = None  # the program's own; a leaf may be called the same
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
         owned = {id(leaf) for leaf, _ in writer.storage.owned}
@@ -59,6 +60,10 @@ class Plan:
         namespace.update({n: getattr(np, n) for n in CALLED})
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
+        if fast:
+            from symgrad.plan.kernels import execute
+
+            namespace["fused"], self._keep = execute, writer.keep
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
         self._step = namespace[name]

@@ -197,7 +197,11 @@ class Storage:
             array = self.pooled.get(root)
             if array is not None and self.last[root] == k:
                 del self.pooled[root]
-                self.pool.setdefault((array.shape, array.dtype, order_of(array)), []).append(array)
+                self.give_back(array)
+
+    def give_back(self, array: Array) -> None:
+        """Put a buffer into the pool."""
+        self.pool.setdefault((array.shape, array.dtype, order_of(array)), []).append(array)
 
 
 def order_of(array: Array) -> Order:

@@ -12,6 +12,7 @@ from symgrad.graph import Graph
 from symgrad.op import Op
 from symgrad.passes import builtin_name
 from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
+from symgrad.plan.fusing import Fuser
 from symgrad.plan.storage import Storage
 from symgrad.tensor import Tensor
 
@@ -21,7 +22,7 @@ __all__ = ["Writer"]
 class Writer:
     """Writes the lines of a plan, node by node, and collects the arrays that they name."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, fast: bool = False) -> None:
         self.graph = graph
         self.storage = Storage(graph)
         self.names: dict[str, Any] = {}
@@ -29,10 +30,12 @@ class Writer:
         self.scalar_of: dict[int, str] = {}
         self.computed: set[int] = set()  # what array calls made: worth an array, not a scalar
         self.lines: list[str] = []
+        self.keep: list[Any] = []  # arrays that only programs of the fast extra refer to
         self.calls = 0
         self._scope: tuple[str, ...] = ()
         self._views: dict[Any, str] = {}
         self._counts: dict[str, int] = {}
+        self.fuser = Fuser(self) if fast else None
 
     # Names
 
@@ -140,6 +143,18 @@ class Writer:
             self.lines.append(f"# {'.'.join(node.scope)}")
             self._scope = node.scope
 
+    def settle(self, node: Tensor, order: Any = "C") -> None:
+        """Copy a value that is bound at every call into a fixed array, once per call."""
+        array = self.storage.arrays[node.serial] = self.storage.new(node.shape, node.dtype, order)
+        name = self.bind(f"{self.name_of[node.serial]}_", array)
+        source = self.name_of[node.serial]
+        self.line(f"copyto({name}, {source})" if node.shape else f"{name}[()] = {source}")
+
+    def flush(self) -> None:
+        """Write what waits to be fused."""
+        if self.fuser is not None:
+            self.fuser.flush()
+
     def write(self) -> None:
         """All nodes, then the copies of new leaf values that could not be computed in place."""
         place = {}
@@ -149,6 +164,7 @@ class Writer:
         for node in self.graph.nodes:
             if node.serial not in self.name_of and node.op is not None:
                 self.node(node)
+        self.flush()
         storage = {id(leaf): array for leaf, array in self.storage.owned}
         copies = []
         for leaf, new in self.graph.assigned:
@@ -217,14 +233,26 @@ class Writer:
             self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
             self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
             return
+        waiting = self.fuser is not None and self.fuser.where
+        if waiting and not node.shape and any(x.serial in waiting for x in node.inputs):
+            self.flush()
         if self.calculate(node, wanted):
             return
-        args = [self.array(x) for x in node.inputs]
         if op.view and len(node.inputs) == 1:
             array = self.storage.view(node)
             if array is not None:
                 self.name_of[node.serial] = self.bind(wanted, array)
                 return
+        if self.fuser is not None:
+            if self.fuser.take(node, wanted):
+                return
+            self.fuser.flush()
+        self.plain(node, wanted)
+
+    def plain(self, node: Tensor, wanted: str) -> None:
+        """One node as a NumPy call."""
+        op: Op = node.op  # type: ignore[assignment]
+        args = [self.array(x) for x in node.inputs]
         self.comment(node)
         self.computed.add(node.serial)
         if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
