@@ -117,6 +117,7 @@ class Fuser:
         self.pending: list[Tensor] = []
         self.segments: list[_Segment] = []
         self.where: dict[int, int] = {}  # serial -> index of its segment
+        self.settled: list[tuple[Tensor, str]] = []  # values bound at every call, and the lines that copy them
         self.readers: dict[int, list[Tensor]] = {}
         for node in writer.graph.nodes:
             for x in node.inputs:
@@ -165,7 +166,7 @@ class Fuser:
         if _is_test(x) or x.dtype not in _KINDS:
             return False
         if x.serial not in self.storage.arrays and x.op is None:
-            self.writer.settle(x, self.storage.orders.get(node.serial, "C"))
+            self.settled.append((x, self.writer.settle(x, self.storage.orders.get(node.serial, "C"))))
         if x.serial in self.writer.scalar_of:
             self.writer.array(x)
         return x.serial in self.storage.arrays
@@ -179,6 +180,8 @@ class Fuser:
 
     def _unplace(self, node: Tensor) -> None:
         array = self.storage.arrays.pop(node.serial)
+        if _is_test(node):
+            return
         if self.storage.pooled.pop(node.serial, None) is not None:
             self.storage.give_back(array)
 
@@ -243,6 +246,12 @@ class Fuser:
         if not self.pending:
             return
         pending, self.pending = self.pending, []
+        settled, self.settled = self.settled, []
+        if len(pending) == 1 and self.segments[0].columns is None:
+            self._plainly(pending[0], settled)
+            return
+        for _, line in settled:
+            self.writer.line(line)
         loose = self._loose(pending)
         kept = [node for node in pending if node.serial not in loose]
         for segment in self.segments:
@@ -258,6 +267,19 @@ class Fuser:
             self.storage.release(node)
             if _is_test(node) and node.serial not in loose:
                 del self.storage.arrays[node.serial]
+
+    def _plainly(self, node: Tensor, settled: list[tuple[Tensor, str]]) -> None:
+        """Write a chain of one as the call of NumPy that it is."""
+        self.segments, self.where = [], {}
+        for x, _ in settled:
+            self.storage.bytes -= self.storage.arrays.pop(x.serial).nbytes
+        if _is_test(node):
+            del self.storage.arrays[node.serial]
+        else:  # views of it may have been made already
+            self.storage.wanted[node.serial] = self.storage.arrays[node.serial]
+        name = self.writer.name_of[node.serial]
+        self.writer.names.pop(name)
+        self.writer.plain(node, name)
 
     def _loose(self, pending: list[Tensor]) -> set[int]:
         """Tests that somebody outside of the chain reads after all."""

@@ -39,7 +39,7 @@ CODES = {name: code for code, name in enumerate((
 
 def _pointer(typing_context: Any, address: Any, like: Any) -> Any:
     """The pointer to numbers, of the kind that an array holds, at an address."""
-    pointer = types.CPointer(like.dtype)
+    pointer = types.CPointer(like.dtype)  # type: ignore[no-untyped-call]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(pointer))
@@ -50,7 +50,7 @@ def _pointer(typing_context: Any, address: Any, like: Any) -> Any:
 _at: Any = intrinsic(_pointer)
 
 
-@njit(fastmath={"reassoc"})  # type: ignore[untyped-decorator]
+@njit(fastmath={"reassoc"})
 def _sum(a: Any, start: int, n: int, zero: Any) -> Any:
     total = zero
     for i in range(n):
@@ -58,7 +58,7 @@ def _sum(a: Any, start: int, n: int, zero: Any) -> Any:
     return total
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(error_model="numpy")
 def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, zero: Any, one: Any) -> None:
     if op == 0:
         for i in range(n):
@@ -177,7 +177,7 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
             o[i] = one / a[i]
 
 
-@njit(["void(int64[:, ::1], float32[::1])", "void(int64[:, ::1], float64[::1])"], cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(["void(int64[:, ::1], float32[::1])", "void(int64[:, ::1], float64[::1])"], cache=True, error_model="numpy")
 def execute(program: Any, like: Any) -> None:
     """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
     zero, one = like[0], like[1]

@@ -143,12 +143,12 @@ class Writer:
             self.lines.append(f"# {'.'.join(node.scope)}")
             self._scope = node.scope
 
-    def settle(self, node: Tensor, order: Any = "C") -> None:
-        """Copy a value that is bound at every call into a fixed array, once per call."""
+    def settle(self, node: Tensor, order: Any) -> str:
+        """Give a value that is bound at every call a fixed array too; the line that copies it."""
         array = self.storage.arrays[node.serial] = self.storage.new(node.shape, node.dtype, order)
         name = self.bind(f"{self.name_of[node.serial]}_", array)
         source = self.name_of[node.serial]
-        self.line(f"copyto({name}, {source})" if node.shape else f"{name}[()] = {source}")
+        return f"copyto({name}, {source})" if node.shape else f"{name}[()] = {source}"
 
     def flush(self) -> None:
         """Write what waits to be fused."""
