@@ -296,6 +296,8 @@ ERRORS = {
     "embedding": (lambda: nn.Embedding(3, 2)(np.array([3])), "Embedding"),
     "embedding of floats": (lambda: nn.Embedding(3, 2)(np.array([1.0])), "takes integers"),
     "heads": (lambda: nn.MultiheadAttention(4, 3), "does not divide into 3 heads"),
+    "channels": (lambda: nn.Conv2d(3, 4, 3, groups=2), "do not divide into 2 groups"),
+    "images": (lambda: nn.Conv2d(3, 4, 3)(np.ones((2, 3, 4))), r"Conv2d: takes \(B, 3, H, W\), got .*\(2, 3, 4\)"),
     "groups": (lambda: nn.GroupNorm(3, 4), "do not divide into 3 groups"),
     "activation": (lambda: nn.Softmax(dim=1), "Softmax: takes axis, got dim"),
     "weight norm": (lambda: nn.WeightNorm(nn.ReLU()), "takes a Linear or a convolution"),
@@ -526,6 +528,28 @@ def test_attention_sees_only_where_it_may():
     z = attention(sg.tensor(changed), mask=np.tri(5, dtype=bool)).numpy()
     np.testing.assert_allclose(y[0, :3], z[0, :3], rtol=1e-12)
     assert np.abs(y[0, 3:] - z[0, 3:]).min() > 1e-4
+
+
+def test_convolutions_start_as_torch_s_and_other_initialisers_see_their_fans():
+    layer = nn.Conv2d(16, 32, 3)
+    for p in layer.parameters():
+        assert 0.9 * 144**-0.5 < np.abs(p.numpy()).max() <= 144**-0.5
+    he = nn.Conv2d(16, 320, 3, weight_init=nn.init.he_normal).weight.numpy()
+    assert he.var() == pytest.approx(2 / 144, rel=0.03)
+    assert repr(nn.Conv2d(2, 4, 3, padding="same", bias=False)) == "Conv2d(2, 4, (3, 3), padding='same', bias=False)"
+
+
+def test_a_convolutional_network_trains():
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(64, 10),
+    )  # fmt: skip
+    digits = sg.data.digits()
+    images = digits.X[:300].reshape(-1, 1, 8, 8)
+    trainer = sg.Trainer(model, loss=sg.losses.cross_entropy, optimizer=partial(sg.optim.Adam, lr=0.01))
+    losses = trainer.fit((images, digits.y[:300]), epochs=4)["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    assert model.predict(images[:3]).shape == (3, 10)
 
 
 def test_residual_and_flatten():

@@ -4,6 +4,16 @@ from symgrad.nn import functional, init
 from symgrad.nn.activations import Activation, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from symgrad.nn.attention import MultiheadAttention
 from symgrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, population_statistics
+from symgrad.nn.convolution import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 from symgrad.nn.dropout import Dropout
 from symgrad.nn.layers import Embedding, Flatten, Identity, Linear, Residual, Sequential
 from symgrad.nn.module import Module
@@ -13,8 +23,14 @@ from symgrad.nn.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell
 
 __all__ = [
     "Activation",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
+    "Conv2d",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -27,6 +43,8 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "LogSoftmax",
+    "MaxPool1d",
+    "MaxPool2d",
     "Module",
     "MultiheadAttention",
     "Parameter",

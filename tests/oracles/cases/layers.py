@@ -7,7 +7,7 @@ from typing import Any
 
 from symgrad import nn
 
-from .base import composition, integers
+from .base import composition, integers, spread_out
 
 
 def layer(make: Callable[[], Any], *names: str) -> Callable[..., Any]:
@@ -160,6 +160,30 @@ CASES = [
         layer(lambda: nn.WeightNorm(nn.Linear(4, 3)), "layer.weight", "gain", "layer.bias"),
         (2, 4), (4, 3), (1, 3), (3,),
         torch=lambda t, x, v, g, b: x @ (g * v / v.norm(dim=0, keepdim=True)) + b,
+    ),
+    composition(
+        "nn.Conv2d",
+        layer(lambda: nn.Conv2d(2, 4, (2, 3), stride=2, padding=1, groups=2), *AFFINE),
+        (2, 2, 4, 5), (4, 1, 2, 3), (4,),
+        torch=torch_layer(lambda n: n.Conv2d(2, 4, (2, 3), stride=2, padding=1, groups=2), *AFFINE),
+    ),
+    composition(
+        "nn.Conv1d",
+        layer(lambda: nn.Conv1d(2, 3, 2, dilation=2), *AFFINE),
+        (2, 2, 6), (3, 2, 2), (3,),
+        torch=torch_layer(lambda n: n.Conv1d(2, 3, 2, dilation=2), *AFFINE),
+    ),
+    composition(
+        "nn pooling",
+        lambda x: nn.MaxPool2d(2)(x) + nn.AvgPool2d(2)(x) * nn.AdaptiveAvgPool2d(1)(x),
+        spread_out(1, 2, 4, 4),
+        torch=lambda t, x: t.nn.MaxPool2d(2)(x) + t.nn.AvgPool2d(2)(x) * t.nn.AdaptiveAvgPool2d(1)(x),
+    ),
+    composition(
+        "nn.WeightNorm of a convolution",
+        layer(lambda: nn.WeightNorm(nn.Conv1d(2, 3, 2)), "layer.weight", "gain", "layer.bias"),
+        (1, 2, 5), (3, 2, 2), (3, 1, 1), (3,),
+        torch=lambda t, x, v, g, b: t.nn.functional.conv1d(x, g * v / v.norm(dim=(1, 2), keepdim=True), b),
     ),
     composition(
         "nn.Embedding",
