@@ -1,7 +1,29 @@
-"""Data sets: validated arrays, exact splits, reproducible batches, and real digits that need no network."""
+"""Data sets: validated arrays, exact splits, reproducible batches, files, generators, augmentation."""
 
+from symgrad.data.augment import BatchShift, Images, LabelSmoothing, Mixup, augmented
 from symgrad.data.batching import batches
 from symgrad.data.bundled import digits
 from symgrad.data.dataset import Dataset, split
+from symgrad.data.sources import mnist, one_hot, read_npz, spirals, two_basins, xor
+from symgrad.data.tables import Column, Table, read_csv
 
-__all__ = ["Dataset", "batches", "digits", "split"]
+__all__ = [
+    "BatchShift",
+    "Column",
+    "Dataset",
+    "Images",
+    "LabelSmoothing",
+    "Mixup",
+    "Table",
+    "augmented",
+    "batches",
+    "digits",
+    "mnist",
+    "one_hot",
+    "read_csv",
+    "read_npz",
+    "spirals",
+    "split",
+    "two_basins",
+    "xor",
+]
