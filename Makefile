@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles lint derive docs experiments bench clean
+.PHONY: help demo test test-oracles test-tex lint derive docs experiments bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 	$(ORACLES)/bin/python tests/oracles/torch_samples.py
 	$(ORACLES)/bin/python tests/oracles/record.py --check
 	$(ORACLES)/bin/python tests/oracles/record_optim.py --check
+
+test-tex: $(VENV)/.installed  ## compile the LaTeX document of every catalogue entry
+	@command -v pdflatex > /dev/null || { echo "pdflatex is missing; on Debian: apt-get install texlive-latex-recommended"; exit 1; }
+	$(VENV)/bin/python -m pytest -n 2 tests/tex
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "AnomalyError",
     "DTypeError",
@@ -15,6 +17,7 @@ __all__ = [
     "SymgradError",
     "TracingError",
     "UnsupportedError",
+    "nearest",
 ]
 
 
@@ -74,3 +77,17 @@ class DataError(SymgradError, ValueError):
 
 class SymbolicError(SymgradError, ValueError):
     """A formula cannot be read, derived or proved as asked."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like a wrong one, as the end of a sentence; nothing if none is like it.
+
+    Examples
+    --------
+    >>> nearest("bacthnorm", ["batchnorm", "softmax"])
+    "; did you mean 'batchnorm'?"
+    """
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import statistics
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,10 @@ from symgrad.cli import chapters
 from symgrad.cli.chapters import code_of, source_of
 from symgrad.cli.findings import SEEDS, Findings
 from symgrad.symbolic.mathml import mathml
+from symgrad.symbolic.page import page as frame
+from symgrad.symbolic.page import verdict
 
 __all__ = ["write_page"]
-
-_POLICY = "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def write_page(path: Path, findings: Findings) -> None:
@@ -33,33 +31,16 @@ def write_page(path: Path, findings: Findings) -> None:
 
 def page(f: Findings) -> str:
     """The page as text."""
-    style = resources.files("symgrad.cli").joinpath("tour.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    sections = [_formula(), _derivation(f), _proof(f), _check(f), _pictures(f), _plan(f), _training(f)]
-    contents = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title, _ in sections)
-    body = "\n".join(_section(k, *section) for k, section in enumerate(sections, 1))
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(digest)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>symgrad: one graph, five readers</title>
-<style>{style}</style></head>
-<body><header><p class="brand">symgrad {sg.__version__}</p>
-<h1>One graph, five readers</h1>
-<p class="lead">A formula is written once. The same graph of it runs, differentiates, derives, draws and compiles.
-Everything on this page was computed by the lines of code that stand beside it.</p>
-<nav aria-label="Contents"><ol>{contents}</ol></nav></header>
-<main>
-{body}
-</main>
-<footer><p>Made by <code>symgrad tour</code>. Digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten
-Digits, UCI Machine Learning Repository, 1998, doi:10.24432/C50P49, CC BY 4.0.</p></footer>
-</body></html>
-"""
-
-
-def _section(number: int, key: str, title: str, body: str) -> str:
-    return f'<section id="{key}"><h2><span>{number}</span>{escape(title)}</h2>{body}</section>'
+    return frame(
+        title="symgrad: one graph, five readers",
+        brand=f"symgrad {sg.__version__}",
+        headline="One graph, five readers",
+        lead="A formula is written once. The same graph of it runs, differentiates, derives, draws and compiles. "
+        "Everything on this page was computed by the lines of code that stand beside it.",
+        sections=[_formula(), _derivation(f), _proof(f), _check(f), _pictures(f), _plan(f), _training(f)],
+        footer="<p>Made by <code>symgrad tour</code>. Digits: E. Alpaydin and C. Kaynak, Optical Recognition of "
+        "Handwritten Digits, UCI Machine Learning Repository, 1998, doi:10.24432/C50P49, CC BY 4.0.</p>",
+    )
 
 
 def _code(text: str) -> str:
@@ -70,9 +51,8 @@ def _math(latex: str) -> str:
     return f'<div class="math">{mathml(latex, display=True)}</div>'
 
 
-def _verdict(verdict: str, method: str = "") -> str:
-    good = verdict in ("PROVED", "RIGHT")
-    return f'<span class="verdict {"good" if good else "bad"}">{escape(verdict)}</span> {escape(method)}'
+def _verdict(word: str, method: str = "") -> str:
+    return f"{verdict(word)} {escape(method)}"
 
 
 def _formula() -> tuple[str, str, str]:

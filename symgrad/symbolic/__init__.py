@@ -6,6 +6,7 @@ from symgrad.symbolic.diagnosis import Diagnosis, diagnose
 from symgrad.symbolic.entries import catalogue
 from symgrad.symbolic.equality import prove
 from symgrad.symbolic.export import to_sympy
+from symgrad.symbolic.formulas import from_text
 from symgrad.symbolic.proof import Certificate
 from symgrad.symbolic.scalars import local_derivative, prove_rule
 from symgrad.symbolic.steps import Step
@@ -19,6 +20,7 @@ __all__ = [
     "catalogue",
     "derive",
     "diagnose",
+    "from_text",
     "local_derivative",
     "parse",
     "prove",

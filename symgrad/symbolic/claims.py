@@ -59,9 +59,12 @@ def _definitions(d: Derivation) -> Iterator[Claim]:
 
 
 def _solved(d: Derivation) -> Iterator[Claim]:
-    for var, poly in d.program.rules.values():
-        if _visible(d, var.name) and _visible(d, d.program.solved_by[var.name]):
-            yield Claim("solve", var.name, Ref(var), compact(poly), _by_leaves(d, _own(var) - poly))
+    for var, _ in d.program.rules.values():
+        if _visible(d, var.name):
+            poly = d.program.reduce(_own(var))
+            tree = compact(poly)
+            if d.latex_of(tree) != d.latex_of(Ref(var)):
+                yield Claim("solve", var.name, Ref(var), tree, _by_leaves(d, _own(var) - poly))
 
 
 def _invariants(d: Derivation) -> Iterator[Claim]:

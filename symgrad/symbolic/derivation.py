@@ -71,7 +71,7 @@ def derive(f: Callable[..., Any] | str, /, *specs: Any, **named: Any) -> Derivat
         found = entry(f)
         name, function, given = f, found.function, dict(found.specs)
     else:
-        name, function, given = getattr(f, "__name__", "f").strip("<>"), f, {}
+        name, function, given = getattr(f, "__name__", "f").strip("<>"), f, getattr(f, "specs", {})
     ordered = in_order(function, specs)
     if twice := ordered.keys() & named.keys():
         raise SymbolicError(f"derive: {sorted(twice)} given in order and by name; give each argument one spec")
@@ -213,23 +213,44 @@ class Derivation:
         """The derivation, one checked step after the other."""
         return tuple(steps.steps_of(self))
 
+    @cached_property
+    def lecture(self) -> tuple[Any, ...]:
+        """The derivation as a lecturer gives it: sections of prose, certified formulas and code."""
+        from symgrad.symbolic.lecture import lecture
+
+        return tuple(lecture(self))
+
     # texts -------------------------------------------------------------------------------------------------------
 
-    def latex(self) -> str:
-        """The gradients as an aligned block of LaTeX."""
+    def latex(self, document: bool = False) -> str:
+        """The gradients as an aligned block of LaTeX, or the whole derivation as a document for pdflatex."""
+        from symgrad.symbolic import pages
+
+        if document:
+            return pages.latex(self)
         lets = self.program.lets
         named = {self.latex_of(Ref(lets[n].var)): t for n, t in source.adjoint_trees(self).items()}
         pairs = {**named, **{self.lhs(n): t for n, t in self.trees.items()}}
         rows = [steps.equation(left, self.latex_of(tree), "&=") for left, tree in pairs.items()]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
+    def text(self) -> str:
+        """The whole derivation for a terminal."""
+        from symgrad.symbolic import pages
+
+        return pages.text(self)
+
     def markdown(self) -> str:
         """The whole derivation as Markdown with LaTeX."""
-        return steps.markdown(self)
+        from symgrad.symbolic import pages
+
+        return pages.markdown(self)
 
     def html(self) -> str:
         """The whole derivation as an HTML page with MathML, without scripts."""
-        return steps.html(self)
+        from symgrad.symbolic import pages
+
+        return pages.html(self)
 
     @cached_property
     def numpy_source(self) -> str:
@@ -305,10 +326,10 @@ class Derivation:
         indices = at if isinstance(at, tuple) else indices_of(at.shape)
         return to_sympy(self.inlined(tree, lambda let: let.automatic), self.letters(indices), self.sizes)
 
-    def latex_of(self, tree: Expr) -> str:
-        """A tree as LaTeX, with automatic names put in."""
+    def latex_of(self, tree: Expr, order: Iterable[Index] | None = None) -> str:
+        """A tree as LaTeX, with automatic names put in; letters go to the free indices in this order."""
         shown = self.inlined(tree, lambda let: let.automatic)
-        free = sorted(free_of(shown), reverse=True)
+        free = sorted(free_of(shown), reverse=True) if order is None else order
         return Latex(self.letters(free), {**self.program.latex, **self._letter_names()})(shown)
 
     def _letter_names(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Red
 from symgrad.symbolic.factors import Extent, Index, Number, Var
 from symgrad.symbolic.sympy_io import Letters
 
-__all__ = ["Latex", "name_latex"]
+__all__ = ["SLOPE", "Latex", "name_latex"]
 
 _LETTERS = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
@@ -20,6 +20,7 @@ GREEK = frozenset(_LETTERS.split())
 SPECIAL = {"eps": r"\epsilon", "lam": r"\lambda", "sigma2": r"\sigma^2"}
 ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
 FUNCTION = {"log": r"\ln", "Abs": "abs", "sign": r"\operatorname{sign}"}
+SLOPE = "derivative"  # of the first argument by the second one
 SUM, PRODUCT, ATOM = 0, 1, 2
 
 
@@ -38,7 +39,11 @@ def name_latex(name: str) -> str:
     if "_" in name.strip("_"):
         head, tail = name.strip("_").split("_", 1)
         return f"{name_latex(head)}_{{{name_latex(tail)}}}"
-    return name if len(name) == 1 else rf"\mathrm{{{name}}}"
+    shown = "".join(_READ.get(c, c) for c in name)
+    return shown if len(name) == 1 else rf"\mathrm{{{shown}}}"
+
+
+_READ = {**{c: f"\\{c}" for c in "%#$&_{}"}, "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}  # by TeX itself
 
 
 def size_latex(size: Extent) -> str:
@@ -153,6 +158,8 @@ class Latex:
         return self(exponent)
 
     def _call(self, name: str, args: tuple[Expr, ...]) -> str:
+        if name == SLOPE:
+            return rf"\frac{{\partial {self(args[0])}}}{{\partial {self(args[1])}}}"
         if name == "exp":
             return rf"e^{{{self(args[0])}}}"
         if name == "pow":

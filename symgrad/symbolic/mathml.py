@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-__all__ = ["mathml"]
+__all__ = ["equations", "mathml"]
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}_^]|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
 
@@ -52,6 +52,20 @@ def mathml(latex: str, display: bool = False) -> str:
     """
     body = _Reader(latex).row()
     return f'<math display="block">{body}</math>' if display else f"<math>{body}</math>"
+
+
+def equations(parts: tuple[str, ...]) -> str:
+    """What equals what, and equals what, as one ``<math>`` element with the equals signs below each other.
+
+    Examples
+    --------
+    >>> equations(("a", "b", "c")).count("<mtr>")
+    2
+    """
+    left, *rest = [f"<mrow>{_Reader(part).row()}</mrow>" for part in parts]
+    cells = [left] + ["<mrow></mrow>"] * (len(rest) - 1)
+    rows = [f"<mtr><mtd>{a}</mtd><mtd><mrow><mo>=</mo>{b}</mrow></mtd></mtr>" for a, b in zip(cells, rest, strict=True)]
+    return f'<math display="block"><mtable class="equations" displaystyle="true">{"".join(rows)}</mtable></math>'
 
 
 class _Reader:
@@ -97,6 +111,10 @@ class _Reader:
         name = names[2] if under and over else names[0] if under else names[1]
         return f"<{name}>{''.join(parts)}</{name}>"
 
+    def group(self) -> str:
+        """The next item, or an empty row at the end."""
+        return self.item() or "<mrow></mrow>"
+
     def item(self) -> str:
         """One group, command, number, letter or operator."""
         token = self.next()
@@ -115,11 +133,11 @@ class _Reader:
     def command(self, name: str) -> str:
         """A backslash command."""
         if name in _FRACTIONS:
-            return f"<mfrac>{self.item()}{self.item()}</mfrac>"
+            return f"<mfrac>{self.group()}{self.group()}</mfrac>"
         if name == "sqrt":
-            return f"<msqrt>{self.item()}</msqrt>"
+            return f"<msqrt>{self.group()}</msqrt>"
         if name in _ACCENTS:
-            return f'<mover accent="true">{self.item()}<mo>{_ACCENTS[name]}</mo></mover>'
+            return f'<mover accent="true">{self.group()}<mo>{_ACCENTS[name]}</mo></mover>'
         if name == "left":
             opening, inner = self._fence(), self.row("\\right")
             return f"<mrow><mo>{opening}</mo>{inner}<mo>{self._fence()}</mo></mrow>"
