@@ -183,6 +183,8 @@ class _Printer(ToSympy):
     def call(self, name: str, args: list[Any]) -> Any:
         if name == NUMBER:
             return _as_number(args[0])
+        if name == "stop":
+            return args[0]  # a mark for derivatives
         op = self.ops[name]
         if text_of(op) is None:
             raise SymbolicError(

@@ -158,6 +158,8 @@ class Latex:
         return self(exponent)
 
     def _call(self, name: str, args: tuple[Expr, ...]) -> str:
+        if name == "stop":  # a mark for derivatives
+            return self(args[0], ATOM)
         if name == SLOPE:
             return rf"\frac{{\partial {self(args[0])}}}{{\partial {self(args[1])}}}"
         if name == "exp":
