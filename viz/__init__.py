@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from viz.coupled import Coupling, coupling
 from viz.drawing import draw, draw_backprop, engines
 from viz.picture import Picture
 from viz.plots import plot_histories
 from viz.render import EngineError, write_text
-from viz.scene import Card, Edge, Label, Row, Run, Scene, plain
+from viz.rows import draw_batchnorm, draw_coupling
+from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, plain
 
 __all__ = [
     "Card",
+    "Coupling",
     "Edge",
     "EngineError",
+    "Frame",
     "Label",
     "Picture",
     "Row",
     "Run",
     "Scene",
+    "coupling",
     "draw",
     "draw_backprop",
+    "draw_batchnorm",
+    "draw_coupling",
     "engines",
     "plain",
     "plot_histories",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from viz.escape import dot_html, dot_string
+from viz.layout import Layout
 from viz.scene import Card, Edge, Label, Row, Scene, Text, plain
 from viz.theme import Theme
 
@@ -11,23 +12,51 @@ __all__ = ["dot_source"]
 _TABLE = 'border="0" cellborder="0" cellspacing="0"'
 
 
-def dot_source(scene: Scene, theme: Theme) -> str:
-    """The whole DOT file."""
+def dot_source(scene: Scene, theme: Theme, down: bool = False, pinned: Layout | None = None) -> str:
+    """The whole DOT file; a layout that is given pins every card (for `neato -n2`)."""
     font = 'fontname="Helvetica,Arial,sans-serif"'
     on_spine = set(scene.spine)
+    place = "layout=neato splines=line" if pinned else f"rankdir={'TB' if down else 'LR'} splines=true"
     lines = [
         "digraph g {",
-        f"  graph [rankdir=LR bgcolor={dot_string(theme.paper)} pad=0.25 nodesep=0.30 ranksep=0.42"
-        f" outputorder=edgesfirst splines=true tooltip={dot_string(scene.title)}];",
+        f"  graph [{place} bgcolor={dot_string(theme.paper)} pad=0.25 nodesep=0.30 ranksep=0.42"
+        f" outputorder={'nodesfirst' if pinned else 'edgesfirst'} tooltip={dot_string(scene.title)}];",
         f"  node [shape=plain {font} fontsize=12 fontcolor={dot_string(theme.text)}];",
         f"  edge [{font} fontsize=10 fontcolor={dot_string(theme.text)} arrowsize=0.7 penwidth=1.3];",
     ]
+    if pinned is None:
+        lines += _clusters(scene, theme, None)
     for k, card in enumerate(scene.cards):
-        group = ' group="spine"' if k in on_spine else ""
-        lines.append(f"  n{k} [{group.strip()} tooltip={dot_string(card.full)} label=<{_card(card, theme)}>];")
+        where = ' group="spine"' if k in on_spine else ""
+        if pinned is not None:
+            box = pinned.cards[k]
+            where = f' pos="{box.x / 72:.3f},{(pinned.height - box.y) / 72:.3f}!"'
+        body = _circle(card, theme, pinned.cards[k].width) if card.round and pinned else f"label=<{_card(card, theme)}>"
+        lines.append(f"  n{k} [{where.strip()} tooltip={dot_string(card.full)} {body}];")
     pairs = set(zip(scene.spine, scene.spine[1:], strict=False))
     lines += [_edge(edge, theme, (edge.source, edge.target) in pairs) for edge in scene.edges]
     return "\n".join([*lines, "}", ""])
+
+
+def _clusters(scene: Scene, theme: Theme, parent: int | None) -> list[str]:
+    lines = []
+    for f, frame in enumerate(scene.frames):
+        if frame.parent == parent:
+            style = f'style="rounded,filled" color="{theme.rule}" fillcolor="{theme.frame}" labeljust=l'
+            lines.append(f"  subgraph cluster_{f} {{ {style} label=<<b>{dot_html(frame.title) or ' '}</b>>;")
+            lines += [*_clusters(scene, theme, f), "  " + " ".join(f"n{k};" for k in frame.cards), "  }"]
+    return lines
+
+
+def _circle(card: Card, theme: Theme, size: float) -> str:
+    ink = theme.ink(card.kind)
+    if card.kind == "dots":
+        return "shape=plain label=<⋮>"
+    shape = "doublecircle" if ink.double else "circle"
+    return (
+        f'shape={shape} style=filled fillcolor="{ink.fill}" color="{ink.line}" fixedsize=true '
+        f"width={size / 72:.2f} fontsize=16 label=<{_text(card.name, theme) or ' '}>"
+    )
 
 
 def _text(text: Text, theme: Theme) -> str:
@@ -57,7 +86,7 @@ def _card(card: Card, theme: Theme) -> str:
 def _row(row: Row, theme: Theme) -> str:
     colour = theme.role(row.role)
     word = f'<font color="{colour}" point-size="10">{dot_html(row.word)}</font>' if row.word else ""
-    text = dot_html(row.text)
+    text = _rich(row, theme)
     text = text if row.role == "note" else f"<b>{text}</b>"
     return (
         f'<tr><td align="left">{word}</td><td align="right"><font color="{colour}">{text}</font></td></tr>'
@@ -66,12 +95,19 @@ def _row(row: Row, theme: Theme) -> str:
     )
 
 
+def _rich(row: Row, theme: Theme) -> str:
+    return _text(row.runs, theme) if row.runs else dot_html(row.text)
+
+
 def _edge(edge: Edge, theme: Theme, on_spine: bool) -> str:
-    attributes = {
-        "twin": f'dir=both color="{theme.value}:{theme.grad}" arrowtail=normal arrowhead=normal',
-        "forward": f'color="{theme.value}"',
-        "constant": f'color="{theme.muted}" style=dashed',
-    }[edge.strand]
+    colour = theme.statistic.line if edge.heavy else theme.strand(edge.strand, edge.back)
+    if edge.strand == "twin":
+        attributes = f'dir=both color="{colour}:{theme.grad}" arrowtail=normal arrowhead=normal'
+    else:
+        back = " dir=back" if edge.back or edge.strand == "backward" else ""
+        dashed = " style=dashed" if edge.strand in ("constant", "direct") else ""
+        attributes = f'color="{colour}"{dashed}{back}'
+    attributes += " penwidth=2.6" if edge.heavy else ""
     weight = " weight=20" if on_spine else ""
     tip = ""
     label = ""

@@ -117,13 +117,20 @@ def _spoken(scene: Scene, edge: Edge) -> str:
 def _frame(frame: Frame, box: Box, theme: Theme) -> Iterator[Shape]:
     left, top = box.x - box.width / 2, box.y - box.height / 2
     yield Panel(left, top, box.width, box.height, theme.frame, theme.rule, 10)
-    title = (Run(frame.title, bold=True),)
+    title: Text = (Run(frame.title, bold=True),)
+    if frame.note:  # a frame around all
+        title += (Run("   " + frame.note, muted=True),)
+        yield Words(box.x, top + FRAME_TITLE + 8, title, TITLE, theme.text, theme.muted, "middle")
+        return
     yield Words(left + PAD, top + FRAME_TITLE + 1, title, WORD + 1, theme.text, theme.muted)
 
 
 def _card(card: Card, box: Box, theme: Theme) -> Iterator[Shape]:
     ink = theme.ink(card.kind)
     left, top = box.x - box.width / 2, box.y - box.height / 2
+    if card.round:
+        yield from _circle(card, box, theme)
+        return
     for k in range(min(card.count - 1, 2), 0, -1):  # a repeat looks like a stack
         yield Panel(left + 3 * k, top - 3 * k, box.width, box.height, theme.card, ink.line, 8)
     yield Panel(left, top, box.width, box.height, theme.card, None, 8)
@@ -137,11 +144,20 @@ def _card(card: Card, box: Box, theme: Theme) -> Iterator[Shape]:
     title = tuple(replace(run, bold=True) for run in card.name)
     if card.formula:
         title += (Run(" = ", muted=True), *(replace(run, muted=True) for run in card.formula))
-    yield Words(box.x, top + HEADER / 2 + 4.5, title, TITLE, theme.text, theme.muted, "middle")
+    yield Words(box.x, top + header / 2 + 4.5, title, TITLE, theme.text, theme.muted, "middle")
     y = top + HEADER + 2
     for row in card.rows:
         yield from _row(row, left + PAD, left + box.width - PAD, y + row_height(row) / 2 + 4.2, theme)
         y += row_height(row)
+
+
+def _circle(card: Card, box: Box, theme: Theme) -> Iterator[Shape]:
+    ink, r = theme.ink(card.kind), box.width / 2
+    if card.kind != "dots":
+        yield Panel(box.x - r, box.y - r, 2 * r, 2 * r, ink.fill, ink.line, r)
+    if ink.double:
+        yield Panel(box.x - r + 5, box.y - r + 5, 2 * r - 10, 2 * r - 10, "none", ink.line, r - 5)
+    yield Words(box.x, box.y + 5.5, card.name, 17.0, theme.text, theme.muted, "middle")
 
 
 def _row(row: Row, left: float, right: float, y: float, theme: Theme) -> Iterator[Words]:
@@ -161,17 +177,18 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float)
 
 
 def _edge(edge: Edge, points: tuple[Point, ...], box: Box, theme: Theme) -> Iterator[Shape]:
-    colour = theme.statistic.line if edge.heavy else theme.strand(edge.strand)
+    colour = theme.statistic.line if edge.heavy else theme.strand(edge.strand, edge.back)
     width = 2.6 if edge.heavy else 1.3
+    points = tuple(reversed(points)) if edge.back else points
     if edge.strand == "twin":
         yield from _arrow(_offset(points, _GAP), colour, False, width)
         yield from _arrow(tuple(reversed(_offset(points, -_GAP))), theme.grad, False)
     elif edge.strand == "backward":
         yield from _arrow(tuple(reversed(points)), colour, False, width)
     else:
-        yield from _arrow(points, colour, edge.strand == "constant", width)
+        yield from _arrow(points, colour, edge.strand in ("constant", "direct"), width)
     if edge.label is not None:
-        yield from _label(edge.label, box, theme)
+        yield from _label(edge.label, box, theme, colour if edge.back else theme.text)
 
 
 def _arrow(points: tuple[Point, ...], colour: str, dashed: bool, width: float = 1.3) -> Iterator[Shape]:
@@ -200,13 +217,13 @@ def _offset(points: tuple[Point, ...], distance: float) -> tuple[Point, ...]:
     return tuple(moved)
 
 
-def _label(label: Label, box: Box, theme: Theme) -> Iterator[Shape]:
+def _label(label: Label, box: Box, theme: Theme, colour: str) -> Iterator[Shape]:
     """The fraction and its tail."""
     rule = fraction_width(label)
     total = rule + text_width(label.tail, LABEL)
     left, middle = box.x - total / 2, box.y
-    yield _line(left, middle, left + rule, middle, theme.text, 0.9)
-    style = {"size": LABEL, "colour": theme.text, "muted": theme.muted}
+    yield _line(left, middle, left + rule, middle, colour, 0.9)
+    style = {"size": LABEL, "colour": colour, "muted": theme.muted}
     yield Words(left + rule / 2, middle - 3.6, label.top, anchor="middle", **style)  # type: ignore[arg-type]
     yield Words(left + rule / 2, middle + 11.2, label.bottom, anchor="middle", **style)  # type: ignore[arg-type]
     yield Words(left + rule, middle + 4.0, label.tail, **style)  # type: ignore[arg-type]

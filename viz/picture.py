@@ -46,20 +46,25 @@ class Picture:
     '<svg'
     """
 
-    def __init__(self, scene: Scene, theme: str = "light", direction: str = "right") -> None:
+    def __init__(
+        self, scene: Scene, theme: str = "light", direction: str = "right", layout: Layout | None = None
+    ) -> None:
         if theme not in THEMES:
             raise SymgradError(f"viz: theme {theme!r} is not known; the themes are {', '.join(sorted(THEMES))}")
         self.scene = scene
         self.theme: Theme = THEMES[theme]
         self.direction = direction
+        self.given = layout
 
     @cached_property
     def dot(self) -> str:
         """The picture as DOT."""
-        return dot_source(self.scene, self.theme)
+        return dot_source(self.scene, self.theme, self.direction == "down", self.given)
 
     @cached_property
     def _layout(self) -> Layout:
+        if self.given is not None:
+            return self.given
         down = self.direction == "down"
         layout = place(self.scene, plain_layout, down)
         return layout if down else wrapped(self.scene, layout)

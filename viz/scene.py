@@ -57,7 +57,7 @@ class Card:
     """One tensor, or many folded into one: its kind (see ``viz.theme.KINDS``), title and rows.
 
     ``value`` and ``grad`` are the unrounded numbers where the tensor has one element; ``count`` how often a
-    folded block occurs.
+    folded block occurs; a ``round`` card is a circle with the name alone.
     """
 
     kind: str
@@ -68,6 +68,7 @@ class Card:
     value: float | None = None
     grad: float | None = None
     count: int = 1
+    round: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Edge:
     """One dependency, from the card that is read to the card that reads it.
 
     ``strand`` is twin (value there, gradient back), forward (value only), backward (gradient only) or constant
-    (dashed); ``heavy`` marks what enters a module that couples samples.
+    (dashed); in pictures of coupling also coupling, direct and parameter. ``back`` turns the arrow around;
+    ``heavy`` marks what enters a module that couples samples.
     ``position`` is the argument's place; ``symbol`` the local derivative as a formula in ``n0``, ``n1``...
     (the cards by number), ``number`` its value at the cards' values.
     """
@@ -97,15 +99,17 @@ class Edge:
     symbol: str = ""
     number: float | None = None
     heavy: bool = False
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An open module: its title, the cards inside (those of inner frames too), and the frame around it."""
+    """An open module: its title, the cards inside (those of inner frames too), the frame around it, and a note."""
 
     title: str
     cards: tuple[int, ...]
     parent: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["KINDS", "THEMES", "Ink", "Theme"]
 
-KINDS = ("parameter", "data", "constant", "loss", "intermediate", "statistic", "module", "more")
+KINDS = ("parameter", "data", "constant", "loss", "intermediate", "statistic", "module", "output", "dots", "more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Theme:
     intermediate: Ink
     statistic: Ink
     module: Ink
+    output: Ink
+    dots: Ink
     more: Ink
     frame: str
     font: str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -51,9 +53,13 @@ class Theme:
         """The colour of a row."""
         return {"value": self.value, "grad": self.grad}.get(role, self.muted)
 
-    def strand(self, strand: str) -> str:
+    def strand(self, strand: str, back: bool = False) -> str:
         """The colour of the value strand of an edge."""
-        return {"constant": self.muted, "backward": self.grad}.get(strand, self.value)
+        special = {"constant": self.muted, "backward": self.grad, "coupling": self.statistic.line,
+                   "parameter": self.parameter.line}  # fmt: skip
+        if strand in special:
+            return special[strand]
+        return self.grad if back else self.muted if strand == "direct" else self.value
 
 
 THEMES = {
@@ -64,7 +70,8 @@ THEMES = {
         constant=Ink("#B0B8C1", "#F7F7F7"), loss=Ink("#B7791F", "#FDF0D5"),
         intermediate=Ink("#5A6877", "#FFFFFF"),
         statistic=Ink("#A23B7A", "#F7E6F1", double=True), module=Ink("#5A6877", "#EDF0F3"),
-        frame="#FAFBFC", more=Ink("#B0B8C1", "#FAFBFC", dashed=True),
+        output=Ink("#0072B2", "#DCEAF6"), dots=Ink("none", "none"), frame="#FAFBFC",
+        more=Ink("#B0B8C1", "#FAFBFC", dashed=True),
     ),
     "dark": Theme(
         "dark", paper="#12171D", card="#1A2129", text="#E6EBF0", muted="#9AA7B4", rule="#3A4653",
@@ -73,7 +80,8 @@ THEMES = {
         constant=Ink("#66727F", "#1F262E"), loss=Ink("#E0A83F", "#3B2F14"),
         intermediate=Ink("#8795A3", "#1A2129"),
         statistic=Ink("#E07DB8", "#3A1F30", double=True), module=Ink("#8795A3", "#27313B"),
-        frame="#151B22", more=Ink("#66727F", "#161C22", dashed=True),
+        output=Ink("#56B4E9", "#16324A"), dots=Ink("none", "none"), frame="#151B22",
+        more=Ink("#66727F", "#161C22", dashed=True),
     ),
     "print": Theme(
         "print", paper="#FFFFFF", card="#FFFFFF", text="#000000", muted="#444444", rule="#999999",
@@ -82,7 +90,8 @@ THEMES = {
         constant=Ink("#777777", "#FFFFFF"), loss=Ink("#000000", "#E4E4E4"),
         intermediate=Ink("#333333", "#FFFFFF"),
         statistic=Ink("#7A2459", "#EFE6EC", double=True), module=Ink("#333333", "#E8E8E8"),
-        frame="#FAFAFA", more=Ink("#777777", "#FFFFFF", dashed=True),
+        output=Ink("#004B76", "#E6EEF3"), dots=Ink("none", "none"), frame="#FAFAFA",
+        more=Ink("#777777", "#FFFFFF", dashed=True),
     ),
 }  # fmt: skip
 """light, dark, and print (dark inks on white)."""
