@@ -379,6 +379,14 @@ def test_an_error_inside_a_step_leaves_the_last_sound_state(compiled):
     same(weights, {name: sound.model.state_dict()[name] for name in weights})
 
 
+def test_soft_targets_compile():
+    """Targets of shape (B, K) with B unlike K: what one of them is divided by does not broadcast the other way."""
+    smooth = data.LabelSmoothing(3, 0.1)
+    t, eager = trainer(transform=smooth), trainer(transform=smooth, compiled=False)
+    np.testing.assert_allclose(t.fit(blobs())["loss"], eager.fit(blobs())["loss"], rtol=1e-10)
+    assert "0 eager call(s)" in t._compiled.report()
+
+
 def test_validation_is_compiled():
     t = trainer()
     t.fit(blobs(), blobs(seed=1), epochs=3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.errors import ShapeError
 from symgrad.graph import Graph
 from symgrad.op import OPS, Op
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
@@ -169,6 +170,14 @@ def _repeats(x: Tensor) -> bool:
     return x.op is OPS["expand"] or _is_const(_scalar(x)) or not x.inputs[0].shape
 
 
+def _broadcast_to(shapes: list[Any], wanted: Any) -> bool:
+    """Whether shapes broadcast together to the wanted one."""
+    try:
+        return same_shape(broadcast(*shapes), wanted)
+    except ShapeError:
+        return False
+
+
 def drop_expansions(graph: Graph) -> Graph:
     """Elementwise ops read the small array where NumPy's broadcasting gives the same result."""
 
@@ -180,7 +189,7 @@ def drop_expansions(graph: Graph) -> Graph:
             while _repeats(x):
                 x = x.inputs[0]
                 tried = [*small[:k], x, *small[k + 1 :]]
-                if not same_shape(broadcast(*[t.shape for t in tried]), node.shape):
+                if not _broadcast_to([t.shape for t in tried], node.shape):
                     break
                 small = tried
         if all(a is b for a, b in zip(small, inputs, strict=True)):
