@@ -191,6 +191,21 @@ def test_regularizers_are_added_and_act_after_the_step(compiled):
     assert penalised["loss"][0] == pytest.approx(history["loss"][0] + penalty)
 
 
+@pytest.mark.parametrize("optimizer", [lambda p: optim.Rprop(p, variant="irprop+"), lambda p: optim.AdamW(p, lr=0.01)])
+def test_other_optimizers_train_compiled_and_resume(optimizer, tmp_path):
+    def make(epochs, compiled=True):
+        model = nn.Sequential(nn.Linear(4, 3)).initialize(1)
+        t = Trainer(model, loss=losses.cross_entropy, optimizer=optimizer, batch_size=40, compiled=compiled)
+        t.fit(blobs(), epochs=epochs)
+        return t
+
+    whole, parts = make(6), make(3)
+    parts.fit(blobs(), epochs=3)
+    assert whole.history["loss"] == parts.history["loss"]
+    np.testing.assert_allclose(make(6, compiled=False).history["loss"], whole.history["loss"], rtol=1e-9)
+    assert "0 eager" in whole._compiled.report()
+
+
 def test_transforms_draw_by_seed_and_step_and_leave_validation_alone():
     seen = []
 

@@ -299,17 +299,22 @@ class Trainer:
 
     def _step(self, X: Tensor, y: Tensor) -> Any:
         """What is compiled: forward, backward, update."""
-        self.optimizer.zero_grad()
-        output = self.model(X)
-        loss = self.loss(output, y)
-        for regularizer in self.regularizers:
-            loss = loss + regularizer(self.model)
-        loss.backward()
-        self.optimizer.step()
+        outputs = []
+
+        def closure() -> Any:
+            self.optimizer.zero_grad()
+            outputs.append(self.model(X))
+            loss = self.loss(outputs[-1], y)
+            for regularizer in self.regularizers:
+                loss = loss + regularizer(self.model)
+            loss.backward()
+            return loss
+
+        loss = self.optimizer.step(closure)
         for regularizer in self.regularizers:
             if hasattr(regularizer, "after_step"):
                 regularizer.after_step(self.model, self.optimizer.lr)
-        return (loss, output) if self.metrics else loss
+        return (loss, outputs[-1]) if self.metrics else loss
 
     # What goes wrong
 
