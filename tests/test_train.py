@@ -261,6 +261,7 @@ def test_ctrl_c_ends_after_the_running_step(compiled):
             if trainer.step == 7:
                 for _ in range(self.times):
                     signal.raise_signal(signal.SIGINT)
+                    sum(range(100))  # so that the handler runs before the next
 
     t = trainer(callbacks=[Interrupt()], compiled=compiled)
     history = t.fit(blobs(), epochs=5)
