@@ -418,7 +418,6 @@ ERRORS = {
     "unknown": (lambda: optim.Optimizer([P], rules.sgd, rate=0.1), r"no hyperparameter \['rate'\]"),
     "made without": (lambda: setattr(optim.SGD([P], 0.1), "weight_decay", 0.1), "made without weight_decay"),
     "other state": (lambda: optim.SGD([P]).load_state_dict({"m": [0.0]}), "another optimizer"),
-    "schedule unit": (lambda: optim.schedules.constant(0.1, unit="hour"), "unit='hour'"),
 }
 
 
@@ -436,24 +435,3 @@ def test_a_missing_gradient_names_the_parameter():
     with pytest.raises(sg.GradientError, match=r"no gradient for head\.bias; call"):
         optim.Adam([w, v]).step()
     assert w.numpy() == 1.0
-
-
-# --- schedules
-
-
-def test_schedules_are_their_formulas_for_numbers_arrays_and_tensors():
-    k = np.arange(10_000)
-    cases = {
-        optim.schedules.constant(0.3): np.full(len(k), 0.3),
-        optim.schedules.inverse_time(0.3): np.array([0.3 / (j + 1) for j in range(len(k))]),
-        optim.schedules.exponential(0.3, 0.01): np.array([0.3 * math.exp(-0.01 * j) for j in range(len(k))]),
-    }
-    for schedule, expected in cases.items():
-        np.testing.assert_allclose(schedule(k), expected, rtol=1e-14)
-        assert schedule(7) == pytest.approx(expected[7], rel=1e-14)
-        np.testing.assert_allclose(schedule(sg.tensor(k)).numpy(), expected, rtol=1e-14)
-
-
-def test_a_schedule_differentiates():
-    slope = sg.grad(optim.schedules.inverse_time(0.3, decay=2.0))(1.5)
-    assert slope == pytest.approx(-0.3 * 2 / (1 + 3.0) ** 2)

@@ -134,6 +134,10 @@ class Group:
                 f"optimizer: {by_epoch[0]} follows a schedule of epochs, which an optimizer does not count; give it to "
                 "the Trainer, or write it in steps: schedule.in_steps(steps_per_epoch)"
             )
+        if watching := [k for k, v in self.schedules.items() if any(True for _ in v.watchers())]:
+            raise SymgradError(
+                f"optimizer: {watching[0]} follows a metric, which only the Trainer knows; give it to that"
+            )
         numbers = {k: v for k, v in given.items() if _is_number(v)}
         self.constants = {k: v for k, v in given.items() if k not in numbers and k not in self.schedules}
         self.hyperparameters: dict[str, Tensor] = {

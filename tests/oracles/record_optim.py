@@ -142,7 +142,7 @@ CASES: dict[str, Case] = {
 
 # What optax 0.2.8 does otherwise than the papers, and than torch where torch has it: expected to differ.
 WRONG = {
-    "Rprop": Case("Rprop", {"lr": 0.01}, "optax", "rprop", {}, lr=0.01),
+    "Rprop": Case("Rprop", {}, "optax", "rprop", {}, lr=0.01),
     "Adan": Case("Adan", {}, "optax", "adan", {"eps_root": 0.0}, lr=0.01),
 }
 
