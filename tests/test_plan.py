@@ -247,7 +247,9 @@ PASSES = [
     rewriting.sharpen,
     rewriting.drop_expansions,
     rewriting.collect_factors,
+    rewriting.find_means,
     rewriting.contract,
+    rewriting.add_in_place,
     hoist_joined_leaves,
     join_biases,
     rewriting.optimize,
@@ -271,7 +273,11 @@ def examples():
         y, pull = sg.vjp(lambda t: sg.where(t > 0, sg.exp(t) / sg.sqrt(sg.abs(t) + 1.0), t**2), z)
         return y, *pull(g)
 
-    return [bn, softmax, factors, singular]
+    def gathered(z, g):
+        y, pull = sg.vjp(lambda t: sg.tanh(t) * 2.0 + sg.getitem(t, [0, 2, 2, 1, 0]), z)
+        return y, *pull(g)
+
+    return [bn, softmax, factors, singular, gathered]
 
 
 @pytest.mark.parametrize("transform", PASSES, ids=lambda p: p.__name__)

@@ -24,7 +24,8 @@ __all__ = ["getitem", "labels", "scatter", "take"]
 Key = tuple[Any, ...]
 
 
-def _decode(key: Key, arrays: Any) -> Any:
+def decode(key: Key, arrays: Any) -> Any:
+    """The index of NumPy that an encoded key stands for."""
     decoded = []
     for part in key:
         if type(part) is not tuple:
@@ -38,13 +39,13 @@ def _decode(key: Key, arrays: Any) -> Any:
 
 def _get(inputs: Any, key: Key) -> Any:
     x, *arrays = inputs
-    return x[_decode(key, arrays)]
+    return x[decode(key, arrays)]
 
 
 def _scatter(inputs: Any, key: Key, shape: Any) -> Any:
     g, *arrays = inputs
     z = np.zeros(shape, g.dtype)
-    where = _decode(key, arrays)
+    where = decode(key, arrays)
     if arrays:
         np.add.at(z, where, g)
     else:

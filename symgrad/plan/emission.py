@@ -152,6 +152,17 @@ def _scatter(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     return True
 
 
+def _add_at(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    x, g, *arrays = args
+    if not same_memory(w.storage.arrays[node.serial], w.storage.arrays.get(node.inputs[0].serial)):
+        w.line(f"copyto({out}, {x})")
+    where = index(node.params[0], arrays)
+    if ":" in where:
+        return False
+    w.line(f"add.at({out}, ({where},), {g})")
+    return True
+
+
 def _astype(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     w.line(f"copyto({out}, {args[0]}, casting='unsafe')")
     return True
@@ -185,6 +196,7 @@ EMIT: dict[str, Emitter] = {
     "where": _where,
     "relu": _relu,
     "scatter": _scatter,
+    "add_at": _add_at,
     "astype": _astype,
     "concatenate": _concatenate,
     "einsum": _einsum,

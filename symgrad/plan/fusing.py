@@ -13,6 +13,7 @@ from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name, remake, rewrite
 from symgrad.plan.storage import Storage, same_memory
+from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class Fuser:
         self.pending: list[Tensor] = []
         self.segments: list[_Segment] = []
         self.where: dict[int, int] = {}  # serial -> index of its segment
-        self.settled: list[tuple[Tensor, str]] = []  # values bound at every call, and the lines that copy them
+        self.copies: dict[int, Array] = {}  # values that are bound at every call, in arrays that are copied to
+        self.lines: list[str] = []  # that copy
+        self.given: dict[int, Array] = {}  # values that programs read where the caller has them: stand-ins
         self.readers: dict[int, list[Tensor]] = {}
         for node in writer.graph.nodes:
             for x in node.inputs:
@@ -135,9 +138,9 @@ class Fuser:
             return False
         reduces = builtin_name(node) in (*REDUCTIONS, "einsum")
         self._place(node)
-        own = self.storage.arrays[node.serial]
+        own = self.array(node)
         inner = node.inputs[0] if reduces else node
-        shape, turned = _space(self.storage.arrays[inner.serial])
+        shape, turned = _space(self.array(inner))
         found = self._columns(node, shape, turned, reduces) if own.size else None
         if found is None or not (own.flags.c_contiguous or own.flags.f_contiguous):
             self._unplace(node)
@@ -165,15 +168,38 @@ class Fuser:
             return True
         if _is_test(x) or x.dtype not in _KINDS:
             return False
-        if x.serial not in self.storage.arrays and x.op is None:
-            self.settled.append((x, self.writer.settle(x, self.storage.orders.get(node.serial, "C"))))
         if x.serial in self.writer.scalar_of:
             self.writer.array(x)
-        return x.serial in self.storage.arrays
+        if x.serial not in self.storage.arrays and x.op is None:
+            self._fetch(x, self.storage.orders.get(node.serial, "C"))
+        return self.known(x)
+
+    def _fetch(self, x: Tensor, order: Any) -> None:
+        """Get a value that is bound at every call: by a copy if it is small or must be turned, else in its place."""
+        if x.serial in self.copies or x.serial in self.given:
+            return
+        if order == "C" and any(x is y for y in self.writer.graph.inputs) and size_of(x.shape) > BLOCK:
+            self.given[x.serial] = np.empty(tuple(x.shape), x.dtype)
+            return
+        array = self.copies[x.serial] = self.storage.new(x.shape, x.dtype, order)
+        source = self.writer.name_of[x.serial]
+        name = self.writer.bind(f"{source}_", array)
+        self.lines.append(f"copyto({name}, {source})" if x.shape else f"{name}[()] = {source}")
+
+    def known(self, x: Tensor) -> bool:
+        """Whether a value has an array that programs can name."""
+        return any(x.serial in known for known in (self.storage.arrays, self.copies, self.given))
+
+    def array(self, x: Tensor) -> Array:
+        """The array in which programs find a value."""
+        for known in (self.storage.arrays, self.copies):
+            if x.serial in known:
+                return known[x.serial]
+        return self.given[x.serial]
 
     def _place(self, node: Tensor) -> None:
         if not _is_test(node):
-            self.storage.out(node, False)
+            self.storage.out(node)
             return
         order = self.storage.orders.get(node.serial, "C")
         self.storage.arrays[node.serial] = np.empty(tuple(node.shape), self._dtype(node), order)
@@ -189,7 +215,7 @@ class Fuser:
         """The numbers of columns that the operands ask for; None if one of them has no place in the space."""
         wanted = set()
         for x in node.inputs:
-            kind = _kind(self.storage.arrays[x.serial], node.inputs[0].shape if reduces else node.shape, turned)
+            kind = _kind(self.array(x), node.inputs[0].shape if reduces else node.shape, turned)
             if kind is None or (reduces and kind[0] != "full"):
                 return None
             if kind[0] in ("row", "column"):
@@ -224,7 +250,7 @@ class Fuser:
         shape = node.inputs[0].shape if reduces else node.shape
         for x in node.inputs:
             root = self.storage.root[x.serial]
-            whole = _kind(self.storage.arrays[x.serial], shape, turned) == ("full", 0)
+            whole = _kind(self.array(x), shape, turned) == ("full", 0)
             if root in segment.reduced or (root in here and not whole):
                 return True
         return False
@@ -232,11 +258,11 @@ class Fuser:
     def _shifted(self, segment: _Segment, node: Tensor) -> bool:
         """Whether the node writes what the segment reads at other places, or the other way round."""
         arrays = self.storage.arrays
-        read = [arrays[x.serial] for n in (*segment.nodes, node) for x in n.inputs if not _is_test(x)]
+        read = [self.array(x) for n in (*segment.nodes, node) for x in n.inputs if not _is_test(x)]
         own = arrays[node.serial]
         wrote = [arrays[n.serial] for n in segment.nodes if n.serial in self.storage.wanted]
         mine = [own] if node.serial in self.storage.wanted else []
-        pairs = [(a, own) for a in read if mine] + [(arrays[x.serial], b) for x in node.inputs for b in wrote]
+        pairs = [(a, own) for a in read if mine] + [(self.array(x), b) for x in node.inputs for b in wrote]
         return any(np.may_share_memory(a, b) and not (a.shape == b.shape and same_memory(a, b)) for a, b in pairs)
 
     # Writing
@@ -246,19 +272,19 @@ class Fuser:
         if not self.pending:
             return
         pending, self.pending = self.pending, []
-        settled, self.settled = self.settled, []
         if len(pending) == 1 and self.segments[0].columns is None:
-            self._plainly(pending[0], settled)
+            self._plainly(pending[0])
             return
-        for _, line in settled:
-            self.writer.line(line)
+        self.writer.lines += self.lines
+        self.writer.calls += len(self.lines)
+        self.lines.clear()
         loose = self._loose(pending)
         kept = [node for node in pending if node.serial not in loose]
         for segment in self.segments:
             segment.nodes = [node for node in segment.nodes if node.serial not in loose]
         if kept:
             self._write(kept)
-        self.segments, self.where = [], {}
+        self.segments, self.where, self.given = [], {}, {}
         for node in pending:
             if node.serial in loose:
                 del self.storage.arrays[node.serial]
@@ -268,11 +294,9 @@ class Fuser:
             if _is_test(node) and node.serial not in loose:
                 del self.storage.arrays[node.serial]
 
-    def _plainly(self, node: Tensor, settled: list[tuple[Tensor, str]]) -> None:
+    def _plainly(self, node: Tensor) -> None:
         """Write a chain of one as the call of NumPy that it is."""
-        self.segments, self.where = [], {}
-        for x, _ in settled:
-            self.storage.bytes -= self.storage.arrays.pop(x.serial).nbytes
+        self.segments, self.where, self.given = [], {}, {}
         if _is_test(node):
             del self.storage.arrays[node.serial]
         else:  # views of it may have been made already
@@ -299,8 +323,13 @@ class Fuser:
         for node in nodes:
             w.comment(node)
             w.lines.append(f"# {w.name_of[node.serial]} = {self._text(node)}")
-        table = w.bind("program", np.array(program.rows, np.int64))
+        rows = np.array(program.rows, np.int64)
+        table = w.bind("program", rows)
         w.keep.extend(program.keep)
+        for x in [x for x in w.graph.inputs if x.serial in self.given]:
+            places = w.bind("places", np.nonzero(rows == _address(self.given[x.serial])))
+            w.lines.append(f"{w.name_of[x.serial]} = point({table}, {places}, {w.name_of[x.serial]})")
+            w.calls += 1
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")
         w.lines.append(f"fused({table}, {kind})")
         w.calls += 1
@@ -326,7 +355,7 @@ class Fuser:
         here = {n.serial for n in segment.nodes}
         own = self.storage.arrays[node.serial]
         return all(
-            r.serial in here and all(self.storage.arrays[x.serial] is own for x in r.inputs
+            r.serial in here and all(self.array(x) is own for x in r.inputs
                                      if self.storage.root[x.serial] == node.serial)
             for r in self.readers.get(node.serial, ())
         )  # fmt: skip
@@ -403,8 +432,8 @@ class _Program:
         """Where a block of an operand lies, after instructions that repeat it where it is smaller."""
         if x.serial in self.place:
             return self.place[x.serial]
-        array = self.fuser.storage.arrays[x.serial]
-        turned = _space(self.fuser.storage.arrays[node.serial])[1]
+        array = self.fuser.array(x)
+        turned = _space(self.fuser.array(node))[1]
         kind = _kind(array, node.shape, turned)
         assert kind is not None
         if kind[0] == "full":
@@ -433,7 +462,7 @@ class _Program:
             self.instruction("multiply", (_address(register), 0), [source, self.operand(others[0], x, -1)])
             source = _address(register), 0
             self.free.append(register)
-        array = self.fuser.storage.arrays[x.serial]
+        array = self.fuser.array(x)
         kept = _reduced(node, *_space(array))
         assert kept is not None
         step = size if kept[0].endswith("_rows") else 0

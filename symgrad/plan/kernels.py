@@ -25,10 +25,9 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["CODES", "SEGMENT", "WIDTH", "execute"]
+__all__ = ["CODES", "SEGMENT", "execute", "point"]
 
 SEGMENT = -1
-WIDTH = 9
 CODES = {name: code for code, name in enumerate((
     "copy", "repeat_row", "repeat_column", "fill", "sum_columns", "sum_rows", "sum_all", "max_rows", "max_columns",
     "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "abs", "maximum", "minimum", "relu",
@@ -200,3 +199,10 @@ def execute(program: Any, like: Any) -> None:
             a, b = _at(program[k, 3], like), _at(program[k, 5], like)
             _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, one)
         at = last
+
+
+def point(program: Any, places: Any, array: Any) -> Any:
+    """Write the address of an argument into a program; what must be kept until the program has run."""
+    array = np.ascontiguousarray(array)
+    program[places] = array.__array_interface__["data"][0]
+    return array

@@ -61,9 +61,10 @@ class Plan:
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
         if fast:
-            from symgrad.plan.kernels import execute
+            from symgrad.plan.kernels import execute, point
 
-            namespace["fused"], self._keep = execute, writer.keep
+            namespace.update(fused=execute, point=point)
+            self._keep = writer.keep
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
         self._step = namespace[name]

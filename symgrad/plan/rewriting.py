@@ -8,17 +8,21 @@ import numpy as np
 
 from symgrad.errors import ShapeError
 from symgrad.graph import Graph
-from symgrad.op import OPS, Op
+from symgrad.op import OPS, Op, op
+from symgrad.ops.indexing import decode
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
 from symgrad.plan.joining import join_biases
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
 
 __all__ = [
+    "ADD_AT",
     "SHORT",
+    "add_in_place",
     "collect_factors",
     "contract",
     "drop_expansions",
+    "find_means",
     "fold_constants",
     "optimize",
     "remove_neutral",
@@ -32,8 +36,8 @@ SHORT = 1 << 16  # up to here a sum by `dot` is as exact as it needs to be; abov
 def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
-    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, contract, eliminate_common,
-                 join_biases):  # fmt: skip
+    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, find_means, contract,
+                 eliminate_common, add_in_place, join_biases):  # fmt: skip
         graph = step(graph)
     return eliminate_dead(graph)
 
@@ -140,6 +144,23 @@ def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
     return _replace(node, "multiply", constant(float(factor), node.dtype), x)
 
 
+def find_means(graph: Graph) -> Graph:
+    """A sum divided by the number of its terms, and read by nobody else, is a mean."""
+    counts = {node.serial: n for node, n in graph.fan_out().items()}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if builtin_name(node) != "divide" or node.dtype.kind != "f" or counts[node.inputs[0].serial] > 1:
+            return None
+        total, n = inputs
+        if builtin_name(total) != "sum" or not _is_const(n) or not _fits(total, node):
+            return None
+        (x,) = total.inputs
+        terms = int(size_of(x.shape, total.params[0]))
+        return _replace(node, "mean", x, params=total.params) if terms and n.params[0] == terms else None
+
+    return rewrite(graph, rule)
+
+
 def contract(graph: Graph) -> Graph:
     """The sum (or mean) of all products of two arrays is one contraction, without the products."""
     readers = graph.fan_out()
@@ -159,6 +180,37 @@ def contract(graph: Graph) -> Graph:
             return None
         total = _replace(node, "einsum", *factors, params=(f"{letters},{letters}->",))
         return total if name == "sum" else _scaled(node, 1 / int(size_of(x.shape)), total)
+
+    return rewrite(graph, rule)
+
+
+def _add_at(inputs: Any, key: Any) -> Any:
+    x, g, *arrays = inputs
+    y = np.array(x)
+    np.add.at(y, decode(key, arrays), g)
+    return y
+
+
+ADD_AT: Op = op("add_at", _add_at, arity=None, params=("key",), indices="opaque", shape=lambda shapes, key: shapes[0],
+                dtype=lambda own, *rest: own, pullback=None)  # fmt: skip
+"""x with g added at an index: an op of plans only."""
+
+
+def add_in_place(graph: Graph) -> Graph:
+    """``x + scatter(g)`` adds at the places of g only, without an array of zeros."""
+    readers = graph.fan_out()
+    once = {node.serial for node, n in readers.items() if n == 1}
+    once -= {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if builtin_name(node) != "add":
+            return None
+        for k in (1, 0):
+            x, s = inputs[1 - k], inputs[k]
+            simple = builtin_name(s) == "scatter" and node.inputs[k].serial in once and len(s.inputs) > 1
+            if simple and _fits(x, node) and same_shape(s.shape, node.shape) and x.op is not None and not x.op.view:
+                return _replace(node, ADD_AT, x, *s.inputs, params=(s.params[0],))
+        return None
 
     return rewrite(graph, rule)
 

@@ -168,10 +168,9 @@ class Storage:
         self.arrays[node.serial] = array
         return array
 
-    def out(self, node: Tensor, elementwise: bool) -> Array:
-        """The buffer that a node writes; elementwise nodes may take over one that dies here."""
-        if elementwise:
-            self.release(node)
+    def out(self, node: Tensor, over: tuple[Tensor, ...] = ()) -> Array:
+        """The buffer that a node writes, which may be that of an input in `over` that dies here."""
+        self.release(node, over)
         array = self.wanted.get(node.serial)
         if array is None:
             key = (tuple(node.shape), np.dtype(node.dtype), self.orders.get(node.serial, "C"))
@@ -189,10 +188,10 @@ class Storage:
             free.append(self.new(shape, dtype, order))
         return free[-1]
 
-    def release(self, node: Tensor) -> None:
-        """Give back the buffers that this node is the last to read."""
+    def release(self, node: Tensor, inputs: tuple[Tensor, ...] | None = None) -> None:
+        """Give back the buffers that this node is the last to read, of all inputs or some."""
         k = self.place[node.serial]
-        for x in node.inputs:
+        for x in node.inputs if inputs is None else inputs:
             root = self.root[x.serial]
             array = self.pooled.get(root)
             if array is not None and self.last[root] == k:
@@ -230,7 +229,7 @@ def _orders(graph: Graph) -> dict[int, Order]:
 
 
 def _elementwise(node: Tensor) -> bool:
-    return node.op is not None and node.op.indices == "elementwise"
+    return node.op is not None and (node.op.indices == "elementwise" or node.op.name == "add_at")
 
 
 def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
@@ -242,9 +241,9 @@ def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
     return new.op.forward(*inputs, *new.params)  # type: ignore[union-attr, no-any-return]
 
 
-def same_memory(a: Array, b: Array) -> bool:
-    """Whether two arrays of one shape are the same elements."""
-    return (
+def same_memory(a: Array, b: Array | None) -> bool:
+    """Whether two arrays are the same elements."""
+    return b is not None and (
         a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
         and a.shape == b.shape
         and a.strides == b.strides

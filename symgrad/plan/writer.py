@@ -13,6 +13,7 @@ from symgrad.op import Op
 from symgrad.passes import builtin_name
 from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
 from symgrad.plan.fusing import Fuser
+from symgrad.plan.rewriting import ADD_AT
 from symgrad.plan.storage import Storage
 from symgrad.tensor import Tensor
 
@@ -143,13 +144,6 @@ class Writer:
             self.lines.append(f"# {'.'.join(node.scope)}")
             self._scope = node.scope
 
-    def settle(self, node: Tensor, order: Any) -> str:
-        """Give a value that is bound at every call a fixed array too; the line that copies it."""
-        array = self.storage.arrays[node.serial] = self.storage.new(node.shape, node.dtype, order)
-        name = self.bind(f"{self.name_of[node.serial]}_", array)
-        source = self.name_of[node.serial]
-        return f"copyto({name}, {source})" if node.shape else f"{name}[()] = {source}"
-
     def flush(self) -> None:
         """Write what waits to be fused."""
         if self.fuser is not None:
@@ -256,13 +250,14 @@ class Writer:
         self.comment(node)
         self.computed.add(node.serial)
         if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
-            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, True))
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
             return
-        emit = EMIT.get(builtin_name(node))
+        own = node.op is ADD_AT
+        emit = EMIT.get("add_at" if own else builtin_name(node))
         if emit is not None and not op.view:
             lines, calls = len(self.lines), self.calls
-            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, False))
+            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs[:1] if own else ()))
             if emit(self, node, args, out):
                 self.storage.release(node)
                 return
