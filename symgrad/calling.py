@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from symgrad.context import MODE
 from symgrad.differentiate import vjp
 from symgrad.graph import Graph
 from symgrad.op import FUNCTIONS, OPS, Op, builtin, op
 from symgrad.recording import apply
 from symgrad.tensor import Tensor, as_tensor
-from symgrad.tracing import trace
+from symgrad.tracing import Trace, traced
 from symgrad.trees import flatten, unflatten
 
 __all__ = ["checkpoint"]
@@ -85,7 +86,10 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def checkpointed(*args: Any) -> Any:
         leaves = [as_tensor(x) for a in args for x in flatten(a)[0] if not isinstance(x, (bool, str))]
-        graph = trace(f, *args)
+        recorder = Trace(inside=True)
+        graph = traced(f, args, recorder)
+        if (outer := MODE.get()) is not None and outer.trace is not None:
+            outer.trace.flags.update(recorder.flags)
         draws, state = graph.draws, [leaf for leaf, _ in graph.assigned]
         # Drawn once: what is computed again must see the same numbers. State is read once, then assigned.
         drawn = [FUNCTIONS["random_uniform"](d.path, d.node.shape, d.node.dtype) for d in draws]

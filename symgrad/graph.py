@@ -56,6 +56,8 @@ class Graph:
         Leaves that the function assigned to, each with the node of its new value.
     structure, arguments
         How outputs and arguments nest in dicts, lists and tuples.
+    flags : tuple of (object, attribute, value)
+        Attributes that the traced function has read, such as a module's ``training``.
     nodes : tuple of Tensor
         All of them, inputs before consumers.
 
@@ -76,6 +78,7 @@ class Graph:
     assigned: tuple[tuple[Tensor, Tensor], ...] = ()
     structure: Structure = None
     arguments: tuple[Structure, ...] | None = None
+    flags: tuple[tuple[Any, str, Any], ...] = ()
     nodes: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from symgrad.graph import Draw, Graph
 from symgrad.op import FUNCTIONS, OPS
 from symgrad.recording import apply, outputs_of
 from symgrad.shapes import Dim, same_shape
-from symgrad.tensor import Tensor, abstract, as_tensor
+from symgrad.tensor import Tensor, abstract, as_tensor, next_serial
 from symgrad.trees import flatten, tree_map, unflatten
 
 __all__ = ["Spec", "Trace", "positional", "spec", "trace"]
@@ -58,9 +58,17 @@ def spec(*sizes: str | int | Dim, dtype: Any = np.float64, positive: bool = Fals
 
 
 class Trace:
-    """What one trace has met: leaves, their newest versions, their gradients, random draws."""
+    """What one trace has met: leaves, their newest versions, their gradients, random draws, flags.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    inside : bool
+        Whether nodes of an enclosing trace are leaves of this one.
+    """
+
+    def __init__(self, inside: bool = False) -> None:
+        self.floor = next_serial() if inside else 0
+        self.flags: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.leaves: dict[int, tuple[Tensor, Tensor]] = {}
         self.newest: dict[int, Tensor] = {}
         self.owner: dict[int, Tensor] = {}
@@ -70,7 +78,7 @@ class Trace:
 
     def read(self, x: Tensor) -> Tensor:
         """The node that stands for a Tensor in this trace: itself, or a leaf's newest version."""
-        if x.value is None or (x.op is not None and x.op.name == "const"):
+        if (x.value is None and x.serial > self.floor) or (x.op is not None and x.op.name == "const"):
             return x
         found = self.newest.get(id(x))
         if found is None:
@@ -121,6 +129,12 @@ class Trace:
             before = self.grad_of(leaf)
             self.grads[id(leaf)] = (leaf, g if before is None else before + g)
 
+    def flag(self, thing: Any, name: str) -> Any:
+        """An attribute that decides what is traced, remembered."""
+        value = getattr(thing, name)
+        self.flags[id(thing), name] = (thing, name, value)
+        return value
+
     def draw(self, path: str, shape: Any, dtype: Any) -> Tensor:
         """A random input."""
         node = abstract(tuple(shape), np.dtype(dtype), name=path.rpartition(".")[2])
@@ -158,8 +172,11 @@ def trace(f: Callable[..., Any], /, *examples: Any, **named: Any) -> Graph:
     >>> g([1.0, 3.0]), g([1.0, 2.0, 6.0])
     (array(2.), array(3.))
     """
-    examples = positional(f, examples, named, "trace")
-    recorder = Trace()
+    return traced(f, positional(f, examples, named, "trace"), Trace())
+
+
+def traced(f: Callable[..., Any], examples: tuple[Any, ...], recorder: Trace) -> Graph:
+    """`trace` with a given recorder."""
     inputs: list[Tensor] = []
     arguments = []
     structures = []
@@ -173,7 +190,9 @@ def trace(f: Callable[..., Any], /, *examples: Any, **named: Any) -> Graph:
     assigned = tuple((leaf, recorder.newest[key]) for key, leaf in recorder.assigned.items())
     leaves_met = tuple(recorder.leaves.values())
     draws = tuple(recorder.draws)
-    return Graph(tuple(inputs), tuple(outputs), leaves_met, draws, assigned, structure, tuple(structures)).validate()
+    flags = tuple(recorder.flags.values())
+    graph = Graph(tuple(inputs), tuple(outputs), leaves_met, draws, assigned, structure, tuple(structures), flags)
+    return graph.validate()
 
 
 def positional(f: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], where: str) -> tuple[Any, ...]:

@@ -643,3 +643,61 @@ def test_a_leaf_may_be_called_like_the_function():
 
     assert step(np.ones(2)) == -5
     assert step(np.ones(2)) == -7
+
+
+def test_python_floats_are_weak():
+    x = X.astype(np.float32)
+    fast = sg.compile(lambda x, rate: x * rate)
+    for rate in (0.5, 0.25):
+        found = fast(x, rate)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, x * np.float32(rate))
+    assert fast(X, 0.5).dtype == np.float64
+    assert sg.compile(lambda a: a * 2)(1.5).dtype == np.float64
+    assert fast.report() == "2 plan(s), 0 eager call(s)"
+
+
+def test_checkpoints_may_close_over_traced_values():
+    def f(x):
+        h = sg.exp(x)
+        inner = sg.checkpoint(lambda t: sg.sin(t) * h + h)
+        return inner(x * 2).sum()
+
+    assert sg.compile(f)(X) == pytest.approx(f(sg.tensor(X)).item())
+    np.testing.assert_allclose(sg.compile(sg.grad(f))(X), sg.grad(f)(X), rtol=1e-14)
+    fast = sg.compile(sg.grad(f))
+    fast(X)
+    assert "0 eager" in fast.report()
+
+
+def test_a_node_of_another_trace_is_still_refused():
+    kept = []
+    sg.trace(lambda x: kept.append(x * 2) or x, sg.spec(3))
+    with pytest.raises(sg.GraphError, match="another trace"):
+        sg.trace(lambda x: x + kept[0], sg.spec(3))
+
+
+def test_plans_do_not_warn_where_the_eager_rules_do_not():
+    at_zero = sg.grad(lambda x, p: (x**p).sum(), argnums=(0, 1))
+    for fast in (False, True):
+        compiled = sg.compile(at_zero, fast=fast)
+        for a, b in zip(compiled(np.array([0.0, 2.0]), np.array([2.0, 3.0])),
+                        at_zero(np.array([0.0, 2.0]), np.array([2.0, 3.0])), strict=True):  # fmt: skip
+            np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_modes_of_modules_take_effect_in_a_plan_of_the_user():
+    layer = sg.nn.Dropout(keep=0.5)
+    model = sg.nn.Sequential(layer, sg.checkpoint(sg.nn.Dropout(keep=0.5)))
+    fast = sg.compile(model)
+    x = np.ones((4, 50))
+    with sg.run(seed=0, step=1):
+        assert (fast(x) == 0).any()
+    model.eval()
+    layer.eval()
+    with sg.run(seed=0, step=1):
+        assert (fast(x)[:, :5] != 0).any()
+    layer.training = True
+    with sg.run(seed=0, step=1):
+        assert (fast(x) == 0).any()
+    assert "0 eager call(s)" in fast.report()

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.context import RUN, Run, no_grad, run, scope
+from symgrad.context import MODE, RUN, Run, no_grad, run, scope
 from symgrad.errors import DTypeError, SymgradError
 from symgrad.nn.parameter import Slot, State
 from symgrad.tensor import SCALARS, Meta, Tensor, array_like, next_serial, tensor
@@ -235,7 +235,10 @@ class Module:
 
     def in_training(self) -> bool:
         """Whether the module is in training mode, and the ambient Run, if any, is too."""
-        return self.training and _ambient().training
+        current = MODE.get()
+        tracing = current is not None and current.trace is not None
+        training = current.trace.flag(self, "training") if tracing else self.training  # type: ignore[union-attr]
+        return training and _ambient().training
 
     def predict(self, X: Any, batch_size: int = 1024) -> NDArray[Any]:
         """The output for X in evaluation mode, as an array; nothing is recorded and nothing changes.

@@ -38,7 +38,7 @@ class Compiled:
         self.fast = available() if fast is None else fast
         self.function = f
         self.plan: Plan | None = None
-        self._plans: dict[Any, Plan | str] = {}
+        self._plans: dict[Any, list[Plan | str]] = {}
         self._quick: dict[Any, Plan] = {}
         self._held = False
         self._fallbacks = 0
@@ -54,7 +54,7 @@ class Compiled:
                 plan = self._quick.get((run is None or run.training, *[(type(a), a.shape, a.dtype.num) for a in args]))
             except AttributeError:
                 plan = None
-            if plan is not None:
+            if plan is not None and (not plan.flags or plan.holds()):
                 return self._run(plan, args)
         return self._general(args)
 
@@ -62,6 +62,9 @@ class Compiled:
         leaves = [x for a in args for x in flatten(a)[0]]
         if self._must_record(leaves):
             return self._eagerly(args)
+        if any(type(x) is float for x in leaves):
+            args = _weak_floats(args, leaves)
+            leaves = [x for a in args for x in flatten(a)[0]]
         arrays = [_array(x) for x in leaves if not isinstance(x, (bool, str))]
         if (mode := MODE.get()) is not None and mode.anomaly:  # who looks for a node needs the nodes
             return self._instead(args, leaves)
@@ -115,10 +118,12 @@ class Compiled:
         static = tuple((k, x) for k, x in enumerate(leaves) if isinstance(x, (bool, str)))
         kinds, nesting = tuple([(a.shape, a.dtype) for a in arrays]), tuple([flatten(a)[1] for a in args])
         key = (kinds, nesting, static, run is None or run.training)
-        found = self._plans.get(key)
-        if found is None:
-            found = self._plans[key] = self._make(args)
-        return found
+        known = self._plans.setdefault(key, [])
+        for plan in known:
+            if isinstance(plan, str) or plan.holds():
+                return plan
+        known.append(self._make(args))
+        return known[-1]
 
     def _make(self, args: Any) -> Plan | str:
         name = getattr(self.function, "__name__", "step")
@@ -145,14 +150,17 @@ class Compiled:
     def publish(self) -> None:
         """Give all leaves their newest values now."""
         with self._lock:
-            for plan in self._plans.values():
+            for plan in self._all():
                 if isinstance(plan, Plan):
                     plan.publish()
 
+    def _all(self) -> list[Plan | str]:
+        return [plan for known in self._plans.values() for plan in known]
+
     def report(self) -> str:
         """How many plans there are, and how many calls ran eagerly and why."""
-        plans = [p for p in self._plans.values() if isinstance(p, Plan)]
-        reasons = [p for p in self._plans.values() if isinstance(p, str)]
+        plans = [p for p in self._all() if isinstance(p, Plan)]
+        reasons = [p for p in self._all() if isinstance(p, str)]
         text = f"{len(plans)} plan(s), {self._fallbacks} eager call(s)"
         return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
 
@@ -162,6 +170,13 @@ def _differentiated(plan: Plan, tensors_in: bool) -> bool:
     mode = MODE.get()
     keeps = tensors_in and not plan.graph.assigned and (mode is None or mode.recording)
     return any([leaf.requires_grad & (3 if keeps else 2) for leaf, _ in plan.graph.leaves])
+
+
+def _weak_floats(args: tuple[Any, ...], leaves: list[Any]) -> tuple[Any, ...]:
+    """The arguments with Python floats in the dtype of the floating arrays beside them: numbers widen nothing."""
+    kinds = {x.dtype for x in leaves if hasattr(x, "dtype") and x.dtype.kind == "f"}
+    dtype = np.result_type(*kinds) if kinds else np.dtype(np.float64)
+    return tuple([tree_map(lambda x: np.asarray(x, dtype) if type(x) is float else x, a) for a in args])
 
 
 def _array(x: Any) -> Any:
@@ -176,8 +191,9 @@ def compile(f: Callable[..., Any], *, fast: bool | None = None) -> Compiled:
     """Make a function fast: traced once per shape and dtype, then replayed into fixed buffers.
 
     Leaves that f reads are read at every call, and leaves that it assigns get their new values when
-    the call returns, so a whole training step (forward, backward, update) compiles. Other Python
-    values are frozen at the first call, as in `jax.jit`.
+    the call returns, so a whole training step (forward, backward, update) compiles. Whether a module is in
+    training mode is looked up at every call too. Other Python values are frozen at the first call, as in
+    `jax.jit`. A plan does not warn of divisions by zero and the like; `detect_anomaly` finds them.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
+from symgrad.passes import builtin_name
 from symgrad.plan.emission import CALLED
 from symgrad.plan.fusing import gather
 from symgrad.plan.rewriting import optimize
@@ -38,6 +39,7 @@ class Plan:
     def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
         self.graph = gather(optimize(graph)) if fast else optimize(graph)
         self.structure = graph.structure
+        self.flags = graph.flags
         writer = Writer(self.graph, fast)
         writer.names[name] = None  # the program's own; a leaf may be called the same
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
@@ -67,7 +69,11 @@ class Plan:
             self._keep = writer.keep
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
-        self._step = namespace[name]
+        self._step = np.errstate(all="ignore")(namespace[name]) if _may_warn(self.graph) else namespace[name]
+
+    def holds(self) -> bool:
+        """Whether the attributes that the traced function has read are what they were."""
+        return all([getattr(thing, name) == value for thing, name, value in self.flags])
 
     def run(self, arrays: Sequence[Any], publish: bool = True) -> tuple[Any, ...]:
         """One call on plain arrays: read the leaves, run the program, publish the new leaf values.
@@ -144,6 +150,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.memory:,} bytes)"
+
+
+_SINGULAR = {"power", "gauss", "div0", "mul0", "mul00", "hypot"}  # what rules pass through on their way to a value
+
+
+def _may_warn(graph: Graph) -> bool:
+    """Whether a rule may divide by zero where the eager backward pass, which ignores that, would too."""
+    return any(node.shape != () and builtin_name(node) in _SINGULAR for node in graph.nodes)
 
 
 class _Owned:
