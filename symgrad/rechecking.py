@@ -35,6 +35,7 @@ SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
     "exp": lambda x, y: y,
     "log": lambda x, y: ["pow", x, MINUS],
     "sign": lambda x, y: ["num", "0"],
+    "Step": lambda x, y: ["num", "0"],
     "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
     "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
     "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
@@ -87,6 +88,7 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
 class _Algebra:
     def __init__(self) -> None:
         self.contents: dict[str, Any] = {}  # what functions and power bases are of, by digest
+        self.binary: set[str] = set()  # what is 0 or 1
 
     def at(self, atom: Atom, names: Mapping[Any, Any]) -> Atom:
         return (*atom[:2], tuple([names.get(i, i) for i in atom[2]]))
@@ -147,6 +149,8 @@ class _Algebra:
         flat: dict[Atom, Any] = dict(kept)
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
+            if flat[a] > 1 and a[1].split(" ")[0] in self.binary:
+                flat[a] = Q(1)
         flat = {a: e for a, e in flat.items() if e}
         used = {i: n for i, n in live.items() if any(i in a[2] for a in flat)}
         tried = [(tuple(sorted([(self.at(a, o), e) for a, e in flat.items()])), o) for o in self._orders(used, flat)]
@@ -218,6 +222,7 @@ class _Checker(_Algebra):
         self.data, self.shown = data, set[str]()
         leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
         self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
+        self.binary = {n for n, x in leaves.items() if x["binary"]} | {"Step", *data["truths"]}
         self.positive = {n for n, x in leaves.items() if x["positive"]} | {*data["sizes"], "pi"}
         self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
         self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
@@ -283,7 +288,7 @@ class _Checker(_Algebra):
                 return self.dual(["call", "exp", ["mul", exponent, ["call", "log", base]]])
             case ["call", "stop", body]:
                 return *self.dual(body)[:2], {}
-            case ["call", name, *parts] if name in SLOPES or name in ("digamma", *self.data["held"]):
+            case ["call", name, *parts] if name in SLOPES or name in ("digamma", "truth", *self.data["held"]):
                 args = [self.dual(p) for p in parts]
                 poly, sign = self.call(name, args)
                 if name not in SLOPES and any(arg[2] for arg in args) and name not in self.data["held"]:
@@ -302,7 +307,8 @@ class _Checker(_Algebra):
         if name not in self.known:
             if self.rank.get(name) != len(indices):
                 raise RefusedError(f"{name} with {len(indices)} indices is not known")
-            return self.atom("var", name, [(1, i) for i in indices]), POSITIVE if name in self.positive else ANY, flow
+            sign = POSITIVE if name in self.positive else NONNEGATIVE if name in self.binary else ANY
+            return self.atom("var", name, [(1, i) for i in indices]), sign, flow
         formal, tree, poly, sign = self.known[name]
         names = {(1, i): (1, j) for i, j in zip(formal, indices, strict=True)}
         if self.seed and name != self.seed and name not in self.moved:
@@ -320,7 +326,11 @@ class _Checker(_Algebra):
                 base = self.content(a) if log else self.closed("function", "exp ", [{(bound, factors): Q(1)}])
                 parts.append(self.power(base, POSITIVE, c)[0])
             return self.mul(*parts), POSITIVE
-        if name == "Abs" and sign:
+        if name == "truth" and self.add(self.mul(poly, poly), self.scale(poly, Q(-1))):
+            raise RefusedError("a condition is neither 0 nor 1")
+        if name == "Step":
+            return self.step_of(poly, sign, bool(args[0][2])), NONNEGATIVE
+        if name == "truth" or (name == "Abs" and sign):
             return poly, sign
         if name in ("log", "Abs", "sign"):
             self.require(poly, sign, name == "log")
@@ -328,6 +338,26 @@ class _Checker(_Algebra):
             "cosh",
             "Abs",
         ) else ANY
+
+    def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
+        """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
+        inner = next((a for _, factors in poly for a, _ in factors if a[1].split(" ")[0] in self.binary), None)
+        if inner is not None:
+            if any(i[0] == 0 for i in inner[2]):
+                raise RefusedError("a condition depends on a sum of conditions")
+            off = {k: c for k, c in poly.items() if inner not in dict(k[1])}
+            rest = [
+                self.term(n, [p for p in fs if p[0] != inner], c) for (n, fs), c in poly.items() if inner in dict(fs)
+            ]
+            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *rest), off))
+            return self.add(no, self.mul(self.atom(*inner), self.add(yes, self.scale(no, Q(-1)))))
+        if sign == POSITIVE or poly.keys() <= ONE.keys():
+            return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
+        if moving:
+            self.require(poly, ANY, False)
+        if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
+            return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
+        return self.closed("function", "Step ", [self.scale(poly, 1 / abs(poly[min(poly)]))])
 
     def power(self, poly: Poly, sign: int, e: Q) -> tuple[Poly, int]:
         """A rational power; a monomial of positive factors is taken apart, anything else becomes an atom."""

@@ -41,8 +41,9 @@ def check(d: Derivation, seed: int = 0) -> Check:
     arrays = random_arrays(d, seed)
     derived = d.backward(**arrays)
     g = arrays.pop(d.record.cotangent.name)
+    held = {n: arrays.pop(n) for n in d.record.held}
     names = list(arrays)
-    _, pull = vjp(lambda *xs: d.function(**dict(zip(names, xs, strict=True))), *arrays.values())
+    _, pull = vjp(lambda *xs: d.function(**dict(zip(names, xs, strict=True)), **held), *arrays.values())
     numeric = dict(zip(names, pull(g), strict=True))
     return max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
 
@@ -52,6 +53,9 @@ def random_arrays(d: Derivation, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     sizes = {name: 4 + k for k, name in enumerate(sorted(d.sizes))}
     arrays = {n: _random(rng, bind(tuple(x.shape), sizes), x.meta.positive) for n, x in d.record.arguments.items()}
+    for n, x in d.record.held.items():
+        shape = bind(tuple(x.shape), sizes)
+        arrays[n] = rng.random(shape) < 0.6 if x.dtype.kind == "b" else rng.integers(0, min(sizes.values()), shape)
     arrays[d.record.cotangent.name] = rng.standard_normal(bind(tuple(d.record.output.shape), sizes))
     return arrays
 

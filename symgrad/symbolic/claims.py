@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
 from symgrad.symbolic.factors import Extent, Index, Number, Var
@@ -116,10 +118,11 @@ def data_of(d: Derivation) -> dict[str, Any]:
     data: dict[str, Any] = {
         "function": d.name,
         "sizes": sorted(d.sizes),
-        "arguments": {n: _leaf(leaves[n]) for n in d.record.arguments},
-        "constants": {n: _leaf(v) for n, v in leaves.items() if n not in differentiated},
-        "cotangent": {d.record.cotangent.name: _leaf(leaves[d.record.cotangent.name])},
+        "arguments": {n: _leaf(d, leaves[n]) for n in d.record.arguments},
+        "constants": {n: _leaf(d, v) for n, v in leaves.items() if n not in differentiated},
+        "cotangent": {d.record.cotangent.name: _leaf(d, leaves[d.record.cotangent.name])},
         "held": sorted({let.op.name for let in d.program.lets.values() if let.op}),
+        "truths": sorted({let.op.name for let in d.program.lets.values() if let.op and let.op.dtype is np.bool_}),
         "conditions": [
             *[[">", plain(tree)] for tree in d.program.assumptions.values()],
             *[["!=", plain(Ref(x) if isinstance(x, Var) else x)] for x, _ in d.program.domain],
@@ -162,8 +165,9 @@ def _digest(before: str, claim: dict[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
-def _leaf(var: Var) -> dict[str, Any]:
-    return {"indices": [[i.name, _size(i.size)] for i in var.indices], "positive": var.positive}
+def _leaf(d: Derivation, var: Var) -> dict[str, Any]:
+    indices = [[i.name, _size(i.size)] for i in var.indices]
+    return {"indices": indices, "positive": var.positive, "binary": var.name in d.program.binary}
 
 
 def _size(size: Extent) -> str:
@@ -174,6 +178,43 @@ def plain(tree: Expr) -> list[Any]:
     """A tree as nested lists; bound indices are named in the order in which they are met."""
     names: dict[Index, str] = {}
     return fold(tree, _Plain(names))  # type: ignore[no-any-return]
+
+
+def _minus(a: Any, b: Any) -> list[Any]:
+    return ["add", a, ["mul", ["num", "-1"], b]]
+
+
+def _not(a: Any) -> list[Any]:
+    return _minus(["num", "1"], a)
+
+
+def _step(a: Any, b: Any) -> list[Any]:
+    return ["call", "Step", _minus(a, b)]
+
+
+def _differ(a: Any, b: Any) -> list[Any]:
+    return ["add", _step(a, b), _step(b, a)]
+
+
+def _choose(c: Any, a: Any, b: Any) -> list[Any]:
+    return ["add", ["mul", c, a], ["mul", _not(c), b]]
+
+
+PIECES: dict[str, Any] = {
+    "maximum": lambda a, b: _choose(_step(a, b), a, b),
+    "minimum": lambda a, b: _choose(_step(a, b), b, a),
+    "where": lambda c, a, b: _choose(["call", "truth", c], a, b),
+    "greater": _step,
+    "less": lambda a, b: _step(b, a),
+    "greater_equal": lambda a, b: _not(_step(b, a)),
+    "less_equal": lambda a, b: _not(_step(a, b)),
+    "equal": lambda a, b: _not(_differ(a, b)),
+    "not_equal": _differ,
+    "logical_and": lambda a, b: ["mul", ["call", "truth", a], ["call", "truth", b]],
+    "logical_or": lambda a, b: _not(["mul", _not(["call", "truth", a]), _not(["call", "truth", b])]),
+    "logical_not": lambda a: _not(["call", "truth", a]),
+}
+"""Piecewise functions written with steps; ``truth`` is a number that is 0 or 1."""
 
 
 class _Plain(Operations):
@@ -205,7 +246,7 @@ class _Plain(Operations):
         return ["pow", base, exponent]
 
     def call(self, name: str, args: list[Any]) -> Any:
-        return ["call", name, *args]
+        return PIECES[name](*args) if name in PIECES else ["call", name, *args]
 
     def total(self, bound: tuple[Index, ...], body: Any) -> Any:
         return ["sum", [[self.name(i), _size(i.size)] for i in bound], body]

@@ -98,7 +98,7 @@ class Derivation:
         program.reserved.update(self.sizes, {made.cotangent.name})
         for name, node in made.arguments.items():
             reader.leaf(node, name, POSITIVE if node.meta.positive else ANY)
-        for name, node in made.constants.items():
+        for name, node in {**made.constants, **made.held}.items():
             reader.leaf(node, name, POSITIVE if node.meta.positive else ANY, constant=True)
         reader.read(made.forward)
         reader.value(made.output)
@@ -126,7 +126,7 @@ class Derivation:
     @cached_property
     def sizes(self) -> frozenset[str]:
         """Names of the symbolic sizes."""
-        shapes = [n.shape for n in self.record.arguments.values()]
+        shapes = [n.shape for n in (*self.record.arguments.values(), *self.record.held.values())]
         return frozenset(n for shape in shapes for s in shape if hasattr(s, "names") for n in s.names())
 
     def __repr__(self) -> str:
@@ -269,12 +269,12 @@ class Derivation:
         import numpy as np
 
         cotangent = self.record.cotangent.name
-        wanted = [*self.record.arguments, *self.record.constants, cotangent]
+        wanted = [*self.record.arguments, *self.record.held, *self.record.constants, cotangent]
         missing = [n for n in wanted if n not in arrays and n not in self.record.defaults]
         unknown = sorted(arrays.keys() - set(wanted))
         if missing or unknown:
             raise SymbolicError(f"backward: missing {missing}, unknown {unknown}; the arguments are {wanted}")
-        given = {n: np.asarray(x) if n in self.record.arguments else x for n, x in arrays.items() if n != cotangent}
+        given = {n: x if n in self.record.constants else np.asarray(x) for n, x in arrays.items() if n != cotangent}
         _, saved = self.compiled["forward"](**given)
         results = self.compiled["backward"](np.asarray(arrays[cotangent]), saved)
         return dict(zip(self.record.arguments, results, strict=True))

@@ -189,6 +189,8 @@ class Emitter:
         return f"{text}**{e if e == int(e) else float(e)}" if exact else f"{text}**({Fraction(e)})"
 
     def _call(self, name: str, args: tuple[Expr, ...], layout: Layout) -> str:
+        if name == "Step":
+            return f"np.heaviside({self(args[0], layout)}, 0.0)"
         if name == "stop":  # a mark for derivatives
             return f"({self(args[0], layout)})"
         if name == "pow":

@@ -82,7 +82,7 @@ def _output(program: Program, f: Any, specs: Mapping[str, Any]) -> Poly:
     """The normal form of a function's output, with arguments shared by name."""
     made = record(f, specs)
     reader = Reader(program)
-    for nodes, constant in ((made.arguments, False), (made.constants, True)):
+    for nodes, constant in ((made.arguments, False), ({**made.constants, **made.held}, True)):
         for name, node in nodes.items():
             program.reserved.update(n for s in node.shape if hasattr(s, "names") for n in s.names())
             reader.leaf(node, name, POSITIVE if node.meta.positive else ANY, constant)

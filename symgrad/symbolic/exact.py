@@ -57,7 +57,16 @@ class Rationals:
 
     def call(self, name: str, args: list[Any]) -> Any:
         """A function of values."""
+        if name == "Step":
+            return self.number(_decided(args[0]))
         raise ValueError("not rational")
+
+
+def _decided(x: Any) -> int:
+    """Whether a value is surely positive (1) or surely negative (0)."""
+    if not (x > 0 or x < 0):
+        raise ValueError("on the edge of a step")
+    return int(x > 0)
 
 
 class Intervals(Rationals):
@@ -82,6 +91,8 @@ class Intervals(Rationals):
 
     def call(self, name: str, args: list[Any]) -> Any:
         x, iv = args[0], self.iv
+        if name == "Step":
+            return super().call(name, args)
         if name == "pow":
             return iv.exp(args[1] * iv.log(x))
         if name == "tanh":

@@ -166,6 +166,8 @@ class Latex:
             return rf"e^{{{self(args[0])}}}"
         if name == "pow":
             return rf"{self(args[0], ATOM)}^{{{self(args[1])}}}"
+        if name == "Step":
+            return rf"\left[{self(args[0])} > 0\right]"
         if name == "Abs":
             return rf"\left|{self(args[0])}\right|"
         head = FUNCTION.get(name, "\\" + name if name in ("sin", "cos", "tan", "sinh", "cosh", "tanh") else "")

@@ -27,6 +27,7 @@ from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Reduction, Ref, Total, add, mul, power, rename_tree
 from symgrad.symbolic.factors import Index, Number, Sum, Var, fresh
 from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, number, rename, sum_over
+from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, sums_of, variables
 
 __all__ = ["ANY", "NONNEGATIVE", "POSITIVE", "Let", "Program", "Value", "ordered"]
@@ -88,6 +89,7 @@ class Program:
     adjoints: set[str] = field(default_factory=set)
     writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
+    binary: set[str] = field(default_factory=set)  # variables that are 0 or 1
     unknown: dict[str, str] = field(default_factory=dict)  # constants known only by a name, with the op they come from
 
     def fork(self) -> Program:
@@ -176,7 +178,7 @@ class Program:
     def ref(self, var: Var) -> Value:
         """A variable at indices."""
         let = self.lets.get(var.name)
-        sign = POSITIVE if var.positive else let.sign if let else ANY
+        sign = POSITIVE if var.positive else NONNEGATIVE if var.name in self.binary else let.sign if let else ANY
         return Value(self.reduce(Poly({((var, 1),): 1})), Ref(var), sign)
 
     def kronecker(self, first: Index, second: Index) -> Value:
@@ -218,7 +220,7 @@ class Program:
         """Centred expressions such as $z - mu$, and long ones, get a name before they would be multiplied out."""
         from symgrad.symbolic.solve import solvable
 
-        if not self.writing or value.expr is None or len(value.poly.terms) < 2:
+        if not self.writing or value.expr is None or len(value.poly.terms) < 2 or self.uses(value.poly) <= self.binary:
             return value
         indices = ordered(free_indices(value.poly))
         trial = Let(Var(0, "c", indices, False), value.poly, value.expr, True)
@@ -279,6 +281,8 @@ class Program:
 
     def call(self, name: str, args: list[Value]) -> Value:
         """A function value; equal ones share a name."""
+        if name in PIECEWISE:
+            return replace(PIECEWISE[name](self, *args), expr=_tree(lambda *trees: Call(name, trees), args))
         if name == "log":
             self.require(args[0], POSITIVE)
         if name == "Abs" and args[0].sign:
@@ -347,7 +351,7 @@ class Program:
                 return poly
 
     def _substituted(self, poly: Poly) -> Poly:
-        while self.rules:
+        while self.rules or self.binary:
             before, poly = poly, substitute(poly, self._solved)
             if poly is before:
                 break
@@ -356,7 +360,7 @@ class Program:
     def _solved(self, var: Var, exponent: Number) -> Poly | None:
         found = self.rules.get(var.name)
         if found is None:
-            return None
+            return Poly({((var, 1),): 1}) if var.name in self.binary and exponent > 1 else None
         formal, poly = found
         at = rename(poly, dict(zip(formal.indices, var.indices, strict=True)))
         if exponent == int(exponent) and exponent >= 0:

@@ -63,7 +63,7 @@ def _shown_zero(program: Program, difference: Poly) -> str | None:
         if not left:
             return "equal normal forms, by the definitions solved and their invariants"
         known: Known = {}
-        zero = not _without_secants(expand(program, left, known), known)
+        zero = not program.reduce(_without_secants(expand(program, left, known), known))
         return "equal after expanding every definition to the arguments" if zero else None
     except SymbolicError:
         return None
@@ -113,6 +113,8 @@ def _squares(poly: Poly, known: Known) -> Poly:
             square = ONE - sine * sine
         elif _is(known, var, "Abs"):
             square = _at(known[var.name][1][0], var).power(2)
+        elif _is(known, var, "Step"):
+            return Poly({((var, 1),): 1})
         else:
             return None
         return square.power(pairs) * Poly({((var, left),): 1} if left else {(): 1})
@@ -234,7 +236,7 @@ def counterexample(program: Program, difference: Poly) -> dict[str, Any] | None:
         if any(size_at(i.size, sizes) < 1 for v in arguments for i in v.indices):
             continue
         for _ in range(POINTS):
-            point = _point(arguments, sizes, rng)
+            point = _point(program, arguments, sizes, rng)
             if len(point) > MOST:
                 break
             if not _assumed(program, sizes, point):
@@ -283,12 +285,15 @@ def _choices(names: list[str]) -> Iterator[dict[str, int]]:
                 yield dict(zip(names, values, strict=True))
 
 
-def _point(arguments: list[Var], sizes: Mapping[str, int], rng: random.Random) -> dict[Any, Fraction]:
+def _point(program: Program, arguments: list[Var], sizes: Any, rng: random.Random) -> dict[Any, Fraction]:
     point: dict[Any, Fraction] = {}
     for v in arguments:
         if v.name in sizes:
             continue
         for at in itertools.product(*[range(size_at(i.size, sizes)) for i in v.indices]):
+            if v.name in program.binary:
+                point[v.name, at] = Fraction(rng.randint(0, 1))
+                continue
             value = Fraction(rng.randint(1, 24), rng.randint(4, 9))
             point[v.name, at] = value if v.positive or rng.random() < 0.5 else -value
     return point

@@ -17,7 +17,7 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Call, Expr, Num, Operations, Ref, fold, free_of
 from symgrad.symbolic.factors import Index, Number, Var, extent, fresh
 from symgrad.symbolic.normal import ZERO, Poly, delta
-from symgrad.symbolic.program import ANY, Program, Value
+from symgrad.symbolic.program import ANY, NONNEGATIVE, Program, Value
 from symgrad.symbolic.text import literal, parse
 
 __all__ = ["Instance", "Reader", "axes_of", "formula", "tangents"]
@@ -41,8 +41,21 @@ def indices_of(shape: Any) -> tuple[Index, ...]:
 def formula(symbol: str, arity: int) -> Expr:
     """The tree of an op's symbol: a formula in x, y, z, or the name of a function of them."""
     if symbol.isidentifier() and symbol not in PLACEHOLDERS:
-        return parse(f"{symbol}({', '.join(PLACEHOLDERS[:arity])})")
-    return parse(symbol)
+        symbol = f"{symbol}({', '.join(PLACEHOLDERS[:arity])})"
+    try:
+        return parse(symbol)
+    except SymbolicError:
+        return _pieces(symbol)
+
+
+def _pieces(symbol: str) -> Expr:
+    """The tree of a piecewise formula."""
+    import sympy
+
+    from symgrad.symbolic.symbols import evaluate
+    from symgrad.symbolic.sympy_io import from_sympy
+
+    return from_sympy(evaluate(symbol, {name: sympy.Symbol(name, real=True) for name in PLACEHOLDERS}))
 
 
 class Instance(Operations):
@@ -68,7 +81,10 @@ class Reader:
         self.constant: dict[int, Value] = {}  # what such a node is where no derivative passes it
 
     def leaf(self, node: Any, name: str, sign: int = ANY, constant: bool = False) -> Value:
-        """Let a node be an argument of this name."""
+        """Let a node be an argument of this name; truth values are 0 or 1."""
+        if node.dtype.kind == "b":
+            self.program.binary.add(name)
+            sign = NONNEGATIVE
         self.values[node.serial] = self.program.leaf(name, indices_of(node.shape), sign, constant)
         return self.values[node.serial]
 
@@ -175,10 +191,9 @@ def _symbol(node: Any) -> Expr:
     try:
         return formula(op.symbol, len(node.inputs))
     except SymbolicError:
-        pieces = f", on each of its pieces ({'; '.join(op.pieces)})," if op.pieces else ""
         raise SymbolicError(
-            f"{op.name}: is piecewise, and closed forms are derived for smooth formulas; derive{pieces} the formula "
-            "that holds there, or use a smooth function (such as tanh, softplus or sqrt(x**2 + eps)) in its place"
+            f"{op.name}: its symbol {op.symbol!r} is outside of the formulas that derivatives are derived through; use "
+            "another function in its place, or stop the gradient before it"
         ) from None
 
 

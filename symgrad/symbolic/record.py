@@ -18,20 +18,28 @@ from symgrad.tensor import Tensor, abstract, reachable
 __all__ = ["Record", "Spec", "in_order", "record"]
 
 
+FLOAT = np.dtype(np.float64)
+
+
 @dataclass(frozen=True)
 class Spec:
-    """Shape and sign of an abstract argument."""
+    """Shape, sign and element type of an abstract argument."""
 
     shape: tuple[Any, ...] = ()
     positive: bool = False
+    dtype: Any = FLOAT
 
 
 @dataclass(frozen=True)
 class Record:
-    """The function with its options, arguments and constants by name, output, cotangent, nodes, adjoints by serial."""
+    """The function with its options, arguments by name, output, cotangent, nodes, adjoints by serial.
+
+    ``arguments`` are differentiated; ``held`` (masks and labels) and ``constants`` (numbers such as eps) are not.
+    """
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
+    held: dict[str, Any]
     constants: dict[str, Any]
     defaults: dict[str, float]
     output: Any
@@ -44,20 +52,20 @@ class Record:
 def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
     """Run f on abstract arguments, and its pullbacks on an abstract cotangent."""
     specs, f = _split(f, given)
-    arguments, constants, defaults = _inputs(f, specs)
-    output = f(**arguments, **constants)
+    arguments, held, constants, defaults = _inputs(f, specs)
+    output = f(**arguments, **held, **constants)
     if not isinstance(output, Tensor):
         raise SymbolicError(
             f"derive: {_name(f)} returned {type(output).__name__}; it must return one Tensor "
             "(sum the parts that a loss is made of)"
         )
-    name = "g" if "g" not in arguments | constants else "g_bar"
+    name = "g" if "g" not in arguments | held | constants else "g_bar"
     cotangent = _abstract(output.shape, name, positive=False, differentiated=True)  # nothing that it enters is constant
     forward = reachable([output])
     kept = adjoints(output, cotangent)
     known = {n.serial for n in forward}
     backward = [n for n in reachable(list(kept.values())) if n.serial not in known]
-    return Record(f, arguments, constants, defaults, output, cotangent, forward, backward, kept)
+    return Record(f, arguments, held, constants, defaults, output, cotangent, forward, backward, kept)
 
 
 def in_order(f: Callable[..., Any], given: tuple[Any, ...]) -> dict[str, Any]:
@@ -80,8 +88,10 @@ def _split(f: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, A
     return {n: x for n, x in given.items() if n not in options}, partial(f, **options) if options else f
 
 
-def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
-    arguments, constants, defaults = {}, {}, {}
+def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    arguments: dict[str, Any] = {}
+    held: dict[str, Any] = {}
+    constants, defaults = {}, {}
     for name, parameter in inspect.signature(f).parameters.items():
         default = parameter.default
         if name == "pi":
@@ -90,7 +100,9 @@ def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, 
             )
         if name in specs:
             spec = as_spec(specs[name], name)
-            arguments[name] = _abstract(spec.shape, name, spec.positive, True)
+            differentiated = spec.dtype.kind == "f"
+            node = _abstract(spec.shape, name, spec.positive, differentiated, spec.dtype)
+            (arguments if differentiated else held)[name] = node
         elif isinstance(default, float):
             constants[name] = _abstract((), name, default > 0, False)
             defaults[name] = default
@@ -98,7 +110,7 @@ def _inputs(f: Callable[..., Any], specs: Mapping[str, Any]) -> tuple[dict[str, 
             raise SymbolicError(f"derive: argument {name!r} of {_name(f)} needs a spec, such as {name}=sg.spec('B')")
     if not arguments:
         raise SymbolicError(f"derive: no argument of {_name(f)} has a spec, so there is nothing to differentiate by")
-    return arguments, constants, defaults
+    return arguments, held, constants, defaults
 
 
 def as_spec(given: Any, name: str) -> Spec:
@@ -106,12 +118,14 @@ def as_spec(given: Any, name: str) -> Spec:
     if not hasattr(given, "shape"):
         raise SymbolicError(f"derive: argument {name!r} needs a spec, such as {name}=sg.spec('B'), got {given!r}")
     meta = getattr(given, "meta", given)
-    return Spec(tuple(given.shape), bool(getattr(meta, "positive", False)))
+    dtype = np.dtype(getattr(given, "dtype", np.float64))
+    return Spec(tuple(given.shape), bool(getattr(meta, "positive", False)), dtype)
 
 
-def _abstract(shape: tuple[Any, ...], name: str, positive: bool, differentiated: bool) -> Any:
+def _abstract(shape: tuple[Any, ...], name: str, positive: bool, differentiated: bool, dtype: Any = np.float64) -> Any:
     sizes = tuple([Dim(s) if isinstance(s, str) else s for s in shape])
-    node = abstract(sizes, np.dtype(np.float64), name=name, positive=positive)
+    kind = FLOAT if np.dtype(dtype).kind == "f" else np.dtype(dtype)
+    node = abstract(sizes, kind, name=name, positive=positive)
     node.requires_grad = differentiated
     return node
 

@@ -33,7 +33,7 @@ def module(d: Derivation, keep: Sequence[str] = ()) -> str:
             "gradient holds for every value of it; write the function without it, or run the graph"
         )
     needed, saved = _needed(d, keep)
-    arguments = [f"{identifier(n)}: Any" for n in d.record.arguments]
+    arguments = [f"{identifier(n)}: Any" for n in (*d.record.arguments, *d.record.held)]
     constants = [f"{identifier(n)}: Any = {value!r}" for n, value in d.record.defaults.items()]
     forward, result = _forward(d, needed)
     backward, gradients = _backward(d)
@@ -98,7 +98,7 @@ def _needed(d: Derivation, keep: Sequence[str]) -> tuple[set[str], list[str]]:
         if name in lets and name not in needed:
             needed.add(name)
             queue.extend(v.name for v in refs(_definition(d, name)))
-    known = [*d.record.arguments, *d.record.constants, *sorted(d.sizes), *lets]
+    known = [*d.record.arguments, *d.record.held, *d.record.constants, *sorted(d.sizes), *lets]
     return needed, [identifier(n) for n in known if n in used]
 
 
@@ -158,13 +158,16 @@ def _taken(d: Derivation) -> set[str]:
 
 
 def _stored(d: Derivation) -> dict[str, Layout]:
-    nodes = {**d.record.arguments, d.record.cotangent.name: d.record.cotangent}
+    nodes = {**d.record.arguments, **d.record.held, d.record.cotangent.name: d.record.cotangent}
     return {name: axes_of(node.shape) for name, node in nodes.items()}
 
 
 def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
     emitter = Emitter(_stored(d), "s", _taken(d))
     emitter.lines.extend(_sizes(d, needed))
+    first = identifier(next(iter(d.record.arguments)))
+    for name in d.program.binary & d.record.held.keys():
+        emitter.lines.append(f"{identifier(name)} = np.asarray({identifier(name)}, np.result_type({first}))")
     for let in d.program.lets.values():
         if let.var.name in needed:
             emitter.assign(let.var.name, _definition(d, let.var.name), layout_of(let.var.indices))
@@ -183,7 +186,10 @@ def _sizes(d: Derivation, needed: set[str]) -> list[str]:
     lines = []
     for size in sorted(used & d.sizes):
         name, axis = next(
-            (name, k) for name, node in d.record.arguments.items() for k, n in enumerate(node.shape) if repr(n) == size
+            (name, k)
+            for name, node in {**d.record.arguments, **d.record.held}.items()
+            for k, n in enumerate(node.shape)
+            if repr(n) == size
         )
         lines.append(f"{identifier(size)} = {identifier(name)}.shape[{axis}]")
     return lines

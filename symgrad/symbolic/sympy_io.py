@@ -38,10 +38,37 @@ def rational(value: Number) -> Any:
     return sympy.Rational(Fraction(value).numerator, Fraction(value).denominator)
 
 
+PIECES: dict[str, Any] = {
+    "Step": lambda x: sympy.Heaviside(x, 0),
+    "maximum": sympy.Max,
+    "minimum": sympy.Min,
+    "where": lambda c, x, y: sympy.Piecewise((x, c), (y, True)),
+    "greater": sympy.StrictGreaterThan,
+    "less": sympy.StrictLessThan,
+    "greater_equal": sympy.GreaterThan,
+    "less_equal": sympy.LessThan,
+    "equal": sympy.Eq,
+    "not_equal": sympy.Ne,
+    "logical_and": sympy.And,
+    "logical_or": sympy.Or,
+    "logical_not": sympy.Not,
+}
+"""Piecewise functions by their names here."""
+NAMES = {getattr(kind, "__name__", ""): name for name, kind in PIECES.items()} | {"Heaviside": "Step"}
+
+
 def _function(name: str, args: list[Any]) -> Any:
     if name == "pow":
         return args[0] ** args[1]
+    if name in PIECES:
+        conditions = 1 if name == "where" else len(args) if name.startswith("logical") else 0
+        return PIECES[name](*[_condition(x) if k < conditions else x for k, x in enumerate(args)])
     return getattr(sympy, name)(*args) if name in FUNCTIONS else sympy.Function(name)(*args)
+
+
+def _condition(x: Any) -> Any:
+    """A condition; a number is true where it is not 0."""
+    return sympy.Ne(x, 0) if isinstance(x, sympy.Expr) and (x.is_real or not x.is_Symbol) else x
 
 
 class _Scalar(Operations):
@@ -199,7 +226,30 @@ def from_sympy(expression: Any, bound: Mapping[Any, Index] | None = None) -> Exp
     name = type(expression).__name__
     if isinstance(expression, sympy.Function) and name in FUNCTIONS:
         return Call(name, tuple([from_sympy(a, inside) for a in expression.args]))
+    if name in NAMES or isinstance(expression, sympy.Piecewise):
+        return _from_pieces(expression, inside)
+    if expression in (sympy.true, sympy.false):
+        return Num(int(expression == sympy.true))
     raise SymbolicError(f"{name}: has no meaning in the normal form; the functions are {', '.join(sorted(FUNCTIONS))}")
+
+
+def _from_pieces(expression: Any, inside: Mapping[Any, Index]) -> Expr:
+    """A piecewise function; one of several arguments is taken two by two."""
+    if isinstance(expression, sympy.Piecewise):
+        (value, condition), *rest = expression.args
+        tree = from_sympy(value, inside)
+        if condition == sympy.true:
+            return tree
+        if not rest:
+            raise SymbolicError("Piecewise: it is not said what it is everywhere; add a last piece (value, True)")
+        return Call("where", (from_sympy(condition, inside), tree, from_sympy(sympy.Piecewise(*rest), inside)))
+    if isinstance(expression, sympy.Heaviside):
+        return Call("Step", (from_sympy(expression.args[0], inside),))
+    name = NAMES[type(expression).__name__]
+    first, *rest = [from_sympy(a, inside) for a in expression.args]
+    for other in rest:
+        first = Call(name, (first, other))
+    return first if rest else Call(name, (first,))
 
 
 def _index(i: Any, expression: Any, axis: int, bound: Mapping[Any, Index]) -> Index:

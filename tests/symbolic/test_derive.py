@@ -219,8 +219,8 @@ def test_reading_errors_name_the_op_and_a_remedy():
         derive(lambda z: z)
     with pytest.raises(SymbolicError, match=r"no argument"):
         derive(lambda z: z, w=sg.spec())
-    with pytest.raises(SymbolicError, match=r"relu.*smooth"):
-        derive(lambda z: sg.relu(z), z=sg.spec("N"))
+    with pytest.raises(SymbolicError, match=r"remainder.*floor"):
+        derive(lambda z: sg.remainder(z, 2.0), z=sg.spec("N"))
     with pytest.raises(SymbolicError, match=r"catalogue"):
         derive("no such layer")
     with pytest.raises(SymbolicError, match=r"unknown"):
@@ -283,16 +283,12 @@ def test_what_cannot_be_derived_is_said_at_once():
     refused = {
         "max": lambda x: sg.max(x),
         "getitem": lambda x: x[1:],
-        "maximum": lambda x: sg.maximum(x, 0.0),
-        "where": lambda x: sg.where(x > 0, x, 0.0),
+        "remainder": lambda x: sg.remainder(x, 3.0),
     }
     for name, f in refused.items():
         with pytest.raises(SymbolicError, match=rf"^{name}: ") as caught:
             derive(f, x=sg.spec("N"))
         assert "column" not in str(caught.value)
-        assert "Max" not in str(caught.value)
-    with pytest.raises(SymbolicError, match=r"relu: .*x > 0; x < 0"):
-        derive(lambda x: sg.relu(x), x=sg.spec("N"))
     with pytest.raises(SymbolicError, match=r"closed over"):
         derive(lambda x: x * sg.tensor([1.0, 2.0]), x=sg.spec(2))
     with pytest.raises(SymbolicError, match=r"'pi'"):
