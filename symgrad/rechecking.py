@@ -31,19 +31,16 @@ ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ONE: Poly = {((), ()): Q(1)}
 MOST = 20_000  # terms, and orders of equal sums
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
+OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
-    "exp": lambda x, y: y,
-    "log": lambda x, y: ["pow", x, MINUS],
-    "sign": lambda x, y: ["num", "0"],
-    "Step": lambda x, y: ["num", "0"],
+    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "sign": lambda x, y: ["num", "0"],
+    "Step": lambda x, y: ["num", "0"], "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
     "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
     "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
-    "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
     "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "erf": lambda x, y: ["mul", ["num", "2"], ["pow", PI, ["num", "-1/2"]], ["call", "exp", ["mul", MINUS, x, x]]],
-}
-OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
-SLOPES |= {name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()}
+    **{name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()},
+}  # fmt: skip
 
 
 class Recheck(NamedTuple):
@@ -85,10 +82,16 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
-class _Algebra:
-    def __init__(self) -> None:
-        self.contents: dict[str, Any] = {}  # what functions and power bases are of, by digest
-        self.binary: set[str] = set()  # what is 0 or 1
+class _Checker:
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data, self.shown, self.contents = data, set[str](), dict[str, Any]()  # contents: of functions and bases
+        leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
+        self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
+        self.binary = {n for n, x in leaves.items() if x["binary"]} | {"Step", *data["truths"]}
+        self.positive = {n for n, x in leaves.items() if x["positive"]} | {*data["sizes"], "pi"}
+        self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
+        self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
+        self.conditions()
 
     def at(self, atom: Atom, names: Mapping[Any, Any]) -> Atom:
         return (*atom[:2], tuple([names.get(i, i) for i in atom[2]]))
@@ -163,10 +166,10 @@ class _Algebra:
         """The ways to name summed indices that nothing but their names tells apart."""
 
         def look(i: Any) -> str:
-            seen = [
-                (a[:2], e, [(-1,) if j == i else rank.get(j, j) for j in a[2]]) for a, e in flat.items() if i in a[2]
-            ]
-            return repr((rank[i], sorted(seen)))
+            near = [(a, e) for a, e in flat.items() if i in a[2]]
+            return repr(
+                (rank[i], sorted((a[:2], e, [(-1,) if j == i else rank.get(j, j) for j in a[2]]) for a, e in near))
+            )
 
         rank: dict[Any, Any] = {i: (0, n) for i, n in live.items()}
         for _ in live:
@@ -215,39 +218,23 @@ class _Algebra:
             poly = self.add(*terms)
         return poly
 
-
-class _Checker(_Algebra):
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.data, self.shown = data, set[str]()
-        leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
-        self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
-        self.binary = {n for n, x in leaves.items() if x["binary"]} | {"Step", *data["truths"]}
-        self.positive = {n for n, x in leaves.items() if x["positive"]} | {*data["sizes"], "pi"}
-        self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
-        self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
-        self.conditions()
-
     def step(self, step: Mapping[str, Any]) -> None:
         """Refuse a step that does not hold."""
-        rule, name, indices, after = step["rule"], step["node"], step["indices"], self.dual(step["after"])[:2]
-        derived = rule in ("adjoint", "gradient")
-        if (derived or rule == "definition") and step["before"] != ["ref", name, indices]:
-            raise RefusedError("the left side is another one")
-        if rule == "definition":
-            if name in self.rank or name in self.known:
-                raise RefusedError(f"{name} is defined twice")
-            self.known[name] = (indices, step["after"], *after)
+        rule, name, indices = step["rule"], step["node"], step["indices"]
+        poly, sign, _ = self.dual(step["after"])
+        own = step["before"] == ["ref", name, indices]
+        if {i for _, factors in poly for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
+            raise RefusedError("the right side has indices that the left side has not")
+        if rule == "definition" and own and name not in {**self.rank, **self.known}:
+            self.known[name] = (indices, step["after"], poly, sign)
             self.conditions()
-        elif derived or rule in ("solve", "invariant"):
-            before = self.derivative(name, indices) if derived else self.dual(step["before"])[0]
-            if self.cleared(self.add(before, self.scale(after[0], Q(-1)))):
+        elif (rule in ("adjoint", "gradient") and own) or rule in ("solve", "invariant"):
+            before = self.derivative(name, indices) if own and rule != "solve" else self.dual(step["before"])[0]
+            if self.cleared(self.add(before, self.scale(poly, Q(-1)))):
                 raise RefusedError("the sides are not shown to be equal")
             self.shown.add(name if rule == "gradient" else "")
         else:
-            raise RefusedError(f"there is no rule {rule!r}")
-        if {i for _, factors in after[0] for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
-            raise RefusedError("the right side has indices that the left side has not")
+            raise RefusedError(f"this is no {rule}")
 
     def derivative(self, name: str, indices: Sequence[str]) -> Poly:
         """The derivative of the sum of output times cotangent."""
@@ -334,10 +321,8 @@ class _Checker(_Algebra):
             return poly, sign
         if name in ("log", "Abs", "sign"):
             self.require(poly, sign, name == "log")
-        return self.closed("function", f"{name} ", [arg[0] for arg in args]), POSITIVE if name in (
-            "cosh",
-            "Abs",
-        ) else ANY
+        known = POSITIVE if name in ("cosh", "Abs") else ANY
+        return self.closed("function", f"{name} ", [arg[0] for arg in args]), known
 
     def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
         """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
@@ -346,9 +331,8 @@ class _Checker(_Algebra):
             if any(i[0] == 0 for i in inner[2]):
                 raise RefusedError("a condition depends on a sum of conditions")
             off = {k: c for k, c in poly.items() if inner not in dict(k[1])}
-            rest = [
-                self.term(n, [p for p in fs if p[0] != inner], c) for (n, fs), c in poly.items() if inner in dict(fs)
-            ]
+            on = {key: c for key, c in poly.items() if key not in off}
+            rest = [self.term(n, [p for p in factors if p[0] != inner], c) for (n, factors), c in on.items()]
             yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *rest), off))
             return self.add(no, self.mul(self.atom(*inner), self.add(yes, self.scale(no, Q(-1)))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
@@ -381,8 +365,9 @@ class _Checker(_Algebra):
         ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
         single = not bound and factors and (poly[bound, factors] > 0 or not positive)
         parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if not self.is_positive(a)]
-        known = sign == POSITIVE or self.holds(poly, sign, positive) or (single and all(self.holds(*p) for p in parts))
-        if not known:
+        if not (
+            sign == POSITIVE or self.holds(poly, sign, positive) or (single and all(self.holds(*p) for p in parts))
+        ):
             raise RefusedError(f"a condition is missing: something must be {'positive' if positive else 'not zero'}")
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:

@@ -18,6 +18,7 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Call, Expr, Ref, fold, refs
 from symgrad.symbolic.factors import Delta, Factor, Index, Var, fresh
 from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, rename, sum_over
+from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.program import Let, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.read import PLACEHOLDERS, Instance, indices_of, partial, tangents
@@ -160,22 +161,27 @@ class _AsWritten(Instance):
     def __init__(self, program: Program) -> None:
         super().__init__(program, {})
         self.total, self.kronecker = program.total, program.kronecker  # type: ignore[method-assign]
+        self.call = self._called  # type: ignore[method-assign]
 
-    def call(self, name: str, args: list[Value]) -> Value:
+    def _called(self, name: str, args: list[Value]) -> Value:
         """A function value."""
-        return self.program.call(name, args) if name in FUNCTIONS else self._computed(name)
+        if self.program.held_as(name, tuple([a.poly for a in args])) is not None or name not in KNOWN:
+            return self._computed(name, tuple([a.poly for a in args]))
+        return self.program.call(name, args)
 
     def reduction(self, name: str, bound: tuple[Index, ...], body: Value) -> Value:
         """A maximum or the like."""
         return self._computed(name)
 
-    def _computed(self, name: str) -> Value:
-        own = [let for let in self.program.lets.values() if let.op is not None and let.op.name == name]
-        if len(own) != 1:
+    def _computed(self, name: str, args: tuple[Poly, ...] = ()) -> Value:
+        var = self.program.held_as(name, args)
+        own = [let.var for let in self.program.lets.values() if let.op is not None and let.op.name == name]
+        if var is None and len(own) != 1:
             raise SymbolicError(f"{name}: its value is not known under one name")
-        return Value(Poly({((own[0].var, 1),): 1}))
+        return Value(Poly({((var or own[0], 1),): 1}))
 
 
+KNOWN = FUNCTIONS | PIECEWISE.keys() | {"pow"}
 METHOD = "the tangent pushed through the ops equals the derivative of the definition as printed"
 
 

@@ -157,6 +157,10 @@ class Program:
             self.interned[key] = known
         return self.interned[key]
 
+    def held_as(self, name: str, args: tuple[Poly, ...]) -> Var | None:
+        """The variable of a value that an op only computes from these arguments."""
+        return self.interned.get((f"{name}[]", args, False))
+
     def power_of(self, var: Var, e: Number = 1) -> Poly:
         """A power of one variable, rewritten with what is known about it."""
         return self.reduce(Poly({((var, e),): 1}))

@@ -330,13 +330,14 @@ def _structural(node: Any) -> Rule | None:
 
 @lru_cache(maxsize=1024)
 def partial(tree: Expr, name: str, constants: tuple[tuple[str, Number], ...]) -> Expr:
-    """The derivative of an op's formula, by SymPy, on plain scalar placeholders."""
+    """The derivative of an op's formula, by SymPy, on plain scalar placeholders, off the points where it jumps."""
     import sympy
 
     from symgrad.symbolic.sympy_io import from_sympy, scalar_sympy
 
     held = {n: Num(c) for n, c in constants}
-    return from_sympy(sympy.diff(scalar_sympy(tree, held), sympy.Symbol(name, real=True)))
+    slope = sympy.diff(scalar_sympy(tree, held), sympy.Symbol(name, real=True))
+    return from_sympy(slope.replace(sympy.DiracDelta, lambda *point: sympy.Integer(0)))
 
 
 def tangents(reader: Reader, nodes: Iterable[Any], seed: Any) -> tuple[dict[int, Poly], tuple[Index, ...]]:
