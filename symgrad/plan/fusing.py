@@ -292,7 +292,7 @@ class Fuser:
         for node in pending:
             self.storage.release(node)
             if _is_test(node) and node.serial not in loose:
-                del self.storage.arrays[node.serial]
+                self.writer.keep.append(self.storage.arrays.pop(node.serial))
 
     def _plainly(self, node: Tensor) -> None:
         """Write a chain of one as the call of NumPy that it is."""
@@ -346,8 +346,6 @@ class Fuser:
 
     def inside(self, node: Tensor, segment: _Segment) -> bool:
         """Whether nobody reads a value but this segment, element by element."""
-        if _is_test(node):
-            return True
         if node.serial in self.storage.wanted or node.serial in segment.reduced:
             return False
         if self.storage.last.get(node.serial, len(self.storage.graph.nodes)) >= len(self.storage.graph.nodes):

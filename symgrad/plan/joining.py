@@ -97,7 +97,9 @@ class _Joiner:
         if len(h.shape) != 2 or len(w.shape) != 2 or tuple(b.shape) != (w.shape[1],):
             return None
         here, there = self.slots.get(w.serial), self.slots.get(b.serial)
-        if here is None or there is None or there != (here[0], here[1] + _size(w)) or not self._worth(h, w):
+        if here is None or there is None or not self._worth(h, w):
+            return None
+        if here[0] is not there[0] or there[1] != here[1] + _size(w):
             return None
         n, m = map(int, w.shape)
         both = _part(here[0], here[1], here[1] + (n + 1) * m)
