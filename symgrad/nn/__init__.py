@@ -15,9 +15,18 @@ from symgrad.nn.convolution import (
     MaxPool2d,
 )
 from symgrad.nn.dropout import Dropout
-from symgrad.nn.layers import Embedding, Flatten, Identity, Linear, Residual, Sequential
+from symgrad.nn.layers import Embedding, Flatten, Identity, Linear, Reshape, Residual, Sequential
 from symgrad.nn.module import Module
-from symgrad.nn.normalization import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm, WeightNorm
+from symgrad.nn.normalization import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    LayerNorm,
+    Rescale,
+    RMSNorm,
+    Standardize,
+    WeightNorm,
+)
 from symgrad.nn.parameter import Parameter, State
 from symgrad.nn.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell
 
@@ -52,10 +61,13 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "Recurrent",
+    "Rescale",
+    "Reshape",
     "Residual",
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "Standardize",
     "State",
     "Tanh",
     "WeightNorm",

@@ -17,7 +17,7 @@ from symgrad.ops.indexing import labels, take
 from symgrad.shapes import same_size, size_of
 from symgrad.tensor import array_like
 
-__all__ = ["Embedding", "Flatten", "Identity", "Linear", "Residual", "Sequential"]
+__all__ = ["Embedding", "Flatten", "Identity", "Linear", "Reshape", "Residual", "Sequential"]
 
 _log = logging.getLogger("symgrad")
 
@@ -134,6 +134,34 @@ class Flatten(Layer):
     def forward(self, x: Any) -> Any:
         """The samples as rows."""
         return x.reshape((x.shape[0], size_of(x.shape[1:])))
+
+
+class Reshape(Layer):
+    """Every sample in another shape.
+
+    Parameters
+    ----------
+    *shape : int
+        Without the axis of the samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from symgrad import nn
+    >>> nn.Reshape(1, 8, 8)(np.ones((5, 64))).shape
+    (5, 1, 8, 8)
+    """
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = sizes("Reshape", shape)
+
+    def forward(self, x: Any) -> Any:
+        """The samples in their shape."""
+        return x.reshape((x.shape[0], *self.shape))
+
+    def extra(self) -> str:
+        """The arguments that `repr` shows."""
+        return ", ".join(map(str, self.shape))
 
 
 class Identity(Layer):

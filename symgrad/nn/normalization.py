@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from symgrad import functions
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.functions.statistics import norm
 from symgrad.nn import init
 from symgrad.nn.module import Layer, Module
-from symgrad.nn.parameter import Parameter, sizes
+from symgrad.nn.parameter import Parameter, State, sizes
 from symgrad.shapes import same_size
 
-__all__ = ["GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "RMSNorm", "WeightNorm"]
+__all__ = [
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LayerNorm",
+    "RMSNorm",
+    "Rescale",
+    "Standardize",
+    "WeightNorm",
+]
 
 
 class LayerNorm(Layer):
@@ -52,6 +63,55 @@ class LayerNorm(Layer):
     def extra(self) -> str:
         """The arguments that `repr` shows."""
         return repr(self.normalized_shape)
+
+
+class Standardize(Layer):
+    r"""Inputs moved to mean 0 and standard deviation 1: :math:`(x - \mu) / \sigma`, by numbers of the training data.
+
+    They are state: saved with the model, not trained. Constant features, of deviation 0, become 0.
+
+    Parameters
+    ----------
+    mean, std : array_like
+        One number per feature.
+    dtype : dtype, optional
+
+    Examples
+    --------
+    >>> from symgrad import nn
+    >>> layer = nn.Standardize.of([[1.0, 5.0], [3.0, 5.0]])
+    >>> layer.predict([[3.0, 5.0]]).tolist()
+    [[1.0, 0.0]]
+    """
+
+    def __init__(self, mean: Any, std: Any, *, dtype: Any = None) -> None:
+        std = np.asarray(std, np.float64)
+        self.mean, self.std = State(mean, dtype), State(np.where(std > 0, std, 1.0), dtype)
+
+    @classmethod
+    def of(cls, X: Any, *, dtype: Any = None) -> Self:
+        """The layer for these examples: the statistics over their first axis."""
+        X = np.asarray(X, np.float64)
+        return cls(X.mean(axis=0), X.std(axis=0), dtype=dtype)
+
+    def forward(self, x: Any) -> Any:
+        """The standardised inputs."""
+        return (x - self.mean.read()) / self.std.read()
+
+
+class Rescale(Standardize):
+    r"""The inverse of `Standardize`: :math:`\mu + \sigma x`, to give outputs the scale of their targets.
+
+    Examples
+    --------
+    >>> from symgrad import nn
+    >>> nn.Rescale.of([[1.0], [3.0]]).predict([[1.0]]).tolist()
+    [[3.0]]
+    """
+
+    def forward(self, x: Any) -> Any:
+        """The outputs in the scale of the targets."""
+        return self.mean.read() + self.std.read() * x
 
 
 class RMSNorm(Layer):
