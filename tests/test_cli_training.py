@@ -1,4 +1,4 @@
-"""``symgrad train``, ``resume``, ``evaluate``, ``predict``: from a file of data to a saved network, and every mistake."""
+"""``symgrad train``, ``resume``, ``evaluate``, ``predict``: from a file of data to a saved network; every mistake."""
 
 import csv
 import json
@@ -96,7 +96,7 @@ def test_convolutions_augmentation_schedules_and_float32(capsys):
     result = found(
         capsys, "train", "digits", "--model", "cnn:4,8", "--batchnorm", "--augment", "rotate=10,translate=0.1",
         "--label-smoothing", "0.1", "--schedule", "inverse_time:decay=1e-3", "--dtype", "float32", "--dropout", "0.2",
-        "--weight-decay", "1e-4", "--optimizer", "adamw", "--epochs", "2", "--batch-size", "64",
+        "--weight-decay", "1e-4", "--optimizer", "adamw", "--epochs", "3", "--lr", "0.01",
     )  # fmt: skip
     assert result["held_out_accuracy"] > 0.5
 
@@ -117,7 +117,7 @@ CONFIGURATIONS = {
     "epochs = 0": "epochs must be at least 1, got 0",
     "epochs = 2.5": "epochs must be a whole number, got 2.5",
     "batchnorm = 1": "batchnorm must be true or false, got 1",
-    'optimizer = "adma"': r"optimizer='adma' is unknown; did you mean 'adam'\?",
+    'optimizer = "sdg"': r"optimizer='sdg' is unknown; did you mean 'sgd'\?",
     'activation = "rely"': r"activation='rely' is unknown; did you mean 'relu'\?",
     'model = "mlp"': "model='mlp' must be linear, or like mlp:64,64",
     'model = "mlp:64,x"': "must be linear, or like",
@@ -171,11 +171,11 @@ def test_ctrl_c_saves_exits_with_130_and_resuming_ends_as_if_nothing_had_been(ca
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not list((tmp_path / "cut").glob("step-*")):
-        assert child.poll() is None, child.communicate()
+        assert child.poll() is None
         time.sleep(0.005)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
-    assert (child.returncode, "interrupted" in err, "Traceback" in err) == (130, True, False)
+    assert (child.returncode, "Traceback" in err) == (130, False)
     assert "go on: symgrad resume" in out
     assert len((tmp_path / "cut" / "history.csv").read_text().splitlines()) < 41
     again = found(capsys, "resume", tmp_path / "cut")

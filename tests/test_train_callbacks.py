@@ -133,6 +133,20 @@ def test_tensorboard_gets_every_number(tmp_path):
     assert scalars(tmp_path) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_plateau_is_told_the_validation_loss():
+    class Cut(Callback):
+        def on_epoch_end(self, trainer, row):
+            rates.append(row["lr"])
+
+    rates = []
+    t = Trainer(
+        nn.Sequential(nn.Linear(4, 3)), loss=losses.cross_entropy, optimizer=optim.SGD, callbacks=[Cut()],
+        schedule=optim.schedules.Plateau(1e-9, factor=0.5, patience=1, eps=0.0),
+    )  # fmt: skip
+    t.fit(blobs(), blobs(seed=1), epochs=6)
+    assert rates == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10, 2.5e-10])
+
+
 def test_rates_are_logged():
     log = LearningRateLogger()
     scripted([1, 2], log, schedule=optim.schedules.inverse_time(0.5))
@@ -191,7 +205,9 @@ def test_regularizers_are_added_and_act_after_the_step(compiled):
     assert penalised["loss"][0] == pytest.approx(history["loss"][0] + penalty)
 
 
-@pytest.mark.parametrize("optimizer", [lambda p: optim.Rprop(p, variant="irprop+"), lambda p: optim.AdamW(p, lr=0.01)])
+@pytest.mark.parametrize(
+    "optimizer", [lambda p: optim.Rprop(p, variant="irprop+"), lambda p: optim.AdamW(p, exclude=["bias"])]
+)
 def test_other_optimizers_train_compiled_and_resume(optimizer, tmp_path):
     def make(epochs, compiled=True):
         model = nn.Sequential(nn.Linear(4, 3)).initialize(1)
@@ -200,6 +216,7 @@ def test_other_optimizers_train_compiled_and_resume(optimizer, tmp_path):
         return t
 
     whole, parts = make(6), make(3)
+    assert len(whole.optimizer.groups) == (2 if isinstance(whole.optimizer, optim.AdamW) else 1)
     parts.fit(blobs(), epochs=3)
     assert whole.history["loss"] == parts.history["loss"]
     np.testing.assert_allclose(make(6, compiled=False).history["loss"], whole.history["loss"], rtol=1e-9)

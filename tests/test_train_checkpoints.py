@@ -30,7 +30,8 @@ def trainer(folder, callbacks=(), steps=1, **options):
     defaults = {
         "loss": losses.cross_entropy,
         "optimizer": partial(optim.Adam, lr=0.01),
-        "schedule": optim.schedules.inverse_time(0.03, 0.1),
+        "schedule": optim.schedules.exponential(0.03, 0.1, unit="epoch")
+        * optim.schedules.Plateau(1.0, factor=0.5, patience=0, threshold=0.5),
         "metrics": ["accuracy"],
         "transform": lambda X, y, random: (X + 0.01 * random.standard_normal(X.shape), y),
         "batch_size": 10,

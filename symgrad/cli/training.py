@@ -65,10 +65,10 @@ def train(
     """
     configuration = Configuration.gather(source, given | ({"seed": seed} if seed else {}))
     run = Run.of(configuration)
-    if run.table is not None:
-        say(run.table.report())
     trainer = run.trainer()
     run.save()
+    if run.table is not None:
+        say(run.table.report())
     train, validation, _ = run.parts
     trainer.fit(train, validation, epochs=configuration.epochs, progress=False if say.silent else None)
     return _result(run, trainer, say)

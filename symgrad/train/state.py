@@ -45,6 +45,7 @@ def capture(trainer: Trainer) -> Snapshot:
         "totals": list(trainer.totals),
         "history": trainer.history.until(trainer.epoch).to_dict(),
         "callbacks": callbacks,
+        "schedule": [watcher.state_dict() for watcher in _watchers(trainer.schedule)],
     }
     arrays = {f"{part}/{name}": a for part, found in parts.items() for name, a in found.items()}
     return Snapshot(arrays, words)
@@ -73,8 +74,16 @@ def restore(trainer: Trainer, snapshot: Snapshot) -> None:
     interrupted = trainer.history.interrupted
     trainer.history = History(words["history"])
     trainer.history.interrupted = interrupted
+    for watcher, state in zip(_watchers(trainer.schedule), words["schedule"], strict=True):
+        watcher.load_state_dict(state)
     for k, callback in enumerate(trainer.callbacks):
         callback.load_state_dict(words["callbacks"][k] | snapshot.under(f"callbacks/{k}"))
+
+
+def _watchers(schedule: Any) -> list[Any]:
+    """The parts of a schedule that have a state."""
+    found = schedule.watchers() if hasattr(schedule, "watchers") else [schedule]
+    return [part for part in found if hasattr(part, "state_dict")]
 
 
 def configuration(trainer: Trainer) -> dict[str, Any]:

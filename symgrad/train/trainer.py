@@ -42,7 +42,8 @@ class Trainer:
         Or a function of the parameters that makes one, such as `optim.Adam`; then initial values that were
         not drawn before are drawn from `seed`.
     schedule : callable, optional
-        The learning rate as a function of the step (or epoch) from 0, see `optim.schedules`.
+        The learning rate as a function of the step (or epoch) from 0, see `optim.schedules`. One with a method
+        ``update`` (`Plateau`) is told the validation loss of every epoch, or the loss without validation data.
     regularizers : sequence of callables
         Each a penalty of the model that is added to the loss, see `symgrad.regularizers`.
     metrics : sequence of callables or names
@@ -238,6 +239,8 @@ class Trainer:
             self.epoch, self.batch = self.epoch + 1, 0
         self.history.append(row)
         if not cut:
+            if (update := getattr(self.schedule, "update", None)) is not None:
+                update(row.get("val_loss", row["loss"]))
             self._tell("on_epoch_end", row)
 
     def _row(self, seen: int, held_out: Any) -> dict[str, Any]:
