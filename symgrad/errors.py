@@ -15,6 +15,7 @@ __all__ = [
     "StaleGraphError",
     "SymbolicError",
     "SymgradError",
+    "TimeLimitError",
     "TracingError",
     "UnsupportedError",
     "nearest",
@@ -77,6 +78,10 @@ class DataError(SymgradError, ValueError):
 
 class SymbolicError(SymgradError, ValueError):
     """A formula cannot be read, derived or proved as asked."""
+
+
+class TimeLimitError(SymgradError, TimeoutError):
+    """A derivation or proof was not done within the time that it was given."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -14,13 +14,27 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from symgrad import __version__
+from symgrad.cli.checking import check
+from symgrad.cli.deriving import derive
+from symgrad.cli.diagnosing import diagnose
+from symgrad.cli.proving import prove
 from symgrad.cli.touring import tour
 from symgrad.cli.training import evaluate, predict, resume, train
 from symgrad.errors import SymgradError
 
 __all__ = ["COMMANDS", "app", "main"]
 
-COMMANDS = (tour, train, resume, evaluate, predict)
+COMMANDS = (
+    tour,
+    derive,
+    prove,
+    diagnose,
+    check,
+    train,
+    resume,
+    evaluate,
+    predict,
+)
 
 app = typer.Typer(name="symgrad", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 for each in COMMANDS:

@@ -4,10 +4,7 @@ A command is an ordinary function with typer's annotations for its own options, 
 
     @command
     def double(number: Annotated[float, typer.Argument()]) -> Answer:
-        '''Twice a number.
-
-        Example: symgrad double 21
-        '''
+        '''Twice a number.'''
         return Answer(f"{2 * number}", {"doubled": 2 * number})
 
 A parameter ``seed`` gets the value of ``--seed``; a parameter ``say`` gets a `Say`, to tell what goes on meanwhile.
@@ -18,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +71,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides every random n
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors; the exit code tells.")]
 
 
+_EXAMPLES = re.compile(r"\n\n( *)Examples?\n *-+\n")  # a section of a docstring; after \b typer keeps lines as they are
+
+
 def command(function: Callable[..., Answer]) -> Callable[..., int]:
     """The function as typer takes it: with the shared options, printing its answer, returning the exit code."""
     hints = get_type_hints(function, include_extras=True)
@@ -95,6 +96,7 @@ def command(function: Callable[..., Answer]) -> Callable[..., int]:
     parameters = [p for p in own if p.name not in supplied]
     parameters += [inspect.Parameter(n, keyword, default=x, annotation=a) for n, (a, x) in shared.items()]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__doc__ = _EXAMPLES.sub("\n\n\\1\b\n\\1Examples:\n", function.__doc__ or "")
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 

@@ -7,6 +7,7 @@ from symgrad.symbolic.entries import catalogue
 from symgrad.symbolic.equality import prove
 from symgrad.symbolic.export import to_sympy
 from symgrad.symbolic.formulas import from_text
+from symgrad.symbolic.limits import time_limit
 from symgrad.symbolic.proof import Certificate
 from symgrad.symbolic.scalars import local_derivative, prove_rule
 from symgrad.symbolic.steps import Step
@@ -26,5 +27,6 @@ __all__ = [
     "prove",
     "prove_rule",
     "recheck",
+    "time_limit",
     "to_sympy",
 ]

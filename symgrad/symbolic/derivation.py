@@ -177,11 +177,15 @@ class Derivation:
 
     def second(self, first: str, second: str) -> Any:
         """The derivative of a gradient with respect to another argument, with the cotangent held fixed."""
+        poly, at = self.second_poly(first, second)
+        return self.sympy(compact(poly), (*indices_of(self.record.arguments[first].shape), *at))
+
+    def second_poly(self, first: str, second: str) -> tuple[Poly, tuple[Index, ...]]:
+        """`second` in normal form, and the indices of the second argument."""
         cotangent = self.record.adjoints.get(self.record.arguments[self._known(first)].serial)
         nodes = sorted([*self.record.forward, *self.record.backward], key=lambda n: n.serial)
         moving, at = tangents(self.reader, nodes, self.record.arguments[self._known(second)])
-        poly = Poly({}) if cotangent is None else moving.get(cotangent.serial, Poly({}))
-        return self.sympy(compact(poly), (*indices_of(self.record.arguments[first].shape), *at))
+        return (Poly({}) if cotangent is None else moving.get(cotangent.serial, Poly({}))), at
 
     @cached_property
     def assumptions(self) -> tuple[str, ...]:

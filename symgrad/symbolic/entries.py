@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from symgrad.errors import SymbolicError
+from symgrad.errors import SymbolicError, nearest
 from symgrad.functions import batch_norm, cross_entropy, layer_norm, log_softmax, logsumexp, mse, softmax
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, sigmoid, tanh
@@ -169,5 +169,7 @@ def catalogue() -> tuple[str, ...]:
 def entry(name: str) -> Entry:
     """An entry by name, or an error that lists them."""
     if name not in _entries():
-        raise SymbolicError(f"derive: no {name!r} in the catalogue; it has {', '.join(_entries())}")
+        raise SymbolicError(
+            f"derive: no {name!r} in the catalogue{nearest(name, _entries())}; it has {', '.join(_entries())}"
+        )
     return _entries()[name]

@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Expr, Operations, Ref, bound_of, fold
+from symgrad.symbolic.expr import Expr, Operations, Ref, bound_of, fold, free_of
 from symgrad.symbolic.factors import Extent, Index, Var
 from symgrad.symbolic.latex import Latex
 from symgrad.symbolic.normal import Poly
@@ -25,7 +25,7 @@ from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.read import Instance, Reader
 from symgrad.symbolic.record import record
 from symgrad.symbolic.sympy_io import Letters, _extent, from_sympy
-from symgrad.symbolic.text import parse
+from symgrad.symbolic.text import parse, read
 
 __all__ = ["in_program", "prove"]
 
@@ -100,22 +100,32 @@ def _values(program: Program, a: Any, b: Any) -> tuple[Poly, Poly]:
         for k, i in enumerate(x.indices)
         if isinstance(i, sympy.Symbol)
     }
-    trees = [_tree(e, free) for e in (a, b)]
+    others = {id(e): _tree(e, free) for e in (a, b) if not isinstance(e, str)}
+    texts = iter(_texts([e for e in (a, b) if isinstance(e, str)], list(others.values())))
+    trees = [next(texts) if isinstance(e, str) else others[id(e)] for e in (a, b)]
     shapes: dict[str, tuple[Extent, ...]] = {}
     for v in (v for t in trees for v in _all_refs(t)):
         sizes = tuple([i.size for i in v.indices])
         if shapes.setdefault(v.name, sizes) != sizes:
             raise SymbolicError(f"prove: {v.name!r} is used with different indices, or over different sizes")
-    extents = [*sized.values(), *[i.size for t in trees for i in bound_of(t)]]
+    extents = [*sized.values(), *[i.size for t in trees for i in bound_of(t) | free_of(t)]]
     program.reserved.update(n for size in extents for names, _ in size for n in names)
     positive = {v.name for t in trees for v in _all_refs(t) if v.positive} | program.reserved
     left, right = (fold(t, _Reading(program, positive)).poly for t in trees)
     return left, right
 
 
+def _texts(texts: list[str], others: list[Expr]) -> list[Expr]:
+    """The trees of formulas; names have the axes that they have in the other expression."""
+    known = {v.name: tuple([i.size for i in v.indices]) for t in others for v in _all_refs(t) if v.indices}
+    found = read(texts, known)
+    for formula in found:
+        if formula.name is not None:
+            raise SymbolicError(f"prove: {formula.name} = ... is an equation; give its two sides as two formulas")
+    return [formula.tree for formula in found]
+
+
 def _tree(given: Any, free: Mapping[Any, Index]) -> Expr:
-    if isinstance(given, str):
-        return parse(given)
     try:
         expression = sympy.sympify(given, strict=True)
     except sympy.SympifyError:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.limits import within_limit
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Let, Program
 
@@ -132,6 +133,7 @@ class Evaluator:
 
     def poly(self, poly: Poly, at: Mapping[Index, int] | None = None) -> Any:
         """The value of a normal form with numbers (from 0) for its free indices."""
+        within_limit()
         total = self.field.number(0)
         for monomial, c in poly.terms.items():
             total = total + self.field.number(c) * self._monomial(monomial, at or {})

@@ -20,6 +20,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from symgrad.shapes import Dim
+from symgrad.symbolic.limits import within_limit
 
 __all__ = [
     "CancelledError",
@@ -175,7 +176,12 @@ def canonical(bound: tuple[Index, ...], factors: Factors) -> Sum:
     for i in bound:
         ties.setdefault((i.size, _signature(i, factors)), []).append(i)
     orders = itertools.product(*[itertools.permutations(ties[key]) for key in sorted(ties)])
-    return min(_named_sum(tuple(itertools.chain(*order)), factors) for order in orders)
+    return min(_timed(_named_sum(tuple(itertools.chain(*order)), factors)) for order in orders)
+
+
+def _timed(total: Sum) -> Sum:
+    within_limit()
+    return total
 
 
 def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:

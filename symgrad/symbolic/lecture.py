@@ -6,7 +6,7 @@ Markdown, LaTeX and HTML. Nothing here knows any layer; every sentence is read o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,15 +69,26 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def lecture(d: Derivation) -> list[Section]:
-    """The sections in order; those with nothing to say are left out."""
+def lecture(d: Derivation, wanted: Collection[str] | None = None, order: int = 1) -> list[Section]:
+    """The sections in order; those with nothing to say are left out.
+
+    Parameters
+    ----------
+    d : Derivation
+    wanted : collection of str, optional
+        Only the gradients by these arguments.
+    order : {1, 2}
+        2 adds the derivatives of the gradients.
+    """
+    names = [n for n in d.record.arguments if wanted is None or n in wanted]
     made = [
-        Section("result", "The gradients", tuple(_result(d))),
+        Section("result", "The gradients", tuple(_result(d, names))),
+        Section("second", "The second derivatives", tuple(_second(d, names) if order == 2 else ())),
         Section("given", "What is given", tuple(_given(d))),
-        Section("depends", "What depends on what", tuple(_dependences(d))),
+        Section("depends", "What depends on what", tuple(_dependences(d, names))),
         Section("solved", "The definitions, turned around", tuple(_solved(d))),
         Section("invariants", "What they imply", tuple(_invariants(d))),
-        Section("backward", "Backward, one value at a time", tuple(_backward(d))),
+        Section("backward", "Backward, one value at a time", tuple(_backward(d, names))),
         Section("proof", "What was proved", tuple(_proof(d))),
         Section("numpy", "The same as code", tuple(_code(d))),
     ]
@@ -126,9 +137,9 @@ def _and(parts: list[str]) -> str:
 # what depends on what ----------------------------------------------------------------------------------------------
 
 
-def _dependences(d: Derivation) -> Iterator[Block]:
-    for name, node in d.record.arguments.items():
-        yield from _dependence(d, name, node)
+def _dependences(d: Derivation, names: list[str]) -> Iterator[Block]:
+    for name in names:
+        yield from _dependence(d, name, d.record.arguments[name])
 
 
 def _dependence(d: Derivation, name: str, node: Any) -> Iterator[Block]:
@@ -234,7 +245,7 @@ def _factors(poly: Poly) -> set[Any]:
 # backward ------------------------------------------------------------------------------------------------------------
 
 
-def _backward(d: Derivation) -> Iterator[Block]:
+def _backward(d: Derivation, names: list[str]) -> Iterator[Block]:
     yield Prose(
         "The chain rule: the derivative of $L$ by a value is the sum, over everything in which the value stands, of "
         "the derivative by that times the direct derivative, with all other names held fixed. From the output back:"
@@ -246,8 +257,8 @@ def _backward(d: Derivation) -> Iterator[Block]:
         if node is not d.record.output and node.serial in d.record.adjoints:
             yield from _value(d, node, results.get(shown(d, node).name))
     final = {step.node: step for step in d.steps if step.rule == "gradient"}
-    for name, node in d.record.arguments.items():
-        yield from _value(d, node, final[name])
+    for name in names:
+        yield from _value(d, d.record.arguments[name], final[name])
 
 
 def _value(d: Derivation, node: Any, result: Step | None) -> Iterator[Block]:
@@ -307,9 +318,24 @@ def _total(found: list[Link]) -> Poly:
     return total
 
 
-def _result(d: Derivation) -> Iterator[Block]:
+def _result(d: Derivation, names: list[str]) -> Iterator[Block]:
     for step in _steps(d, "gradient"):
+        if step.node not in names:
+            continue
         yield Formula((step.before, step.after), step.certificate)
+
+
+def _second(d: Derivation, names: list[str]) -> Iterator[Block]:
+    yield Prose(f"The gradients' own derivatives, with ${_element(d, d.record.cotangent.name)}$ held fixed:")
+    for first in names:
+        for second in d.record.arguments:
+            poly, at = d.second_poly(first, second)
+            own = d.program.leaves[first]
+            moved = d.program.leaves[second]._replace(indices=at)
+            order = (*own.indices, *at)
+            a, b = (d.latex_of(Ref(v), order) for v in (own, moved))
+            left = rf"\frac{{\partial^2 L}}{{\partial {a}\,\partial {b}}}"
+            yield Formula((left, d.latex_of(compact(poly), order)))
 
 
 def _proof(d: Derivation) -> Iterator[Block]:

@@ -39,6 +39,7 @@ from symgrad.symbolic.factors import (
     product,
     rename_factor,
 )
+from symgrad.symbolic.limits import within_limit
 
 __all__ = [
     "ONE",
@@ -87,6 +88,7 @@ class Poly:
             raise SymbolicError(
                 f"a formula has more than {MAX_TERMS} terms when it is multiplied out; name its parts with sg.named"
             )
+        within_limit()
         total: dict[Monomial, Number] = {}
         for m, c in self.terms.items():
             for n, d in other.terms.items():

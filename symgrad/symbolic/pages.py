@@ -38,10 +38,10 @@ def aligned(parts: tuple[str, ...]) -> str:
 # terminal --------------------------------------------------------------------------------------------------------
 
 
-def text(d: Derivation) -> str:
+def text(d: Derivation, sections: Iterable[Section] | None = None) -> str:
     """The lecture for a terminal."""
     lines = [f"{d.name}: {LEAD}"]
-    for k, section in enumerate(d.lecture, 1):
+    for k, section in enumerate(sections or d.lecture, 1):
         lines += ["", f"{k}. {section.title}", ""]
         lines += [line for block in section.blocks for line in _text(block)]
     return "\n".join(lines) + "\n"
@@ -67,10 +67,10 @@ def _seal(certificate: Certificate | None) -> list[str]:
 # Markdown --------------------------------------------------------------------------------------------------------
 
 
-def markdown(d: Derivation) -> str:
+def markdown(d: Derivation, sections: Iterable[Section] | None = None) -> str:
     """The lecture as a Markdown page with LaTeX between dollar signs."""
     lines = [f"# {_escaped(d.name)}", "", LEAD, ""]
-    for section in d.lecture:
+    for section in sections or d.lecture:
         lines += [f"## {section.title}", ""]
         lines += [line for block in section.blocks for line in _markdown(block)]
     return "\n".join(lines)
@@ -107,11 +107,11 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 """
 
 
-def latex(d: Derivation) -> str:
+def latex(d: Derivation, sections: Iterable[Section] | None = None) -> str:
     """The lecture as a LaTeX document for pdflatex."""
     lines = [PREAMBLE, rf"\title{{{_tex(d.name)}}}\author{{Derived and proved by symgrad}}\date{{}}"]
     lines += [r"\begin{document}", r"\maketitle", _tex(LEAD), ""]
-    for section in d.lecture:
+    for section in sections or d.lecture:
         lines += [rf"\section{{{_tex(section.title)}}}", ""]
         lines += [line for block in section.blocks for line in _latex(block)]
     return _ascii("\n".join([*lines, r"\end{document}", ""]))
@@ -146,15 +146,15 @@ def _ascii(words: str) -> str:
 # HTML ------------------------------------------------------------------------------------------------------------
 
 
-def html(d: Derivation) -> str:
+def html(d: Derivation, sections: Iterable[Section] | None = None) -> str:
     """The lecture as one HTML page with MathML, without scripts."""
-    sections = [(s.key, s.title, _joined(s)) for s in d.lecture]
+    parts = [(s.key, s.title, _joined(s)) for s in sections or d.lecture]
     return page(
         title=f"symgrad: {d.name}",
         brand="symgrad",
         headline=escape(d.name),
         lead=LEAD,
-        sections=sections,
+        sections=parts,
         footer="<p>Made by <code>symgrad derive</code>. A proof holds in exact real arithmetic, for all sizes.</p>",
     )
 

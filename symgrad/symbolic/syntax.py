@@ -77,15 +77,15 @@ def syntax(text: str, start: int = 0) -> Source:
     text = text.strip()
     if not text:
         raise SymbolicError("formula: it is empty")
+    if odd := re.search(r"[^\w\s.,+\-*/()\[\]]", text):
+        remedy = "; a power is written **" if odd[0] == "^" else ""
+        raise SymbolicError(f"formula, column {start + odd.start() + 1}: {odd[0]!r} has no meaning here{remedy}")
     for number in _NUMBER.finditer(text):
         follows = text[number.end() : number.end() + 1]
         if follows.isalpha():
             raise SymbolicError(
                 f"formula, column {start + number.end() + 1}: {follows!r} follows a number; write a product with *"
             )
-    if odd := re.search(r"[^\w\s.,+\-*/()\[\]]", text):
-        remedy = "; a power is written **" if odd[0] == "^" else ""
-        raise SymbolicError(f"formula, column {start + odd.start() + 1}: {odd[0]!r} has no meaning here{remedy}")
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

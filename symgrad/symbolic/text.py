@@ -100,8 +100,8 @@ def parse(text: str, free: tuple[tuple[str, Index], ...] = ()) -> Expr:
     """The tree of one formula, or SymbolicError with the column; ``free`` are the letters that ``g[i]`` may use."""
     reader = _Reader({name: index.size for name, index in free}, closed=True)
     source = syntax(text)
-    tree = reader.formula(source, None).tree
-    return rename_tree(tree, {Index(name, reader.provisional(name)): index for name, index in free})
+    tree = reader.finished(reader.formula(source, None).tree)
+    return rename_tree(tree, {Index(name, index.size): index for name, index in free})
 
 
 def read(texts: Sequence[str], arrays: Mapping[str, tuple[Extent, ...]] | None = None) -> list[Formula]:
@@ -167,7 +167,7 @@ class _Reader:
         self.subscripted: set[str] = set()
         self.defined: set[str] = set()
         self.bare: set[str] = set()
-        self.limits: set[str] = set()
+        self.explicit: set[str] = set()  # names whose letters a Sum with limits binds: they are never left out
         for letter, size in free.items():
             self.sizes[self.letter(letter)] = size
 
@@ -185,6 +185,8 @@ class _Reader:
         a, b = self.letter(a), self.letter(b)
         if a == b:
             return
+        if "." in a:  # an axis; a letter shall name the size
+            a, b = b, a
         first, second = self.sizes.get(a), self.sizes.get(b)
         if first is not None and second is not None and first != second:
             sizes = f"{_size_text(first)} in one place and {_size_text(second)} in another"
@@ -199,10 +201,8 @@ class _Reader:
 
     def sized(self, name: str, sizes: tuple[Extent, ...]) -> None:
         """Let a name be an array with axes of these sizes."""
-        own = tuple([f"{name}.{k}" for k in range(len(sizes))])
-        for letter, size in zip(own, sizes, strict=True):
-            self.sizes[self.letter(letter)] = size
-        self.letters[name] = own
+        for k, size in enumerate(sizes):
+            self.sizes[self.letter(f"{name}.{k}")] = size
 
     def size(self, letter: str) -> Extent:
         """The size of a letter: as given, or else B for i, D for d, n_w where the capital is an array."""
@@ -226,13 +226,10 @@ class _Reader:
     # names
 
     def collect(self, source: Source) -> None:
-        """Note which names carry letters anywhere, and which stand as the size of a sum."""
+        """Note which names carry letters anywhere."""
         for node in ast.walk(source.tree):
-            match node:
-                case ast.Subscript(value=ast.Name(id=name)):
-                    self.subscripted.add(name)
-                case ast.Tuple(elts=[ast.Name(), ast.Constant(value=1), ast.Name(id=size)]):
-                    self.limits.add(size)
+            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+                self.subscripted.add(node.value.id)
 
     def formula(self, source: Source, left: str | None) -> Formula:
         """One formula; its name gets the letters that are free in it."""
@@ -325,8 +322,12 @@ class _Reader:
             return Ref(Var(0, "pi", (), True))
         if name in self.same or name in scope:
             raise source.refuse(node, f"{name!r} is a name and an index; use different letters")
+        if name in self.explicit:
+            raise source.refuse(
+                node, f"{name!r} is used with different indices: write them here too, such as {name}[j]"
+            )
         if name in self.letters:
-            return Ref(Var(0, name, tuple([self._at(x, scope) for x in self.letters[name]]), False))
+            return self._indexed(source, node, name, [self._at(x, scope) for x in self.letters[name]])
         if name in self.subscripted and not self.closed:
             raise source.refuse(node, f"{name!r} has indices elsewhere; write them here too, at its first use")
         self.bare.add(name)
@@ -339,20 +340,25 @@ class _Reader:
         self, source: Source, node: ast.expr, name: str, letters: Sequence[ast.expr], scope: Mapping[str, Index]
     ) -> Expr:
         """A name with letters."""
-        indices = tuple([self.index(source, x, scope) for x in letters])
-        own = self.letters.setdefault(name, tuple([i.name for i in indices]))
+        indices = [self.index(source, x, scope) for x in letters]
+        if any(isinstance(x, ast.Name) and x.id in scope and not _is_provisional(scope[x.id]) for x in letters):
+            self.explicit.add(name)
+        own = self.letters.setdefault(name, tuple([x.id for x in letters if isinstance(x, ast.Name)]))
         if len(own) != len(indices):
             raise source.refuse(node, f"{name!r} has {len(own)} index(es) elsewhere, {len(indices)} here")
-        for a, i in zip(own, indices, strict=True):
-            self.unite(source, node, a, i.name)
-        return Ref(Var(0, name, indices, False))
+        return self._indexed(source, node, name, indices)
+
+    def _indexed(self, source: Source, node: ast.expr, name: str, indices: list[Index]) -> Expr:
+        for k, i in enumerate(indices):
+            self.unite(source, node, f"{name}.{k}", i.name)
+        return Ref(Var(0, name, tuple(indices), False))
 
     def reduction(
         self, source: Source, node: ast.expr, name: str, body: ast.expr, letters: Sequence[ast.expr], depth: int,
         scope: Mapping[str, Index],
     ) -> Expr:  # fmt: skip
         """A sum or mean over letters."""
-        indices = [self.index(source, x, scope) for x in letters]
+        indices = [self.index(source, x, {}) for x in letters]  # not those of a sum around it
         own = {i.name: fresh(self.provisional(self.letter(i.name))) for i in indices}
         for letter, index in own.items():
             self.same[index.name] = self.letter(letter)
