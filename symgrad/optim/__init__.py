@@ -1,6 +1,6 @@
 """Optimizers: update rules written once, and schedules."""
 
-from symgrad.optim import rules, schedules
+from symgrad.optim import rules, schedules, transforms
 from symgrad.optim.algorithms import (
     ASGD,
     FTRL,
@@ -23,14 +23,20 @@ from symgrad.optim.algorithms import (
     Signum,
     Yogi,
 )
+from symgrad.optim.averages import EMA, SWA, Lookahead
+from symgrad.optim.fullbatch import LevenbergMarquardt, Newton, ScipyMinimize
+from symgrad.optim.lbfgs import LBFGS
 from symgrad.optim.optimizer import Optimizer
 
 __all__ = [
     "ASGD",
+    "EMA",
     "FTRL",
     "LAMB",
     "LARS",
+    "LBFGS",
     "SGD",
+    "SWA",
     "AdaBelief",
     "Adadelta",
     "Adagrad",
@@ -38,15 +44,20 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Adan",
+    "LevenbergMarquardt",
     "Lion",
+    "Lookahead",
     "NAdam",
+    "Newton",
     "NovoGrad",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "ScipyMinimize",
     "Signum",
     "Yogi",
     "rules",
     "schedules",
+    "transforms",
 ]

@@ -21,7 +21,7 @@ from symgrad.optim.presets import PRESETS
 from symgrad.optim.rules.declare import decayed, declaration
 from symgrad.tensor import Tensor, tensor
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "reader"]
 
 
 def _any_rule(rule: Callable[..., Any], **hyperparameters: Any) -> Recipe:
@@ -90,6 +90,8 @@ class Optimizer:
 
     def __init_subclass__(cls) -> None:
         """Show the options of `configure` where the signature is asked for."""
+        if "configure" not in cls.__dict__:
+            return
         own = list(inspect.signature(cls.configure).parameters.values())
         common = [p for p in inspect.signature(Optimizer.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
         first = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -192,7 +194,7 @@ class Optimizer:
             Naming the parameters that have no gradient.
         """
         units = self._units()
-        read = _reader()
+        read = reader()
         olds = [concatenate([ravel(read(p)) for p in u.params]) for u in units]
         states = [[None if s is None else read(s) for s in u.state.values()] for u in units]
         self._follow_schedules()
@@ -229,7 +231,7 @@ class Optimizer:
         for group in self.groups:
             for name, schedule in group.schedules.items():
                 with no_grad():
-                    k = _reader()(self.counters["calls"]) // self.accumulate
+                    k = reader()(self.counters["calls"]) // self.accumulate
                     group.hyperparameters[name].assign(astype(schedule(k), self.dtype))
 
     def _evaluate(self, closure: Any, units: list[Unit], olds: Any, states: Any, hypers: Any) -> Any:
@@ -262,7 +264,7 @@ class Optimizer:
             finite = reduce(logical_and, [all_(isfinite(g)) for g in found])
             found = [where(finite, g, 0.0) for g in found]
         if self.transforms:
-            read = _reader()
+            read = reader()
             values = [read(p) for p in params]
             step = read(self.counters["calls"]) if self.counters else None
             for transform in self.transforms:
@@ -370,6 +372,6 @@ def _traced() -> bool:
     return mode is not None and mode.trace is not None
 
 
-def _reader() -> Callable[[Tensor], Any]:
+def reader() -> Callable[[Tensor], Any]:
     """How leaves are read: as arrays eagerly, as themselves in a trace."""
     return (lambda leaf: leaf) if _traced() else (lambda leaf: leaf.value)

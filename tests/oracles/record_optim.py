@@ -147,6 +147,43 @@ WRONG = {
 }
 
 
+LBFGS = {
+    "LBFGS": {"lr": 0.7, "max_iter": 5, "history_size": 4},
+    "LBFGS, strong Wolfe": {"max_iter": 5, "line_search_fn": "strong_wolfe"},
+    "LBFGS, strong Wolfe, short": {"lr": 0.1, "max_iter": 3, "max_eval": 7, "line_search_fn": "strong_wolfe"},
+}
+
+
+def valley(lib: Any, w: Any) -> Any:
+    """A curved valley in six dimensions."""
+    steep, flat = w[1:] - w[:-1] ** 2, 1 - w[:-1]
+    return (lib.tanh(steep) * steep * 5).sum() + (flat * flat).sum() + (w**4).sum() / 100
+
+
+def minimized(lib: Any, w: Any, optimizer: Any, steps: int = 10) -> list[list[float]]:
+    """Where L-BFGS is after every step, by torch or symgrad."""
+    seen = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = valley(lib, w)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        seen.append(np.array(w.detach().numpy()).tolist())
+    return seen
+
+
+def lbfgs(name: str) -> list[list[float]]:
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    w = torch.tensor(np.linspace(-1.5, 1.5, 6), requires_grad=True)
+    return minimized(torch, w, torch.optim.LBFGS([w], **LBFGS[name]))
+
+
 def rate(k: Any) -> Any:
     """A schedule, for every case: the rate of step k over that of step 0."""
     return 1 / (1 + k / 50)
@@ -207,7 +244,9 @@ class Optax:
         jax.config.update("jax_enable_x64", True)
         self.jax, self.optax = jax, optax
         arguments = case.options if case.arguments is None else case.arguments
-        self.optimizer = getattr(optax, case.other)(lambda k: case.lr * rate(k), **arguments)
+        self.optimizer = getattr(optax, case.other)(
+            case.lr if case.other == "rprop" else lambda k: case.lr * rate(k), **arguments
+        )
         self.params = [jax.numpy.asarray(p) for p in values]
         # Counts are 32-bit integers, whose powers and quotients JAX makes 32-bit floats: here they are doubles.
         double = lambda x: x.astype("float64") if x.dtype.kind == "i" else x  # noqa: E731
@@ -236,13 +275,13 @@ def trajectory(name: str) -> list[list[float]]:
 
 
 def main() -> int:
-    found = {name: trajectory(name) for name in CASES}
+    found = {name: trajectory(name) for name in CASES} | {name: lbfgs(name) for name in LBFGS}
     if "--check" not in sys.argv:
         lines = [f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in found.items()]
         FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         return 0
     recorded = json.loads(FILE.read_text(encoding="utf-8"))
-    wrong = [name for name in CASES if not np.allclose(found[name], recorded[name], rtol=1e-13, atol=1e-15)]
+    wrong = [name for name in found if not np.allclose(found[name], recorded[name], rtol=1e-13, atol=1e-15)]
     print("differs from the record:", wrong) if wrong else print("as recorded")
     return int(bool(wrong))
 

@@ -60,7 +60,7 @@ def test_every_step_of_the_tape(name):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_training_a_network(name, monkeypatch):
-    monkeypatch.setattr(oracle, "rate", lambda k: 0.1 / (1 + k / 50))  # so slowly that rounding errors do not grow
+    monkeypatch.setattr(oracle, "rate", lambda k: 0.02 / (1 + k / 50))  # so slowly that rounding errors do not grow
     case = oracle.CASES[name]
     if case.options.get("maximize"):
         pytest.skip("goes to infinity")

@@ -31,6 +31,7 @@ def asgd(
     return theta, average, lr / (1 + lambd * lr * t) ** alpha, 1 / maximum(t - t0, 1.0), t
 
 
+@rule(follows=True)
 def ema(theta: Any, average: Any, t: Any, *, decay: Any) -> Any:
     r"""The running mean of the parameters, which starts at the first.
 
@@ -39,6 +40,7 @@ def ema(theta: Any, average: Any, t: Any, *, decay: Any) -> Any:
     return theta, where(t == 0, theta, mean(average, theta, decay)), t + 1
 
 
+@rule(follows=True)
 def swa(theta: Any, average: Any, t: Any, *, start: Any, every: Any) -> Any:
     r"""The plain mean of the parameters after steps s, s + e, s + 2 e, ...
 
@@ -55,7 +57,7 @@ def swa(theta: Any, average: Any, t: Any, *, start: Any, every: Any) -> Any:
     return theta, where(taken, average + (theta - average) / (past // every + 1), average), t + 1
 
 
-@rule(start={"slow": "theta"})
+@rule(follows=True, start={"slow": "theta"})
 def lookahead(theta: Any, slow: Any, t: Any, *, every: Any, alpha: Any) -> Any:
     r"""Slow weights, which every k steps go a part of the way to the fast ones, and the fast ones back to them.
 

@@ -31,6 +31,8 @@ class Declaration:
         Whether it reads norms of whole tensors, so that it must run on every parameter by itself.
     point : callable, optional
         ``point(theta, *state, **hyperparameters)``: where the gradient must be taken, if not at theta.
+    follows : bool
+        Whether it comes after another rule's step: ``rule(theta, *state, **hyperparameters)``, without a gradient.
     """
 
     state: tuple[str, ...]
@@ -40,10 +42,11 @@ class Declaration:
     start: Mapping[str, Any] = field(default_factory=dict)
     per_tensor: bool = False
     point: Callable[..., Any] | None = None
+    follows: bool = False
 
 
 def rule(**extra: Any) -> Callable[[F], F]:
-    """Declare of a rule what its signature does not say: scalars, start, per_tensor, point (see `Declaration`)."""
+    """Declare what a rule's signature does not say: the fields of `Declaration` from scalars on."""
 
     def mark(f: F) -> F:
         f._declaration = _read(f, **extra)  # type: ignore[attr-defined]
@@ -69,7 +72,7 @@ def declaration(f: Callable[..., Any]) -> Declaration:
 
 def _read(f: Callable[..., Any], **extra: Any) -> Declaration:
     parameters = inspect.signature(f).parameters.values()
-    state = [p for p in parameters if p.kind is not p.KEYWORD_ONLY][2:]
+    state = [p for p in parameters if p.kind is not p.KEYWORD_ONLY][1 if extra.get("follows") else 2 :]
     optional = tuple(p.name for p in state if p.default is None)
     hyper = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
     return Declaration(tuple(p.name for p in state), optional, hyper, **extra)
