@@ -87,7 +87,7 @@ def test_state_saved_midway_changes_no_bit(name):
 def test_signatures_tell_all_options(name):
     kind = getattr(optim, name)
     shown = inspect.signature(kind).parameters
-    assert list(shown)[0] == "params"
+    assert next(iter(shown)) == "params"
     assert {
         "lr",
         "weight_decay",
@@ -283,7 +283,7 @@ def test_ema_swa_and_lookahead_are_their_formulas():
 def test_averages_compile_save_and_resume(wrap):
     make = lambda params: wrap(optim.Adam(params, lr=0.1))  # noqa: E731
     eager = trained(make, 8)
-    np.testing.assert_allclose(trained(make, 8, compiled=True), eager, rtol=1e-13)
+    np.testing.assert_allclose(trained(make, 8, compiled=True), eager, rtol=1e-12, atol=1e-13)
     np.testing.assert_array_equal(trained(make, 8, restart=3), eager)
 
 

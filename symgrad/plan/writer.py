@@ -228,7 +228,7 @@ class Writer:
             self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
             return
         waiting = self.fuser is not None and self.fuser.where
-        if waiting and not node.shape and any(x.serial in waiting for x in node.inputs):
+        if waiting and not node.shape and any(self.storage.root[x.serial] in waiting for x in node.inputs):
             self.flush()
         if self.calculate(node, wanted):
             return
