@@ -48,10 +48,10 @@ def check(d: Derivation, seed: int = 0) -> Check:
     return max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
 
 
-def random_arrays(d: Derivation, seed: int) -> dict[str, Any]:
+def random_arrays(d: Derivation, seed: int, smallest: int = 4) -> dict[str, Any]:
     """Random arguments and cotangent; the sizes differ from each other."""
     rng = np.random.default_rng(seed)
-    sizes = {name: 4 + k for k, name in enumerate(sorted(d.sizes))}
+    sizes = {name: smallest + k for k, name in enumerate(sorted(d.sizes))}
     arrays = {n: _random(rng, bind(tuple(x.shape), sizes), x.meta.positive) for n, x in d.record.arguments.items()}
     for n, x in d.record.held.items():
         shape = bind(tuple(x.shape), sizes)
