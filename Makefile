@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles test-tex lint derive docs experiments bench clean
+.PHONY: help demo test test-oracles test-tex test-browser lint derive docs experiments bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 test-tex: $(VENV)/.installed  ## compile the LaTeX document of every catalogue entry
 	@command -v pdflatex > /dev/null || { echo "pdflatex is missing; on Debian: apt-get install texlive-latex-recommended"; exit 1; }
 	$(VENV)/bin/python -m pytest -n 2 tests/tex
+
+test-browser: $(VENV)/.installed  ## step pages in a headless Chromium, which root gets by apt where it is missing
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+	  || { echo "Chromium is missing; on Debian: apt-get install chromium"; exit 1; }
+	$(VENV)/bin/python -m pytest --import-mode=prepend tests/browser
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .

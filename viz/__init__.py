@@ -9,6 +9,7 @@ from viz.plots import plot_histories
 from viz.render import EngineError, write_text
 from viz.rows import draw_batchnorm, draw_coupling
 from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, plain
+from viz.stepping import Page, step_through
 
 __all__ = [
     "Card",
@@ -17,6 +18,7 @@ __all__ = [
     "EngineError",
     "Frame",
     "Label",
+    "Page",
     "Picture",
     "Row",
     "Run",
@@ -29,5 +31,6 @@ __all__ = [
     "engines",
     "plain",
     "plot_histories",
+    "step_through",
     "write_text",
 ]

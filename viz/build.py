@@ -20,16 +20,20 @@ from viz.reading import Link, Reading, is_literal
 from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, Text, plain
 from viz.texts import exact, grad_row, literal_text, printed, value_rows
 
-__all__ = ["Look", "build"]
+__all__ = ["Facts", "Look", "build"]
 
 LONGEST = 40  # characters of a formula in a label
 SHORT = 12  # characters of a name in a fraction
+BLANK = "−0.00000"  # as wide as most numbers
 _AUTOMATIC = {"loss": "L", "parameter": "p", "data": "c", "constant": "c"}
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is shown: the passes (forward, backward, both), the labels, the rows, and what is known by serial."""
+    """What is shown: the passes (forward, backward, both), the labels, the rows, and what is known by serial.
+
+    ``blank`` leaves room for the numbers instead of writing them.
+    """
 
     mode: str = "forward"
     labels: str = "both"
@@ -37,26 +41,55 @@ class Look:
     grads: Mapping[int, Any] | None = None
     kinds: Mapping[int, str] = field(default_factory=dict)
     notes: Mapping[int, str] = field(default_factory=dict)
+    blank: bool = False
 
 
-def build(reading: Reading, folded: Folded, title: str, look: Look) -> Scene:
+class Facts:
+    """What all pictures of one reading share: kinds, statistics, numbers of consumers, links by their reader."""
+
+    def __init__(self, reading: Reading, look: Look) -> None:
+        self.reading = reading
+        self.kinds = _kinds(reading, look.kinds)
+        self.notes = {reading.base[s]: text for s, text in look.notes.items() if s in reading.base}
+        self.abstract = any(node.value is None for node in reading.nodes)
+        self.place = {node.serial: k for k, node in enumerate(reading.nodes)}
+        self.consumers = [0] * len(reading.nodes)
+        self.into: list[list[Link]] = [[] for _ in reading.nodes]
+        for link in reading.links:
+            self.consumers[link.source] += link.flows
+            self.into[link.target].append(link)
+        self.statistics = _statistics(reading)
+
+
+def _statistics(reading: Reading) -> dict[int, tuple[int, ...]]:
+    """Cards that a reduction makes and that are spread again over what was reduced, with the axes."""
+    found: dict[int, tuple[int, ...]] = {}
+    nodes = reading.nodes
+    spread = {e.source for e in reading.links if any(not same_shape(x.shape, nodes[e.source].shape) for x, _ in e.path)}
+    for k in spread:
+        node = nodes[k]
+        if node.op is not None and node.op.indices in ("sum", "mean"):
+            below = len(node.inputs[0].shape)
+            axes = node.params[0] if node.params else None
+            axes = range(below) if axes is None else (axes,) if isinstance(axes, int) else axes
+            found[k] = tuple(a % below for a in axes) if below else ()
+    return found
+
+
+def build(reading: Reading, folded: Folded, title: str, look: Look, facts: Facts | None = None) -> Scene:
     """The scene of a folded reading."""
-    return _Builder(reading, folded, look).scene(title)
+    return _Builder(reading, folded, look, facts or Facts(reading, look)).scene(title)
 
 
 class _Builder:
-    def __init__(self, reading: Reading, folded: Folded, look: Look) -> None:
-        self.reading, self.folded, self.look, self.grads = reading, folded, look, look.grads
+    def __init__(self, reading: Reading, folded: Folded, look: Look, facts: Facts) -> None:
+        self.reading, self.folded, self.look, self.grads, self.facts = reading, folded, look, look.grads, facts
         self.nodes, self.units, self.of = reading.nodes, folded.units, folded.of
-        self.place = {node.serial: k for k, node in enumerate(self.nodes)}
-        self.kinds = _kinds(reading, look.kinds)
-        self.notes = {reading.base[s]: text for s, text in look.notes.items() if s in reading.base}
+        self.kinds, self.place, self.statistics = facts.kinds, facts.place, facts.statistics
         self.full = _Names(reading, self.kinds)
         for unit in folded.units:  # what is seen is numbered first
             _ = unit.folded or self.full[unit.out]
         self.texts: dict[int, Text] = {}
-        self.abstract = any(node.value is None for node in self.nodes)
-        self.statistics = self._statistics()
         self.shift = 1 if folded.left_out else 0  # the card that says what is left out comes first
 
     def name(self, k: int) -> Text:
@@ -67,10 +100,7 @@ class _Builder:
 
     def scene(self, title: str) -> Scene:
         links = self._links()
-        counts = [0] * len(self.nodes)
-        for link in self.reading.links:
-            counts[link.source] += link.flows
-        cards = [self._card(unit, counts[unit.out]) for unit in self.units]
+        cards = [self._card(unit) for unit in self.units]
         edges = [self._edge(link) for link in links]
         spine = self._spine(links)
         frames = [Frame("▾ " + f.title, tuple(k + self.shift for k in f.units), f.parent) for f in self.folded.frames]
@@ -83,7 +113,8 @@ class _Builder:
     def _links(self) -> list[Link]:
         """The links between different units; between folded ones, one is enough."""
         found, seen = [], set()
-        for link in self.reading.links:
+        inside = sorted(m for unit in self.units if unit.kind != "edge" for m in unit.members)
+        for link in (link for m in inside for link in self.facts.into[m]):
             source, target = self.of[link.source], self.of[link.target]
             if source < 0 or target < 0 or source == target:
                 continue
@@ -103,14 +134,15 @@ class _Builder:
 
     # Cards
 
-    def _card(self, unit: Unit, consumers: int) -> Card:
+    def _card(self, unit: Unit) -> Card:
         node = self.nodes[unit.out]
+        consumers = self.facts.consumers[unit.out]
         if unit.folded:
             return self._folded_card(unit, node)
         grad = None if self.grads is None else self.grads.get(node.serial)
         rows = self._rows(node, grad)
-        if node.serial in self.notes:
-            text = cut(latex_text(self.notes[node.serial]), 60)
+        if node.serial in self.facts.notes:
+            text = cut(latex_text(self.facts.notes[node.serial]), 60)
             rows.append(Row("grad", plain(text), "grad", text))
         elif self.grads is not None and consumers > 1 and grad is not None and self.look.mode != "forward":
             rows.append(Row("", f"sum of {consumers} paths", "note"))
@@ -119,14 +151,18 @@ class _Builder:
         name, latex = self.full[unit.out]
         scalar = is_scalar(node)
         return Card(
-            self._kind(unit),
+            "data" if unit.kind == "edge" else self._kind(unit),
             self.name(unit.out),
-            self.formula(node),
+            () if unit.kind == "edge" else self.formula(node),
             tuple(rows),
-            clean(f"{name} ({latex})" if latex else name),
+            self._called(f"{name} ({latex})" if latex else name),
             float(node.value.reshape(())) if scalar else None,
             float(np.sum(grad)) if scalar and grad is not None else None,
         )
+
+    def _called(self, full: str) -> str:
+        """The full name of a card; without its path where equal modules share a picture."""
+        return clean(full.rpartition(".")[2] if self.look.blank else full)
 
     def _kind(self, unit: Unit) -> str:
         kind = self.kinds[unit.out]
@@ -135,12 +171,14 @@ class _Builder:
     def _rows(self, node: Tensor, grad: Any) -> list[Row]:
         """Value and gradient, as far as they are asked for."""
         look = self.look
-        found = value_rows(node, self.abstract)
+        found = value_rows(node, self.facts.abstract, vectors=not look.blank)
         if look.mode == "backward":
             found = [row for row in found if row.role == "note"]
         if self.grads is not None and look.mode != "forward":
-            found.append(grad_row(node, grad))
+            found.append(grad_row(node, grad, vectors=not look.blank))
         words = {"shape": "shape", "value": "value", "grad": "grad", "‖value‖": "norm", "‖grad‖": "norm"}
+        if look.blank:
+            found = [row if row.role == "note" or row.text == "—" else replace(row, text=BLANK) for row in found]
         return [row for row in found if words.get(row.word, "value") in look.show]
 
     def _folded_card(self, unit: Unit, node: Tensor) -> Card:
@@ -158,9 +196,9 @@ class _Builder:
         scalar = is_scalar(node)
         return Card(
             "loss" if unit.out in self.reading.roots and self.reading.root is not None and scalar else kind,
-            cut(title, 60), (), tuple(rows), clean(".".join((*unit.scope, unit.title)) + times),
+            cut(title, 60), (), tuple(rows), self._called(".".join((*unit.scope, unit.title)) + times),
             float(node.value.reshape(())) if scalar else None,
-            float(np.sum(grad)) if scalar and grad is not None else None, unit.count,
+            float(np.sum(grad)) if scalar and grad is not None else None, unit.count, False, self.name(unit.out),
         )  # fmt: skip
 
     def _inlined(self, m: int) -> int:
@@ -181,23 +219,6 @@ class _Builder:
         leaves = [m for m in unit.members if self.nodes[m].op is None]
         text = ", ".join(f"{plain(self.name(m))} {sizes(self.nodes[m].shape)}" for m in leaves[:3])
         return [Row("", text + (" …" if len(leaves) > 3 else ""), "note")]
-
-    def _statistics(self) -> dict[int, tuple[int, ...]]:
-        """Cards that a reduction makes and that are spread again over what was reduced, with the axes."""
-        found: dict[int, tuple[int, ...]] = {}
-        spread = {
-            e.source
-            for e in self.reading.links
-            if any(not same_shape(x.shape, self.nodes[e.source].shape) for x, _ in e.path)
-        }
-        for k in spread:
-            node = self.nodes[k]
-            if node.op is not None and node.op.indices in ("sum", "mean"):
-                below = len(node.inputs[0].shape)
-                axes = node.params[0] if node.params else None
-                axes = range(below) if axes is None else (axes,) if isinstance(axes, int) else axes
-                found[k] = tuple(a % below for a in axes) if below else ()
-        return found
 
     def _is_statistic(self, k: int) -> bool:
         return k in self.statistics

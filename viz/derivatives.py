@@ -6,18 +6,31 @@ that couple elements run on abstract Tensors with the cotangent g, and the graph
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symgrad.errors import SymgradError
 from symgrad.op import OPS, Op
+from symgrad.recording import apply
+from symgrad.reverse import adjoints
 from symgrad.shapes import size_of
-from symgrad.tensor import Tensor, abstract
+from symgrad.tensor import Tensor, abstract, tensor
 
-__all__ = ["Path", "is_one", "is_scalar", "local_number", "local_symbol", "recorded_rule", "symbol_of"]
+__all__ = [
+    "Path",
+    "contribution",
+    "is_one",
+    "is_scalar",
+    "jacobian",
+    "local_number",
+    "local_symbol",
+    "recorded_rule",
+    "symbol_of",
+]
 
 Path = tuple[tuple[Tensor, int], ...]
 """From a card's op down: each Tensor with the position of the argument that is followed."""
@@ -146,3 +159,46 @@ def _to_shape(g: Any, shape: Any) -> Any:
     if tuple(g.shape) == tuple(shape):
         return g
     return OPS["reshape"](g, tuple(shape)) if g.size == size_of(shape) else OPS["sum_to"](g, tuple(shape))
+
+
+def contribution(path: Path, base: Mapping[int, int], g: Any) -> Any:
+    """What the rules along a path send to the tensor at its end, for a cotangent of the tensor at its start.
+
+    The ops on the path run again on a fresh leaf, so that this is reverse mode on the path alone.
+    """
+    steps = _whole(path, base)
+    bottom, position = steps[-1]
+    leaf = tensor(bottom.inputs[position].value, requires_grad=True)
+    y = leaf
+    for node, position in reversed(steps):
+        inputs = [y if k == position else _held(x) for k, x in enumerate(node.inputs)]
+        y = apply(node.op, tuple(inputs), node.params)  # type: ignore[arg-type]
+    return adjoints(y, g).get(leaf.serial)
+
+
+def _whole(path: Path, base: Mapping[int, int]) -> list[tuple[Tensor, int]]:
+    """The path with the changes of shape that have no card."""
+    steps: list[tuple[Tensor, int]] = []
+    for node, position in path:
+        steps.append((node, position))
+        x = node.inputs[position]
+        while base[x.serial] != x.serial:
+            steps.append((x, 0))
+            x = x.inputs[0]
+    return steps
+
+
+def _held(x: Tensor) -> Tensor:
+    """An input that is held fixed."""
+    return x if x.op is not None and x.op.outputs else tensor(x.value)
+
+
+def jacobian(path: Path, base: Mapping[int, int], source: Tensor, target: Tensor) -> NDArray[Any]:
+    """The matrix of the derivatives of all elements of the target by all elements of the source."""
+    rows = []
+    for k in range(int(target.size)):
+        g = np.zeros(target.shape)
+        g.flat[k] = 1.0
+        row = contribution(path, base, g)
+        rows.append(np.zeros(int(source.size)) if row is None else np.ravel(row))
+    return np.array(rows).reshape(int(target.size), int(source.size))

@@ -143,7 +143,7 @@ def draw(
     if not isinstance(max_nodes, int) or max_nodes < 1:
         raise SymgradError(f"viz: max_nodes must be a positive integer, got {max_nodes!r}")
     what = subject(x, inputs)
-    grads = _gradients(what, mode)
+    grads = gradients(what, mode)
     reading = read(what.roots, inline)
     folded = _shown(reading, make_folds(reading, fold, max_nodes), focus, hops, path, max_nodes)
     title = what.title
@@ -158,7 +158,7 @@ def _check(option: str, given: Any, known: Sequence[str]) -> None:
         raise SymgradError(f"viz: {option}={given!r} is not known; it is one of {', '.join(known)}")
 
 
-def _gradients(what: Subject, mode: str) -> Any:
+def gradients(what: Subject, mode: str) -> Any:
     """The gradient of the one root by every node; None where none is asked for or only formulas are known."""
     if mode == "forward" or what.notes:
         return None

@@ -17,7 +17,7 @@ import numpy as np
 from symgrad.tensor import Tensor
 from viz.reading import Reading, is_literal
 
-__all__ = ["Folded", "Frame", "Unit", "fold", "keep", "nearest", "neighbours"]
+__all__ = ["Folded", "Frame", "Unit", "fold", "formula_code", "keep", "nearest", "neighbours"]
 
 REPEATS, CHAINS = "repeats", "chains"
 _PERIOD = 64  # cards in the longest block that is searched for repeats
@@ -231,7 +231,7 @@ class _Folder:
                 else:
                     node = self.nodes[x]
                     places.append((1, -1) if x == start else (str(node.shape), bool(node.requires_grad)))
-            parts.append((_formula(self.nodes[m], self.reading), str(self.nodes[m].shape), tuple(places)))
+            parts.append((formula_code(self.nodes[m], self.reading), str(self.nodes[m].shape), tuple(places)))
         return tuple(parts)
 
     def _start(self, leaves: list[int]) -> int | None:
@@ -303,7 +303,7 @@ def _named(scope: Scope, pattern: str) -> Scope | None:
     return None
 
 
-def _formula(node: Tensor, reading: Reading, depth: int = 5) -> str:
+def formula_code(node: Tensor, reading: Reading, depth: int = 5) -> str:
     """The ops of a card and its literals, without names."""
     op: Any = node.op
     parts = []
@@ -311,7 +311,7 @@ def _formula(node: Tensor, reading: Reading, depth: int = 5) -> str:
         below = reading.base[x.serial]
         inner = reading.by_serial[below]
         if below in reading.inlined:
-            parts.append(_formula(inner, reading, depth - 1))
+            parts.append(formula_code(inner, reading, depth - 1))
         elif is_literal(inner):
             parts.append(str(inner.params or inner.value))
     return f"{op.name}{node.params}({','.join(parts)})"

@@ -50,6 +50,7 @@ class Curve:
     colour: str
     width: float = 1.3
     dashed: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,15 @@ class Polygon:
 
     points: tuple[Point, ...]
     colour: str
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Runs on one line; ``anchor`` is start, middle or end; muted runs take the second colour."""
+    """Runs on one line; ``anchor`` is start, middle or end; muted runs take the second colour.
+
+    The ``role`` of a shape (value, grad) is how a page finds it.
+    """
 
     x: float
     y: float
@@ -71,6 +76,7 @@ class Words:
     colour: str
     muted: str
     anchor: str = "start"
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ def _row(row: Row, left: float, right: float, y: float, theme: Theme) -> Iterato
     if row.word:
         yield Words(left, y, (Run(row.word),), WORD, colour, colour)
     text = row.runs or (Run(row.text, bold=row.role != "note"),)
-    yield Words(right, y, text, ROW if row.word else WORD, colour, colour, "end")
+    yield Words(right, y, text, ROW if row.word else WORD, colour, colour, "end", row.role if row.word else "")
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> Curve:
@@ -181,17 +187,17 @@ def _edge(edge: Edge, points: tuple[Point, ...], box: Box, theme: Theme) -> Iter
     width = 2.6 if edge.heavy else 1.3
     points = tuple(reversed(points)) if edge.back else points
     if edge.strand == "twin":
-        yield from _arrow(_offset(points, _GAP), colour, False, width)
-        yield from _arrow(tuple(reversed(_offset(points, -_GAP))), theme.grad, False)
+        yield from _arrow(_offset(points, _GAP), colour, False, width, "value")
+        yield from _arrow(tuple(reversed(_offset(points, -_GAP))), theme.grad, False, role="grad")
     elif edge.strand == "backward":
         yield from _arrow(tuple(reversed(points)), colour, False, width)
     else:
-        yield from _arrow(points, colour, edge.strand in ("constant", "direct"), width)
+        yield from _arrow(points, colour, edge.strand in ("constant", "direct"), width, "value")
     if edge.label is not None:
         yield from _label(edge.label, box, theme, colour if edge.back else theme.text)
 
 
-def _arrow(points: tuple[Point, ...], colour: str, dashed: bool, width: float = 1.3) -> Iterator[Shape]:
+def _arrow(points: tuple[Point, ...], colour: str, dashed: bool, width: float = 1.3, role: str = "") -> Iterator[Shape]:
     """A curve that ends in a head."""
     tip = points[-1]
     back = next((p for p in reversed(points[:-1]) if math.dist(p, tip) > 0.5), None)
@@ -199,11 +205,11 @@ def _arrow(points: tuple[Point, ...], colour: str, dashed: bool, width: float = 
         return
     ux, uy = (tip[0] - back[0]) / math.dist(back, tip), (tip[1] - back[1]) / math.dist(back, tip)
     base = (tip[0] - _HEAD * ux, tip[1] - _HEAD * uy)
-    yield Curve((*points[:-1], (base[0] + ux, base[1] + uy)), colour, width, dashed)
+    yield Curve((*points[:-1], (base[0] + ux, base[1] + uy)), colour, width, dashed, role)
     wide = _WIDE + (width - 1.3) / 2
     wing = (-uy * wide, ux * wide)
     corners = (tip, (base[0] + wing[0], base[1] + wing[1]), (base[0] - wing[0], base[1] - wing[1]))
-    yield Polygon(corners, colour)
+    yield Polygon(corners, colour, role)
 
 
 def _offset(points: tuple[Point, ...], distance: float) -> tuple[Point, ...]:

@@ -49,11 +49,11 @@ def _add(axes: Any, shape: Panel | Curve | Polygon | Words) -> None:
     match shape:
         case Panel():
             _panel(axes, shape)
-        case Curve(points, colour, width, dashed):
+        case Curve(points, colour, width, dashed, _):
             path = Path(points, [Path.MOVETO] + [Path.CURVE4] * (len(points) - 1))
             style = (0, (4, 2.7)) if dashed else "solid"
             axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=width, linestyle=style))
-        case Polygon(points, colour):
+        case Polygon(points, colour, _):
             axes.add_patch(Outline(points, facecolor=colour, edgecolor="none"))
         case Words():
             _words(axes, shape)

@@ -58,6 +58,7 @@ class Card:
 
     ``value`` and ``grad`` are the unrounded numbers where the tensor has one element; ``count`` how often a
     folded block occurs; a ``round`` card is a circle with the name alone.
+    ``result`` is the name of what a folded card computes.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Card:
     grad: float | None = None
     count: int = 1
     round: bool = False
+    result: Text = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,20 @@ def _shape(shape: Shape) -> str:
     match shape:
         case Panel():
             return _panel(shape)
-        case Curve(points, colour, width, dashed):
+        case Curve(points, colour, width, dashed, role):
             dash = ' stroke-dasharray="5 3.5"' if dashed else ""
-            return f'<path d="{_path(points)}" fill="none" stroke="{colour}" stroke-width="{_n(width)}"{dash}/>'
-        case Polygon(points, colour):
-            return f'<polygon points="{" ".join(f"{_n(x)},{_n(y)}" for x, y in points)}" fill="{colour}"/>'
+            line = f'stroke="{colour}" stroke-width="{_n(width)}"{dash}{_class(role)}'
+            return f'<path d="{_path(points)}" fill="none" {line}/>'
+        case Polygon(points, colour, role):
+            return (
+                f'<polygon points="{" ".join(f"{_n(x)},{_n(y)}" for x, y in points)}" fill="{colour}"{_class(role)}/>'
+            )
         case Words():
             return _words(shape)
+
+
+def _class(role: str) -> str:
+    return f' class="{xml_attr(role)}"' if role else ""
 
 
 def _path(points: tuple[tuple[float, float], ...]) -> str:
@@ -74,7 +81,7 @@ def _words(w: Words) -> str:
         out.append(_span(run, w, rise - risen))
         risen = rise
     return (f'<text x="{_n(w.x)}" y="{_n(w.y)}" font-size="{_n(w.size)}" fill="{w.colour}" xml:space="preserve"'
-            f"{anchor}>{''.join(out)}</text>")  # fmt: skip
+            f"{anchor}{_class(w.role)}>{''.join(out)}</text>")  # fmt: skip
 
 
 def _span(run: Run, w: Words, step: float) -> str:

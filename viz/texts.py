@@ -14,36 +14,37 @@ from viz.numbers import figure, figures, sizes
 from viz.reading import is_literal
 from viz.scene import Row, Run, Text, plain
 
-__all__ = ["exact", "grad_row", "literal_text", "printed", "value_rows"]
+__all__ = ["exact", "grad_row", "literal_text", "norm", "printed", "value_rows"]
 
 
-def value_rows(node: Tensor, abstract: bool = False) -> list[Row]:
-    """The value of one element or a few, or shape and norm; if ``abstract``, the shape alone."""
+def value_rows(node: Tensor, abstract: bool = False, vectors: bool = True) -> list[Row]:
+    """The value of one element (or a few: ``vectors``), or shape and norm; if ``abstract``, the shape alone."""
     value = node.value
     if abstract or not isinstance(value, np.ndarray):
         shape = sizes(node.shape) if node.op is None or not node.op.outputs else "several"
         return [Row("shape", shape, "note")]
     if value.size == 1:
         return [Row("value", figure(value.reshape(())), "value")]
-    if value.size <= 4 and value.ndim == 1:
+    if vectors and value.size <= 4 and value.ndim == 1:
         return [Row("value", figures(value), "value")]
     if value.dtype.kind == "f":
-        return [Row("shape", sizes(node.shape), "note"), Row("‖value‖", figure(_norm(value)), "value")]
+        return [Row("shape", sizes(node.shape), "note"), Row("‖value‖", figure(norm(value)), "value")]
     return [Row("shape", sizes(node.shape), "note")]
 
 
-def grad_row(node: Tensor, grad: Any) -> Row:
+def grad_row(node: Tensor, grad: Any, vectors: bool = True) -> Row:
     """The gradient in the same form; a dash where none flows."""
     if grad is None or isinstance(grad, list):
         return Row("grad", "—", "grad")
     if np.size(grad) == 1:
         return Row("grad", figure(np.sum(grad)), "grad")
-    if np.size(grad) <= 4 and np.ndim(grad) == 1:
+    if vectors and np.size(grad) <= 4 and np.ndim(grad) == 1:
         return Row("grad", figures(grad), "grad")
-    return Row("‖grad‖", figure(_norm(grad)), "grad")
+    return Row("‖grad‖", figure(norm(grad)), "grad")
 
 
-def _norm(value: Any) -> float:
+def norm(value: Any) -> float:
+    """The Euclidean norm, without overflow."""
     with np.errstate(all="ignore"):
         scale = float(np.max(np.abs(value), initial=0.0))
         if not 0 < scale < np.inf:

@@ -9,16 +9,19 @@ from viz.scene import Scene
 
 __all__ = ["wrapped"]
 
-_LONG = 1500.0  # points; shorter pictures stay on one line
-_RATIO = 2.2  # of width to height that is aimed at
+LONG = 1500.0  # points; shorter pictures stay on one line
+RATIO = 2.2  # of width to height that is aimed at
 _TURN, _LANE = 16.0, 30.0  # radius of a turn, and room between lines
 
 
-def wrapped(scene: Scene, layout: Layout) -> Layout:
-    """The layout in as many lines as a page or a slide wants; the very same where it is short, or cannot be cut."""
-    if layout.width <= _LONG or layout.width < 2 * _RATIO * layout.height:
+def wrapped(scene: Scene, layout: Layout, long: float = LONG, ratio: float = RATIO) -> Layout:
+    """The layout in as many lines as a page or a slide wants; the very same where it is short, or cannot be cut.
+
+    ``long`` is the width up to which one line is fine, ``ratio`` the width to height that is aimed at.
+    """
+    if layout.width <= long or layout.width < 2 * ratio * layout.height:
         return layout
-    count = max(2, round((layout.width / (_RATIO * (layout.height + 2 * _LANE))) ** 0.5))
+    count = max(2, round((layout.width / (ratio * (layout.height + 2 * _LANE))) ** 0.5))
     cuts = _chosen(_cuts(scene, layout), layout.width, count)
     if not cuts:
         return layout

@@ -1,0 +1,275 @@
+"""The pictures behind a step page: one of the whole, and one of the inside of every folded module.
+
+Equal modules have equal pictures, which are laid out and painted once. What differs between them is their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from viz.build import Facts, Look, build
+from viz.derivatives import contribution, is_scalar, jacobian, local_number
+from viz.fold import Folded, Unit, fold, formula_code
+from viz.layout import place
+from viz.numbers import figure, sizes
+from viz.paint import paint
+from viz.reading import Link, Reading
+from viz.render import plain_layout
+from viz.scene import Scene, plain
+from viz.svg import svg_source
+from viz.texts import norm
+from viz.theme import Theme
+from viz.wrapping import wrapped
+
+__all__ = ["View", "Viewer"]
+
+_HEAT = 144  # numbers of a local Jacobian that is kept
+_HEATS = 400  # edges up to which Jacobians are kept at all
+
+
+@dataclass(slots=True)
+class View:
+    """One picture with its numbers: per card value and gradient, per edge what flows back; children by card."""
+
+    title: tuple[str, ...]
+    scene: Scene
+    svg: str
+    numbers: list[tuple[str, str]]
+    flows: list[dict[str, Any] | None]
+    steps: list[tuple[str, int]]
+    shapes: list[str]
+    serials: list[int]  # of the node of every card; 0 where it is folded
+    children: dict[int, int] = field(default_factory=dict)
+    parent: int = -1
+
+
+class Viewer:
+    """Makes the views of a reading, the whole first."""
+
+    def __init__(self, reading: Reading, look: Look, how: Any, limit: int, theme: Theme) -> None:
+        self.reading, self.theme, self.limit = reading, theme, limit
+        self.look = replace(look, labels="symbolic", blank=True)
+        self.facts = Facts(reading, look)
+        self.how = how
+        self.drawn: dict[int, str] = {}
+        self.built: dict[Any, Scene] = {}
+        self.placed: dict[str, str] = {}
+        self.folds: dict[int, Folded] = {}
+        self.heats = len(reading.links) <= _HEATS
+        self.views: list[View] = []
+
+    def all(self) -> list[View]:
+        """The views, each after the one that it is opened from."""
+        whole = fold(self.reading, self.how, self.limit)
+        queue: list[tuple[tuple[str, ...], Folded, int, int]] = [((), whole, -1, -1)]
+        for title, folded, parent, card in queue:
+            view = self._view(title, folded)
+            view.parent = parent
+            if parent >= 0:
+                self.views[parent].children[card] = len(self.views)
+            here = len(self.views)
+            self.views.append(view)
+            queue += [(name, inside, here, j) for j, name, inside in self._children(folded)]
+        return self.views
+
+    # What is inside of what
+
+    def _children(self, folded: Folded) -> Iterator[tuple[int, tuple[str, ...], Folded]]:
+        for j, unit in enumerate(folded.units):
+            if unit.kind == "module":
+                yield j, (*unit.scope, unit.title), self._inside(unit)
+
+    def _inside(self, module: Unit) -> Folded:
+        """The units in a module, and the tensors from outside that they read."""
+        depth = len(module.scope) + 2
+        if depth not in self.folds:
+            self.folds[depth] = fold(self.reading, depth, self.limit)
+        whole = self.folds[depth]
+        members = set(module.members)
+        chosen = [u for j, u in self._units_of(whole, module) if members.issuperset(u.members)]
+        outside = dict.fromkeys(
+            link.source for m in module.members for link in self.facts.into[m] if link.source not in members
+        )
+        units = [*(Unit((k,), k, "edge") for k in sorted(outside)), *chosen]
+        of = {m: j for j, u in enumerate(units) for m in u.members}
+        return Folded(units, _Places(of), [])  # type: ignore[arg-type]
+
+    def _units_of(self, whole: Folded, module: Unit) -> list[tuple[int, Unit]]:
+        indices = sorted({whole.of[m] for m in module.members})
+        return [(j, whole.units[j]) for j in indices if j >= 0]
+
+    # One picture
+
+    def _view(self, title: tuple[str, ...], folded: Folded) -> View:
+        scene = self._scene(title, folded)
+        svg = self._painted(scene)
+        links = self._edges(folded, scene)
+        grads = self.look.grads or {}
+        numbers, shapes, serials = [], [], []
+        for unit in folded.units:
+            node = self.reading.nodes[unit.out]
+            value = node.value if isinstance(node.value, np.ndarray) else np.zeros(0)
+            serials.append(0 if unit.folded or unit.kind == "edge" else node.serial)
+            numbers.append((_number(value), _number(grads.get(node.serial))))
+            shapes.append(sizes(node.shape) if not (node.op is not None and node.op.outputs) else "several")
+        if scene.cards and scene.cards[0].kind == "more":
+            numbers.insert(0, ("", ""))
+            shapes.insert(0, "")
+            serials.insert(0, 0)
+        flows, steps = self._flows(folded, scene, links)
+        return View(title, scene, svg, numbers, flows, steps, shapes, serials)
+
+    def _scene(self, title: tuple[str, ...], folded: Folded) -> Scene:
+        key = self._signature(folded) if title else None
+        if key not in self.built:
+            name = "inside of a module" if title else "network"
+            self.built[key] = build(self.reading, folded, name, self.look, self.facts)
+        return self.built[key]
+
+    def _signature(self, folded: Folded) -> Any:
+        """All that a picture of the inside of a module shows: equal ones are built once."""
+        order = {m: n for n, m in enumerate(m for unit in folded.units for m in unit.members)}
+        parts: list[Any] = []
+        for unit in folded.units:
+            parts.append((unit.kind, unit.title, unit.count, order[unit.out]))
+            for m in unit.members:
+                node = self.reading.nodes[m]
+                name, latex = self.reading.names.get(node.serial, ("", None))
+                known = (name.rpartition(".")[2], latex, str(node.shape), self.facts.kinds[m], self.facts.consumers[m])
+                if node.op is None or unit.kind == "edge":
+                    parts.append(known)
+                    continue
+                sources = tuple((order.get(e.source, -1), e.position, e.flows) for e in self.facts.into[m])
+                parts.append((*known, formula_code(node, self.reading), sources))
+        return tuple(parts)
+
+    def _painted(self, scene: Scene) -> str:
+        key = id(scene)
+        if key not in self.drawn:
+            layout = wrapped(scene, place(scene, self._run), 1000.0, 1.5)
+            groups = paint(scene, layout, self.theme)
+            self.drawn[key] = svg_source(groups, layout.width, layout.height, scene.title, self.theme)
+        return self.drawn[key]
+
+    def _run(self, source: str) -> str:
+        if source not in self.placed:
+            self.placed[source] = plain_layout(source)
+        return self.placed[source]
+
+    def _edges(self, folded: Folded, scene: Scene) -> list[list[Link]]:
+        """The links behind every edge of the scene: several where it leads into a folded card."""
+        shift = len(scene.cards) - len(folded.units)
+        by_pair: dict[tuple[int, int], list[Link]] = {}
+        for unit in folded.units:
+            for m in unit.members if unit.kind != "edge" else ():
+                for link in self.facts.into[m]:
+                    pair = folded.of[link.source], folded.of[link.target]
+                    if pair[0] >= 0 and pair[0] != pair[1]:
+                        by_pair.setdefault(pair, []).append(link)
+        found = []
+        for edge in scene.edges:
+            source, target = edge.source - shift, edge.target - shift
+            links = by_pair.get((source, target), [])
+            if target >= 0 and not folded.units[target].folded:
+                links = [e for e in links if e.position == edge.position]
+            found.append([e for e in links if e.source == folded.units[source].out])
+        return found
+
+    # What flows
+
+    def _flows(
+        self, folded: Folded, scene: Scene, links: list[list[Link]]
+    ) -> tuple[list[dict[str, Any] | None], list[tuple[str, int]]]:
+        """For every edge what it sends back and the sum so far; and the steps: forward, then backward."""
+        grads = self.look.grads or {}
+        shift = len(scene.cards) - len(folded.units)
+        steps = [("f", j + shift) for j in range(len(folded.units))]
+        flows: list[dict[str, Any] | None] = [None] * len(scene.edges)
+        sums: dict[int, Any] = {}
+        into: dict[int, list[int]] = {}
+        for j, edge in enumerate(scene.edges):
+            into.setdefault(edge.target, []).append(j)
+        inner: dict[int, int] = {}
+        for j in range(len(scene.edges)):
+            for link in links[j]:
+                inner[link.source] = inner.get(link.source, 0) + link.flows
+        for j in reversed(range(len(folded.units))):
+            unit = folded.units[j]
+            k, node = unit.out, self.reading.nodes[unit.out]
+            if (unit.kind != "edge" and node.serial in grads and inner.get(k, 0) < self.facts.consumers[k]) or (
+                k in self.reading.roots and node.serial in grads
+            ):
+                steps.append(("s", j + shift))  # gradient from outside of this picture
+                rest = self._outside(k, folded, j)
+                sums[k] = rest
+            for e in into.get(j + shift, ()):
+                flow = self._flow(links[e], sums, grads)
+                if flow is not None:
+                    flows[e] = flow
+                    steps.append(("b", e))
+        return flows, steps
+
+    def _outside(self, k: int, folded: Folded, j: int) -> Any:
+        """The gradient that comes from readers that are not in the picture; 1 for the loss itself."""
+        grads = self.look.grads or {}
+        total = np.array(grads[self.reading.nodes[k].serial], dtype=float)
+        for unit in folded.units:
+            for m in unit.members if unit.kind != "edge" else ():
+                for link in self.facts.into[m]:
+                    if link.source == k and link.flows and folded.of[link.target] != j:
+                        part = self._part(link, grads)
+                        total = total - part if part is not None else total
+        return total
+
+    def _part(self, link: Link, grads: Any) -> Any:
+        g = grads.get(self.reading.nodes[link.target].serial)
+        if g is None or isinstance(g, list) or not link.flows:
+            return None
+        return contribution(link.path, self.reading.base, g)
+
+    def _flow(self, links: list[Link], sums: dict[int, Any], grads: Any) -> dict[str, Any] | None:
+        parts = [part for link in links if (part := self._part(link, grads)) is not None]
+        if not parts:
+            return None
+        source = links[0].source
+        part = np.sum(parts, axis=0)
+        sums[source] = part if source not in sums else sums[source] + part
+        found: dict[str, Any] = {"part": _number(part), "sum": _number(sums[source])}
+        (link, *more) = links
+        node, below = self.reading.nodes[link.target], self.reading.nodes[source]
+        if not more and is_scalar(node) and is_scalar(below):
+            number = local_number(link.path)
+            found["number"] = "" if number is None else figure(number)
+        elif not more and self.heats and 1 < node.size * below.size <= _HEAT:
+            matrix = jacobian(link.path, self.reading.base, below, node)
+            found["heat"] = [[float(f"{x:.3g}") if np.isfinite(x) else None for x in row] for row in matrix]
+        return found
+
+
+class _Places(dict[int, int]):
+    """The unit of a card; -1 for those of other pictures."""
+
+    def __missing__(self, key: int) -> int:
+        return -1
+
+
+def _number(x: Any) -> str:
+    """A value, or a norm."""
+    if x is None or isinstance(x, list):
+        return "—"
+    return figure(np.sum(x)) if np.size(x) == 1 else figure(norm(np.asarray(x, dtype=float)))
+
+
+def title_of(view: View) -> str:
+    """The path of a view for people."""
+    return " ▸ ".join(("Network", *view.title))
+
+
+def spoken(scene: Scene, k: int) -> str:
+    """A card in words."""
+    card = scene.cards[k]
+    return plain(card.name) + (f" = {plain(card.formula)}" if card.formula else "")
