@@ -67,7 +67,8 @@ def test_the_file_loads_nothing(page):
     assert "@@" not in html
 
 
-TAGS = """html head meta title style body header nav b div button span main figure svg g rect path polygon text tspan aside
+TAGS = """html head meta title style body header nav b div button span main figure svg g rect path polygon text tspan
+aside
 section h2 p details summary table thead tbody tr th td math mrow mi mn mo msub msup msubsup mfrac mspace script"""
 ALLOWED = set(TAGS.split())
 
