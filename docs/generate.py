@@ -56,6 +56,7 @@ EXAMPLES = {
     "mean": ((s("A", "B"),), lambda x: sg.mean(x, axis=0)),
     "max": ((s("A", "B"),), lambda x: sg.max(x, axis=0)),
     "min": ((s("A", "B"),), lambda x: sg.min(x, axis=0)),
+    "cumsum": ((s("A", "B"),), lambda x: sg.cumsum(x, axis=0)),
     "norm2": ((s("A", "B"),), lambda x: norm2(x, axis=0)),
     "windows": ((s("A", 9),), lambda x: sg.windows(x, 3)),
     "overlap_add": ((s("A", 7, 3),), lambda g: sg.overlap_add(g, (g.shape[0], 9))),

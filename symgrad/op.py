@@ -58,6 +58,7 @@ class Op:
     shape: Callable[..., Any] | None = None
     dtype: Any = None
     promotes: tuple[int, ...] | None = None
+    orders: tuple[int, ...] = ()
     outputs: tuple[str, ...] = ()
     view: bool = False
     identity: bool = False
@@ -154,6 +155,8 @@ def op(name: str, forward: Callable[..., Any], **fields: Any) -> Op:
         ``unsqueeze``, ``permute``, ``size``, ``einsum``, ``identity``, ``const``, ``gather``, ``opaque``.
     domain : tuple
         Interval(s) of inputs on which the rule is smooth, for checks.
+    orders : tuple of int
+        Which inputs are integers, such as the order of a Bessel function: nothing flows to them.
 
     Returns
     -------

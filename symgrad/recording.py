@@ -108,7 +108,8 @@ def infer(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...]) -> tuple
         fixed = isinstance(op.dtype, (type, str, np.dtype))
         dtype = np.dtype(op.dtype) if fixed else op.dtype(*[x.dtype for x in tensors], *params)
     elif op.indices == "elementwise":
-        dtype = np.asarray(op.forward(*[np.ones((), x.dtype) for x in tensors], *params)).dtype
+        with np.errstate(all="ignore"):  # 1 may be a pole
+            dtype = np.asarray(op.forward(*[np.ones((), x.dtype) for x in tensors], *params)).dtype
     else:
         dtype = np.result_type(*[x.dtype for x in tensors]) if tensors else np.dtype(np.float64)
     return shape, dtype

@@ -13,6 +13,7 @@ __all__ = [
     "Dim",
     "Shape",
     "Size",
+    "as_integer",
     "as_shape",
     "bind",
     "broadcast",
@@ -328,6 +329,14 @@ def as_shape(given: Any, where: str) -> Shape:
         return tuple(n if isinstance(n, Dim) else operator.index(n) for n in items)
     except TypeError:
         raise ShapeError(f"{where}: a shape is made of integers, got {given!r}") from None
+
+
+def as_integer(given: Any, where: str, what: str) -> int:
+    """An integer argument, or ShapeError."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise ShapeError(f"{where}: {what} must be an integer, got {given!r}") from None
 
 
 def normalize_axis(axis: Any, ndim: int, where: str) -> int:

@@ -19,12 +19,12 @@ from symgrad.errors import (
     SymgradError,
     TracingError,
 )
-from symgrad.op import DISPLAY, FUNCTIONS, OPS, Op
+from symgrad.op import CONVERTERS, DISPLAY, FUNCTIONS, OPS, Op
 from symgrad.operators import Operators
 from symgrad.shapes import Dim, Shape, size_of
 
-__all__ = ["Meta", "Tensor", "abstract", "array_like", "as_tensor", "check_fresh", "constant", "make", "reachable",
-           "tensor"]  # fmt: skip
+__all__ = ["Meta", "Tensor", "abstract", "array_like", "as_tensor", "check_fresh", "constant", "make", "operand",
+           "reachable", "tensor"]  # fmt: skip
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 SCALARS = (bool, int, float, np.bool_, np.integer, np.floating)
@@ -535,6 +535,15 @@ def array_like(x: Any, where: str) -> Any:
     if isinstance(x, (list, tuple)) and any(isinstance(v, Tensor) for v in x):
         raise DTypeError(f"{where}: got a {type(x).__name__} of Tensors; join them with sg.stack or sg.concatenate")
     return _array(x, None, where)
+
+
+def operand(x: Any, where: str) -> Any:
+    """A Tensor, an array of numbers, a number or a scalar of another number system as it is; a list as an array."""
+    if isinstance(x, (Tensor, *SCALARS)) or (isinstance(x, _ndarray) and x.dtype.kind in "biuf"):
+        return x
+    if not isinstance(x, (list, tuple)) and any(kind in CONVERTERS for kind in type(x).__mro__):
+        return x
+    return _array(array_like(x, where), None, where)
 
 
 def as_tensor(x: Any, dtype: Any = None, where: str = "tensor") -> Tensor:

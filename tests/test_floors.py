@@ -10,7 +10,14 @@ ROOT = Path(__file__).parents[1]
 
 # A unit is a module, or a package with all that is in it; within a unit imports are free.
 FLOORS = {
-    0: ["symgrad.errors", "symgrad.shapes", "symgrad.trees", "symgrad.files", "symgrad.rechecking"],
+    0: [
+        "symgrad.errors",
+        "symgrad.shapes",
+        "symgrad.trees",
+        "symgrad.constants",
+        "symgrad.files",
+        "symgrad.rechecking",
+    ],
     1: ["symgrad.saving", "symgrad.op", "symgrad.context", "symgrad.operators"],
     2: ["symgrad.tensor", "symgrad.recording"],
     3: ["symgrad.ops"],

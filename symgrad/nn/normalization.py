@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad import functions
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.functions.statistics import norm
+from symgrad.functions.norms import norm
 from symgrad.nn import init
 from symgrad.nn.module import Layer, Module
 from symgrad.nn.parameter import Parameter, State, sizes

@@ -7,10 +7,12 @@ from symgrad.ops import (
     indexing,
     layout,
     marks,
+    order,
     piecewise,
     product,
     reduction,
     sliding,
+    special,
     trigonometric,
 )
 
@@ -21,9 +23,11 @@ __all__ = [
     "indexing",
     "layout",
     "marks",
+    "order",
     "piecewise",
     "product",
     "reduction",
     "sliding",
+    "special",
     "trigonometric",
 ]

@@ -13,8 +13,8 @@ import numpy as np
 
 from symgrad.op import FUNCTIONS, Op, builtin
 
-__all__ = ["add", "div0", "divide", "hypot", "mul0", "mul00", "multiply", "negative", "reciprocal", "sqrt", "square",
-           "subtract"]  # fmt: skip
+__all__ = ["add", "cbrt", "div0", "divide", "hypot", "mul0", "mul00", "multiply", "negative", "reciprocal", "sqrt",
+           "square", "subtract"]  # fmt: skip
 
 
 def _div0(a: Any, b: Any) -> Any:
@@ -72,6 +72,9 @@ reciprocal: Op = builtin("reciprocal", np.reciprocal, pullback=(lambda g, y, x: 
 
 sqrt: Op = builtin("sqrt", np.sqrt, pullback=(lambda g, y, x: div0(g, 2 * y),),
                    symbol="sqrt(x)", notation=r"\sqrt{{{0}}}", domain=(0.2, 4))  # fmt: skip
+
+cbrt: Op = builtin("cbrt", np.cbrt, pullback=(lambda g, y, x: div0(g, 3 * (y * y)),),
+                   symbol="cbrt(x)", notation=r"\sqrt[3]{{{0}}}", domain=(0.2, 4))  # fmt: skip
 
 hypot: Op = builtin("hypot", np.hypot, pullback=(lambda g, y, a, b: g * div0(a, y), lambda g, y, a, b: g * div0(b, y)),
                     symbol="sqrt(x**2 + y**2)", notation=r"\sqrt{{{0}^2 + {1}^2}}", domain=(0.3, 3))  # fmt: skip

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
+from symgrad.constants import LN2, LN10
 from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import div0, mul0
 
-__all__ = ["cosh", "difference0", "erf", "exp", "expm1", "gauss", "log", "log1p", "logaddexp", "power", "sigmoid",
+__all__ = ["cosh", "difference0", "exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "power", "sigmoid",
            "sinh", "tanh"]  # fmt: skip
 
 
 def _sigmoid(x: Any) -> Any:
     e = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1, e) / (1 + e)
-
-
-def _erf(x: Any) -> Any:
-    from scipy.special import erf
-
-    return erf(x)
 
 
 def _difference0(a: Any, b: Any) -> Any:
@@ -54,6 +48,12 @@ expm1: Op = builtin("expm1", np.expm1, pullback=(lambda g, y, x: mul0(g, exp(x))
 log: Op = builtin("log", np.log, pullback=(lambda g, y, x: div0(g, x),),
                   symbol="log", notation=r"\ln {0}", domain=(0.2, 4))  # fmt: skip
 
+log2: Op = builtin("log2", np.log2, pullback=(lambda g, y, x: div0(g, x) / LN2,),
+                   symbol="log(x)/log(2)", notation=r"\log_2 {0}", domain=(0.2, 4))  # fmt: skip
+
+log10: Op = builtin("log10", np.log10, pullback=(lambda g, y, x: div0(g, x) / LN10,),
+                    symbol="log(x)/log(10)", notation=r"\log_{{10}} {0}", domain=(0.2, 4))  # fmt: skip
+
 log1p: Op = builtin("log1p", np.log1p, pullback=(lambda g, y, x: div0(g, 1 + x),),
                     symbol="log(1 + x)", notation=r"\ln(1 + {0})", domain=(-0.8, 4))  # fmt: skip
 
@@ -84,11 +84,4 @@ logaddexp: Op = builtin(
     domain=((-8, 8), (-8, 8)),
 )
 
-gauss: Op = builtin("gauss", lambda x: (2 / math.sqrt(math.pi)) * np.exp(-np.square(x)),
-                    pullback=(lambda g, y, x: g * (-2 * (x * y)),), symbol="2*exp(-x**2)/sqrt(pi)",
-                    notation=r"\tfrac{{2}}{{\sqrt\pi}} e^{{-{0}^2}}")  # fmt: skip
-
-erf: Op = builtin("erf", _erf, pullback=(lambda g, y, x: g * gauss(x),), symbol="erf",
-                  notation=r"\operatorname{{erf}}({0})", domain=(-4, 4))  # fmt: skip
-
-FUNCTIONS["pow"] = FUNCTIONS["float_power"] = power
+FUNCTIONS["pow"] = power

@@ -58,6 +58,8 @@ def _sliced(n: Any, part: Any) -> Any:
     _, start, stop, step = part
     if concrete([n, start, stop]):
         return len(range(*slice(start, stop, step).indices(n)))
+    if (start, stop, step) == (None, None, -1):
+        return n
     if step not in (None, 1):
         raise TracingError(f"getitem: a step of {step} over the symbolic size {n} is not known while tracing")
     return _edge(stop, n, n) - _edge(start, n, 0)

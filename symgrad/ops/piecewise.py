@@ -14,9 +14,9 @@ from symgrad.op import FUNCTIONS, Op, builtin
 from symgrad.ops.arithmetic import mul0
 from symgrad.tensor import array_like
 
-__all__ = ["abs", "clip", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite", "less",
-           "less_equal", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal", "relu",
-           "remainder", "sign", "where"]  # fmt: skip
+__all__ = ["abs", "clip", "copysign", "equal", "exponent", "floor", "floor_divide", "greater", "greater_equal",
+           "isfinite", "less", "less_equal", "logical_and", "logical_not", "logical_or", "maximum", "minimum",
+           "not_equal", "relu", "remainder", "rint", "sign", "where"]  # fmt: skip
 
 
 def _compare(name: str, forward: Any, symbol: str, notation: str) -> Any:
@@ -41,6 +41,11 @@ sign: Op = builtin("sign", np.sign, pullback=(None,), symbol="sign", notation=r"
 floor: Op = builtin("floor", np.floor, pullback=(None,), symbol="floor", notation=r"\lfloor {0} \rfloor",
                     pieces=("x > 0",))  # fmt: skip
 
+rint: Op = builtin("rint", np.rint, pullback=(None,), notation=r"\operatorname{{round}}({0})")
+
+exponent: Op = builtin("exponent", lambda x: np.frexp(x)[1], pullback=(None,), dtype=np.int32,
+                       notation=r"\lfloor \log_2 |{0}| \rfloor + 1")  # fmt: skip
+
 floor_divide: Op = builtin("floor_divide", np.floor_divide, pullback=(None, None), symbol="floor(x/y)",
                            notation=r"\lfloor {0} / {1} \rfloor", domain=((-3, 3), (0.3, 3)))  # fmt: skip
 
@@ -61,6 +66,12 @@ where: Op = builtin(
 
 abs: Op = builtin("abs", np.abs, pullback=(lambda g, y, x: g * sign(x),), symbol="Abs", notation=r"|{0}|",
                   pieces=("x > 0", "x < 0"))  # fmt: skip
+
+copysign: Op = builtin("copysign", np.copysign,
+                       pullback=(lambda g, y, a, b: g * (sign(a) * copysign(1.0, b)), None),
+                       symbol="Abs(x)*sign(y)", notation=r"|{0}| \operatorname{{sign}}({1})",
+                       pieces=("(x > 0) & (y > 0)", "(x > 0) & (y < 0)", "(x < 0) & (y > 0)", "(x < 0) & (y < 0)"),
+                       )  # fmt: skip
 
 relu: Op = builtin("relu", lambda x: np.maximum(x, np.zeros((), x.dtype) if isinstance(x, np.ndarray) else 0),
                    pullback=(lambda g, y, x: where(x > 0, g, 0.0),), symbol="Max(x, 0)",

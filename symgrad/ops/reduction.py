@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from symgrad.errors import ShapeError, UnsupportedError
-from symgrad.op import FUNCTIONS, Op, builtin
+from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.piecewise import equal
@@ -105,22 +106,51 @@ _norm2_op: Op = builtin(
 )
 
 
-def _reducer(op: Op, empty: str | None = None) -> Any:
-    def call(x: Any, axis: Any = None, *unsupported: Any, keepdims: bool = False, **options: Any) -> Any:
+def _reducer(op: Op, empty: str | None = None, fill: Any = None, join: Callable[[Any, Any], Any] | None = None) -> Any:
+    """The public form of a reduction.
+
+    ``empty`` names what is not defined of no elements; ``fill`` stands in for elements that ``where`` leaves out, and
+    ``join`` takes ``initial`` in.
+    """
+
+    def call(
+        x: Any,
+        axis: Any = None,
+        *unsupported: Any,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+        **options: Any,
+    ) -> Any:
         if unsupported or any(v is not None for v in options.values()):
             given = sorted(options) or "more positional arguments"
-            raise UnsupportedError(f"{op.name}: supports axis and keepdims only, got {given}")
+            raise UnsupportedError(f"{op.name}: supports axis, keepdims, dtype, initial and where, got {given}")
         x = array_like(x, op.name)
+        if dtype is not None:
+            x = FUNCTIONS["astype"](x, dtype)
+        if initial is not None and join is None:
+            raise UnsupportedError(f"{op.name}: takes no initial value")
+        if where is not None:
+            if fill is None and initial is None:
+                raise UnsupportedError(
+                    f"{op.name}: where= may pick no element; pass initial=, which is then the result"
+                )
+            x = FUNCTIONS["where"](where, x, initial if fill is None else fill)
         axes = normalize_axes(axis, len(x.shape), op.name)
         if empty and any(type(x.shape[k]) is int and x.shape[k] == 0 for k in axes):
-            raise ShapeError(f"{op.name}: {empty} of no elements (shape {tuple(x.shape)}, axis {axis}) is not defined")
-        return op(x, axes, bool(keepdims))
+            if initial is None:
+                shape = f"(shape {tuple(x.shape)}, axis {axis})"
+                raise ShapeError(f"{op.name}: {empty} of no elements {shape} is not defined")
+            return expand(FUNCTIONS["astype"](np.asarray(initial), x.dtype), reduced(x.shape, axes, bool(keepdims)))
+        y = op(x, axes, bool(keepdims))
+        return y if initial is None or join is None else join(y, initial)
 
     call.__name__ = call.__qualname__ = op.name
     return call
 
 
-sum = _reducer(_sum)
+sum = _reducer(_sum, fill=0, join=OPS["add"])
 sum.__doc__ = r"""Sum over axes: :math:`y = \sum_i x_i`.
 
 Parameters
@@ -130,6 +160,12 @@ axis : int or tuple of int, optional
     All by default.
 keepdims : bool
     Keep the reduced axes, with size 1.
+dtype : dtype, optional
+    Converts the elements first.
+initial : float, optional
+    One more term.
+where : array of bool, optional
+    Which elements count.
 
 Examples
 --------
@@ -137,13 +173,23 @@ Examples
 >>> sg.sum(sg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
 Tensor([4., 6.])
 """
-mean = _reducer(_mean, "the mean")
-mean.__doc__ = r"""Mean over axes: :math:`y = \frac1n \sum_i x_i`; parameters as in `sum`."""
-max = _reducer(_max, "the maximum")
+_mean_of_all = _reducer(_mean, "the mean")
+
+
+def mean(x: Any, axis: Any = None, *more: Any, where: Any = None, **options: Any) -> Any:
+    r"""Mean over axes: :math:`y = \frac1n \sum_i x_i`; parameters as in `sum`, without ``initial``."""
+    if where is None:
+        return _mean_of_all(x, axis, *more, **options)
+    x = array_like(x, "mean")
+    counted = sum(expand(where, x.shape), axis, keepdims=options.get("keepdims", False))
+    return sum(x, axis, *more, where=where, **options) / counted
+
+
+max = _reducer(_max, "the maximum", join=OPS["maximum"])
 max.__doc__ = """Largest element along axes; a tie shares the gradient equally. Parameters as in `sum`."""
-min = _reducer(_min, "the minimum")
+min = _reducer(_min, "the minimum", join=OPS["minimum"])
 min.__doc__ = """Smallest element along axes; a tie shares the gradient equally. Parameters as in `sum`."""
-norm2 = _reducer(_norm2_op)
+norm2 = _reducer(_norm2_op, fill=0)
 norm2.__doc__ = r"""Euclidean norm over axes, without overflow; its gradient at 0 is 0. Parameters as in `sum`."""
 
 
@@ -151,7 +197,7 @@ def _truth(name: str, forward: Any, quantifier: str) -> Any:
     op = builtin(name, lambda x, axis, keepdims: forward(x, axis=axis, keepdims=keepdims), pullback=(None,),
                  params=("axis", "keepdims"), indices="opaque", notation=rf"{quantifier} {{0}}", shape=_reduced,
                  dtype=np.bool_)  # fmt: skip
-    call = _reducer(op)
+    call = _reducer(op, fill=name == "all")
     call.__doc__ = f"Whether {name} elements are true along axes (no gradient). Parameters as in `sum`."
     FUNCTIONS[name] = call
     return call
@@ -166,13 +212,14 @@ def _arg(name: str, forward: Any) -> Any:
                  indices="opaque", notation=rf"\arg\{name[3:]}({{0}})", dtype=np.int64,
                  shape=lambda own, axis: () if axis is None else reduced(own, (axis,), False))  # fmt: skip
 
-    def call(x: Any, axis: Any = None) -> Any:
+    def call(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         x = array_like(x, name)
         k = None if axis is None else normalize_axis(axis, len(x.shape), name)
         size = size_of(x.shape, None if k is None else (k,))
         if type(size) is int and size == 0:
             raise ShapeError(f"{name}: the index of no elements (shape {tuple(x.shape)}, axis {axis}) is not defined")
-        return op(x, k)
+        y = op(x, k)
+        return expand_dims(y, tuple(range(len(x.shape))) if k is None else k) if keepdims else y
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"Index of the first {name[3:]} element, over all or along one axis (integers, no gradient)."

@@ -15,7 +15,7 @@ from typing import Any
 
 from symgrad.context import no_grad
 from symgrad.errors import SymgradError
-from symgrad.functions.statistics import norm
+from symgrad.functions.norms import norm
 from symgrad.ops.arithmetic import div0
 from symgrad.ops.layout import concatenate, ravel
 from symgrad.ops.piecewise import abs, maximum, sign

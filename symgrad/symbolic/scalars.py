@@ -17,7 +17,9 @@ from dataclasses import replace
 from typing import Any
 
 import sympy
+from sympy.core.sympify import converter
 
+from symgrad.constants import Constant
 from symgrad.errors import SymbolicError
 from symgrad.op import CONVERTERS, OPS, Op
 from symgrad.symbolic.expr import fold
@@ -37,20 +39,23 @@ def _convert(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
 
 
 def _exact(x: Any) -> Any:
-    if isinstance(x, float):
+    if isinstance(x, float) and not isinstance(x, Constant):
         return sympy.Rational(literal(repr(x)).numerator, literal(repr(x)).denominator)
     return sympy.sympify(x)
 
 
 CONVERTERS[sympy.Basic] = _convert
+converter[Constant] = lambda c: evaluate(c.text, {})
 
 
 def _symbols(op: Op, names: tuple[str, ...], signed: bool) -> list[Any]:
     """Real symbols for the inputs; if ``signed``, positive ones where the op's domain is positive."""
     intervals = op.domain if op.domain and isinstance(op.domain[0], tuple) else (op.domain,) * len(names)
     return [
-        sympy.Symbol(name, real=True, positive=True if signed and interval and interval[0] >= 0 else None)
-        for name, interval in zip(names, intervals, strict=False)
+        sympy.Symbol(name, integer=True, nonnegative=True)
+        if k in op.orders
+        else sympy.Symbol(name, real=True, positive=True if signed and interval and interval[0] >= 0 else None)
+        for k, (name, interval) in enumerate(zip(names, intervals, strict=False))
     ]
 
 
@@ -114,7 +119,9 @@ def _proved_rule(op: Op, signed: bool) -> Certificate:
     steps = {step: sympy.Dummy(real=True) for step in y.atoms(*STEPS)}
     methods: dict[str, None] = {}
     assumed = dict.fromkeys(f"{x} > 0" for x in inputs if x.is_positive)
-    for x, rule in zip(inputs, _rules(op, g, y, inputs), strict=True):
+    for k, (x, rule) in enumerate(zip(inputs, _rules(op, g, y, inputs), strict=True)):
+        if k in op.orders:
+            continue
         slope = sympy.diff(y.xreplace(steps), x).xreplace({held: step for step, held in steps.items()})
         for piece in op.pieces or ("",):
             found = _proved(_on(piece, (0 if rule is None else rule) - g * slope))
@@ -146,7 +153,14 @@ def _on(piece: str, expression: Any) -> Any:
     return sympy.piecewise_fold(expression.doit())
 
 
+def _raised(n: Any, z: Any) -> Any:
+    """A spherical Bessel function in those of higher order: j(n) + j(n + 2) = (2n + 3) j(n + 1) / z."""
+    higher = (2 * n + 3) * sympy.jn(n + 1, z) / z - sympy.jn(n + 2, z)
+    return higher if n.as_coeff_Add()[0] < 0 else sympy.jn(n, z)
+
+
 def _proved(difference: Any) -> Certificate:
+    difference = difference.replace(sympy.jn, _raised)
     if difference == 0 or sympy.expand(difference) == 0:
         return Certificate("PROVED", "the pullback equals the derivative of the symbol, by SymPy's automatic algebra")
     program = Program()

@@ -34,7 +34,7 @@ def _truth(x: Any) -> Any:
     return sympy.Ne(x, 0) if isinstance(x, sympy.Number) else x
 
 
-FURTHER = ("Max", "Min", "Eq", "Ne", "ceiling", "floor", "gamma", "sinc", "sqrt")
+FURTHER = ("Max", "Min", "Eq", "Ne", "besseli", "cbrt", "ceiling", "floor", "gamma", "jn", "polygamma", "sinc", "sqrt")
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(sympy, name) for name in (*sorted(SMOOTH), *FURTHER)}
 FUNCTIONS |= {
     "And": lambda *xs: sympy.And(*map(_truth, xs)),

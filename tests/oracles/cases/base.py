@@ -25,6 +25,7 @@ class Case:
     domain: tuple[Any, ...] = (-3, 3)
     piece: str | None = None
     op: str | None = None
+    orders: tuple[int, ...] = ()
 
     def inputs(self, dtype: Any = np.float64) -> list[Any]:
         """The inputs, the same at every call: drawn from the domain, and inside of the piece."""
@@ -42,16 +43,21 @@ class Case:
         if callable(arg):
             found = np.asarray(arg(rng))
             return found.astype(dtype) if found.dtype.kind == "f" else found
+        if k in self.orders:
+            return rng.integers(0, 3, arg)
         return rng.uniform(*self._interval(k), arg).astype(dtype)
 
     def _in_piece(self, rng: np.random.Generator, dtype: Any) -> list[Any]:
         """Inputs of equal shapes, element by element inside of the piece."""
         shape = np.broadcast_shapes(*self.args)  # type: ignore[arg-type]
         count = math.prod(shape)
-        found = [np.empty(count, dtype) for _ in self.args]
+        found = [np.empty(count, np.int64 if k in self.orders else dtype) for k in range(len(self.args))]
         for at in range(count):
             while True:
-                point = [rng.uniform(*self._interval(k)) for k in range(len(self.args))]
+                point = [
+                    rng.integers(0, 3) if k in self.orders else rng.uniform(*self._interval(k))
+                    for k in range(len(self.args))
+                ]
                 if inside(str(self.piece), point):
                     break
             for array, value in zip(found, point, strict=True):
