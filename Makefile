@@ -18,6 +18,7 @@ test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 	$(ORACLES)/bin/python tests/oracles/torch_samples.py
 	$(ORACLES)/bin/python tests/oracles/record.py --check
 	$(ORACLES)/bin/python tests/oracles/record_optim.py --check
+	$(ORACLES)/bin/python tests/oracles/record_training.py --check
 
 test-tex: $(VENV)/.installed  ## compile the LaTeX document of every catalogue entry
 	@command -v pdflatex > /dev/null || { echo "pdflatex is missing; on Debian: apt-get install texlive-latex-recommended"; exit 1; }

@@ -16,7 +16,14 @@ __all__ = ["batches"]
 
 
 def batches(
-    n: int, batch_size: int, *, seed: int, epoch: int, drop_last: bool = False, merge_singleton: bool = True
+    n: int,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    drop_last: bool = False,
+    merge_singleton: bool = True,
+    shuffle: bool = True,
 ) -> Iterator[NDArray[np.intp]]:
     """Shuffle n examples and cut them into batches.
 
@@ -34,6 +41,8 @@ def batches(
     merge_singleton : bool
         Join a last batch of one example, left over by the division, to the batch before it:
         batch normalization has no variance to divide by in a batch of one.
+    shuffle : bool
+        Whether the order is random, another one in every epoch; otherwise it is that of the examples.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def batches(
     n, batch_size = whole_number("batches: n", n, 1), whole_number("batches: batch_size", batch_size, 1)
     seed, epoch = whole_number("batches: seed", seed, 0), whole_number("batches: epoch", epoch, 0)
     edges = _edges(n, batch_size, drop_last, merge_singleton)
-    order = generator(Run(seed, epoch).key("batches", "data")).permutation(n)
+    order = generator(Run(seed, epoch).key("batches", "data")).permutation(n) if shuffle else np.arange(n)
     return (order[start:stop] for start, stop in pairwise(edges))
 
 

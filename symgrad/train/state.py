@@ -91,6 +91,7 @@ def configuration(trainer: Trainer) -> dict[str, Any]:
     return {
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
+        "shuffle": trainer.shuffle,
         "optimizer": type(trainer.optimizer).__name__,
         "loss": getattr(trainer.loss, "__name__", type(trainer.loss).__name__),
         "metrics": list(trainer.metrics),

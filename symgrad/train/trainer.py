@@ -55,6 +55,8 @@ class Trainer:
     seed : int
         Decides the order of the examples and all random draws.
     batch_size : int
+    shuffle : bool
+        Whether every epoch visits the examples in another random order; otherwise in that of the data.
     compiled : bool
         Whether steps run as a plan (`sg.compile`) or op by op; equal up to rounding.
 
@@ -90,6 +92,7 @@ class Trainer:
         transform: Any = (),
         seed: int = 0,
         batch_size: int = 64,
+        shuffle: bool = True,
         compiled: bool = True,
     ) -> None:
         _expect(isinstance(model, Module), "model", model, "an nn.Module")
@@ -117,7 +120,7 @@ class Trainer:
         self.epoch = self.step = self.batch = self.target = 0
         self.totals: list[float] = []  # of loss and metrics in an epoch that is not done
         self.data = ""  # the fingerprint of what was trained on
-        self.compiled = compiled
+        self.compiled, self.shuffle = compiled, shuffle
         self._stopping = False
         self._compiled: Compiled | None = None
         self._forward = compile(lambda X: model(X))
@@ -253,7 +256,7 @@ class Trainer:
 
     def _order(self, X: NDArray[Any], epoch: int) -> list[NDArray[np.intp]]:
         """The minibatches of an epoch, as indices."""
-        return list(batches(len(X), self.batch_size, seed=self.seed, epoch=epoch))
+        return list(batches(len(X), self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle))
 
     # One step
 
