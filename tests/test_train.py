@@ -435,14 +435,16 @@ def test_accuracy_refuses_what_it_would_broadcast():
 
 
 def test_digits():
-    """64-64-10 with BatchNorm and Adam: the mean over five seeds and splits of the held-out accuracy."""
+    """64-128-10 with BatchNorm, dropout and Adam: at least 98 % of what was held out, over five seeds and splits."""
     found = []
     for seed in range(5):
         train, held_out = data.digits().split((0.8, 0.2), seed=seed)
-        model = nn.Sequential(nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
-        adam = partial(optim.Adam, lr=3e-3)
-        t = Trainer(model, loss=CROSS, optimizer=adam, metrics=[accuracy], seed=seed)
+        model = nn.Sequential(
+            nn.Linear(64, 128, bias=False), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(keep=0.7), nn.Linear(128, 10)
+        )
+        schedule = optim.schedules.cosine(4e-3, 20 * 23)
+        t = Trainer(model, loss=CROSS, optimizer=optim.Adam, schedule=schedule, metrics=[accuracy], seed=seed)
         t.fit(train, epochs=20)
         found.append(t.evaluate(held_out)["accuracy"])
-    assert np.mean(found) >= 0.96, found
-    assert min(found) >= 0.94, found
+    assert np.mean(found) >= 0.98, found
+    assert min(found) >= 0.97, found

@@ -2,6 +2,7 @@
 
 from symgrad.train.callbacks import Callback, EarlyStopping, HistoryWriter, LearningRateLogger, TensorBoard
 from symgrad.train.checkpoint import Checkpoint
+from symgrad.train.ensembles import Ensemble
 from symgrad.train.history import History
 from symgrad.train.metrics import accuracy, from_sklearn
 from symgrad.train.trainer import Trainer
@@ -10,6 +11,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Ensemble",
     "History",
     "HistoryWriter",
     "LearningRateLogger",
