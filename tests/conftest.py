@@ -1,11 +1,16 @@
 """Settings of all tests."""
 
+import signal
 import sys
 from pathlib import Path
 
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent / "oracles"))  # the case table, which several test files read
+for folder in ("oracles", "lecture"):  # the case table and the planting of mutants, which several test files read
+    sys.path.insert(0, str(Path(__file__).parent / folder))
+
+# As in a terminal, also where the tests run in the background, where Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A deadline measures the machine, not the code.
 settings.register_profile("symgrad", settings(), deadline=None)

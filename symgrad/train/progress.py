@@ -40,6 +40,9 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
     before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # in the background, where Ctrl-C is meant for others
+        yield
+        return
 
     def handler(number: int, frame: object) -> None:
         signal.signal(signal.SIGINT, before)
