@@ -1,14 +1,16 @@
-"""The emitted NumPy of a derivation against the numeric gradient of the graph: evidence beside the proof."""
+"""The emitted NumPy and the graph of a derivation against each other and the formula: evidence beside the proof."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.differentiate import vjp
 from symgrad.shapes import bind
+from symgrad.symbolic.levels import Level, levels
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
@@ -18,7 +20,7 @@ __all__ = ["Check", "check", "random_arrays"]
 
 @dataclass(frozen=True)
 class Check:
-    """Verdict AGREES or DIFFERS, and the worst entry by name and index."""
+    """Verdict AGREES or DIFFERS, the worst entry in float64, and the highest levels of trust that were reached."""
 
     verdict: str
     worst: str
@@ -26,6 +28,8 @@ class Check:
     derived: float
     numeric: float
     error: float
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    levels: tuple[Level, ...] = ()
 
     def __bool__(self) -> bool:
         return self.verdict == "AGREES"
@@ -33,7 +37,10 @@ class Check:
     def __str__(self) -> str:
         entry = f"d{self.worst}{list(self.index)}"
         values = f"derived {self.derived!r}, graph {self.numeric!r}"
-        return f"{self.verdict}: worst entry {entry}, {values}, error {self.error:.1e}"
+        proofs = ", ".join(f"{n} {verdict}" for n, verdict in self.proofs.items())
+        lines = [f"{self.verdict}: worst entry {entry}, {values}, error {self.error:.1e}"]
+        lines += [f"the formula, for all sizes: {proofs}"] if proofs else []
+        return "\n".join([*lines, *map(str, self.levels)])
 
 
 def check(d: Derivation, seed: int = 0) -> Check:
@@ -45,7 +52,10 @@ def check(d: Derivation, seed: int = 0) -> Check:
     names = list(arrays)
     _, pull = vjp(lambda *xs: d.function(**dict(zip(names, xs, strict=True)), **held), *arrays.values())
     numeric = dict(zip(names, pull(g), strict=True))
-    return max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
+    worst = max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
+    found = tuple(levels(d, seed))
+    verdict = worst.verdict if all(level.agrees for level in found) else "DIFFERS"
+    return replace(worst, verdict=verdict, proofs={n: p.verdict for n, p in d.proofs.items()}, levels=found)
 
 
 def random_arrays(d: Derivation, seed: int, smallest: int = 4) -> dict[str, Any]:

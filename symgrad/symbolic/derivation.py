@@ -284,7 +284,17 @@ class Derivation:
         return dict(zip(self.record.arguments, results, strict=True))
 
     def check(self, seed: int = 0) -> Check:
-        """The emitted NumPy against the numeric gradient of the graph, at random arrays."""
+        """The formula, the graph and the emitted NumPy against each other.
+
+        In float64 at random arrays, and at small sizes in the best arithmetic that can compute them: exact rationals,
+        else interval enclosures, else floats of 60 digits. ``levels`` of the result says which was reached.
+
+        Examples
+        --------
+        >>> import symgrad as sg
+        >>> print(sg.derive("mse").check().levels[0])
+        the graph equals the formula in exact rationals at B = 2; B = 3; B = 4
+        """
         return check(self, seed)
 
     # helpers of the readers above --------------------------------------------------------------------------------
