@@ -1,8 +1,11 @@
-"""One contender in one process: prints its check, then the seconds of a block for every line it reads."""
+"""One contender in one process: prints facts of its start, then the seconds of a block for every line it reads."""
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import resource
 import sys
 import time
 
@@ -10,20 +13,33 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Serve ``python -m benchmarks.worker FAMILY CONTENDER REPEATS``."""
+    """Serve ``python -m benchmarks.worker FAMILY CONTENDER SECONDS``: blocks of about that many seconds."""
     if hasattr(os, "sched_setaffinity"):  # all contenders on one core, which may be quicker or slower than others
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from benchmarks.contenders import CONTENDERS
+    from benchmarks.problems import FAMILIES
 
-    family, contender, repeats = sys.argv[1:]
-    block, check = CONTENDERS[family][contender](family, int(repeats))
-    block()
-    sys.stdout.write(f"{check!r}\n")
+    family, contender, seconds = sys.argv[1:]
+    module, _, options, _ = CONTENDERS[contender]
+    problem = FAMILIES[family]
+    make = getattr(importlib.import_module(f"benchmarks.contenders.{module}"), problem.kind)
+    step = make(problem, **options)
+    start = time.perf_counter()
+    values = [float(step())]
+    first = time.perf_counter() - start
+    values += [float(step()) for _ in range(4)]
+    start = time.process_time()
+    step()
+    once = max(time.process_time() - start, 1e-7)
+    repeats = max(1, int(float(seconds) / once))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(json.dumps({"check": values[-1], "first": first, "peak": peak, "repeats": repeats}) + "\n")
     sys.stdout.flush()
     for _ in sys.stdin:
-        start = time.process_time()
-        block()
-        sys.stdout.write(f"{(time.process_time() - start) / int(repeats)!r}\n")
+        start = time.process_time()  # one thread: seconds of work, whatever else the machine does
+        for _ in range(repeats):
+            step()
+        sys.stdout.write(f"{(time.process_time() - start) / repeats!r}\n")
         sys.stdout.flush()
     return 0
 
