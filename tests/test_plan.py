@@ -13,6 +13,7 @@ import symgrad as sg
 from symgrad.passes import eliminate_common, eliminate_dead, erase_identities
 from symgrad.plan import rewriting
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
+from symgrad.plan.views import merge_views, sink_permutes
 
 RNG = np.random.default_rng(0)
 
@@ -242,6 +243,8 @@ PASSES = [
     erase_identities,
     eliminate_common,
     eliminate_dead,
+    merge_views,
+    sink_permutes,
     rewriting.fold_constants,
     rewriting.remove_neutral,
     rewriting.sharpen,
@@ -277,7 +280,16 @@ def examples():
         y, pull = sg.vjp(lambda t: sg.tanh(t) * 2.0 + sg.getitem(t, [0, 2, 2, 1, 0]), z)
         return y, *pull(g)
 
-    return [bn, softmax, factors, singular, gathered]
+    def convolved(z, g):
+        def f(t):
+            image = sg.reshape(t[:, :1] * t[:1, :], (1, 1, 5, 3))
+            y = sg.nn.functional.conv2d(image, np.arange(8.0).reshape(2, 1, 2, 2), np.array([1.0, -3.0]))
+            return sg.nn.functional.max_pool2d(sg.relu(y), 2, 1)
+
+        y, pull = sg.vjp(lambda t: f(t).sum(), z)
+        return y * g, *pull(y)
+
+    return [bn, softmax, factors, singular, gathered, convolved]
 
 
 @pytest.mark.parametrize("transform", PASSES, ids=lambda p: p.__name__)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.op import OPS
+from symgrad.ops.sliding import parts_of
 from symgrad.plan.rewriting import SHORT
 from symgrad.plan.storage import order_of, same_memory
 from symgrad.shapes import size_of
@@ -93,8 +94,8 @@ def _where(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """A choice against 0 is a product of the bits with the mask: much quicker than a masked copy, and right for NaN."""
     _, a, b = node.inputs
     zero = b.op is not None and b.op.name == "const" and b.params[0] == 0 and not np.signbit(b.value)
-    if zero and a.dtype == node.dtype and a.dtype.kind == "f" and w.names.get(args[1]) is not None:
-        w.line(f"multiply({w.bits(args[1])}, {args[0]}, {w.bits(out)})")
+    if zero and a.dtype == node.dtype and a.dtype.kind == "f" and w.names.get(out) is not None:
+        w.line(f"multiply({w.bits(args[1], a.dtype)}, {args[0]}, {w.bits(out, a.dtype)})")
         return True
     w.line(f"copyto({out}, {args[2]})")
     w.line(f"copyto({out}, {args[1]}, where={args[0]})")
@@ -168,6 +169,57 @@ def _astype(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     return True
 
 
+def _window_max(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    """The parts of all windows one after the other."""
+    parts = _window_parts(w, args[0], node.shape, node.params)
+    if len(parts) < 2:
+        return False
+    w.line(f"maximum({parts[0]}, {parts[1]}, out={out})")
+    for part in parts[2:]:
+        w.line(f"maximum({out}, {part}, out={out})")
+    return True
+
+
+def _window_put(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    """Bits of g times the test whether it is this place: added where windows overlap, else written."""
+    g, k = node.inputs
+    _shape, *geometry = node.params
+    if g.dtype.kind != "f" or w.names.get(out) is None:
+        return False
+    _, size, step, dilation = geometry
+    apart = all(d == 1 and s >= n for n, s, d in zip(size, step, dilation, strict=True))
+    parts = _window_parts(w, out, g.shape, geometry)
+    test = w.scratch(k.shape, np.bool_)
+    chosen = w.scratch(g.shape, g.dtype)
+    w.line(f"{out}.fill(0)")
+    for j, part in enumerate(parts):
+        w.line(f"equal({args[1]}, {w.constant(np.asarray(j, k.dtype), f'place_{j}')}, {test})")
+        w.line(f"multiply({w.bits(args[0], g.dtype)}, {test}, {w.bits(part if apart else chosen, g.dtype)})")
+        if not apart:
+            w.line(f"add({part}, {chosen}, {part})")
+    return True
+
+
+def _overlap_add(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    """Every place in the windows in turn."""
+    (g,) = node.inputs
+    _, *geometry = node.params
+    counts = g.shape[: len(g.shape) - len(geometry[1])]
+    w.line(f"{out}.fill(0)")
+    offsets = np.ndindex(*geometry[1])
+    for offset, part in zip(offsets, _window_parts(w, out, counts, geometry), strict=True):
+        w.line(f"add({part}, {args[0]}[..., {', '.join(map(str, offset))}], {part})")
+    return True
+
+
+def _window_parts(w: Writer, name: str, counts: Any, geometry: Any) -> list[str]:
+    """Names of the views that hold what all windows have at one place; none if the array is not fixed."""
+    array = w.names.get(name)
+    if array is None:
+        return []
+    return [w.bind(f"{name}_part", part) for part in parts_of(array, counts, *geometry)]
+
+
 def _concatenate(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """Parts that live in the buffer already need no line."""
     axis = node.params[0]
@@ -199,11 +251,27 @@ EMIT: dict[str, Emitter] = {
     "add_at": _add_at,
     "astype": _astype,
     "concatenate": _concatenate,
+    "window_max": _window_max,
+    "window_put": _window_put,
+    "overlap_add": _overlap_add,
     "einsum": _einsum,
 }
 """Op name -> how a plan writes it."""
 
-CALLED = ("add", "copyto", "divide", "dot", "einsum", "matmul", "maximum", "minimum", "multiply", "sqrt", "vdot")
+CALLED = (
+    "add",
+    "copyto",
+    "divide",
+    "dot",
+    "einsum",
+    "equal",
+    "matmul",
+    "maximum",
+    "minimum",
+    "multiply",
+    "sqrt",
+    "vdot",
+)
 """NumPy functions that the entries of `EMIT` write by name."""
 
 SCALARS = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "power": "{} ** {}",

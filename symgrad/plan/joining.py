@@ -17,8 +17,8 @@ from typing import Any
 from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name, remake, rewrite
-from symgrad.recording import infer
-from symgrad.tensor import Meta, Tensor, constant, make
+from symgrad.plan.views import apply
+from symgrad.tensor import Tensor, constant
 
 __all__ = ["hoist_joined_leaves", "join_biases"]
 
@@ -181,9 +181,8 @@ def _part(x: Tensor, start: int, stop: int) -> Tensor:
 
 
 def _apply(op: Any, inputs: tuple[Tensor, ...], param: Any, like: Tensor) -> Tensor:
-    """A node with the shape that its op gives, in the scope of another."""
-    params = () if param is None else (param,)
-    new = make(op, inputs, params, None, like.requires_grad)
-    shape, dtype = infer(op, inputs, params)
-    new.meta = Meta(None, None, like.scope, shape, dtype)
+    """A node without a name."""
+    new = apply(op, inputs, () if param is None else (param,), like)
+    assert new.meta is not None
+    new.meta.name = new.meta.latex = None
     return new

@@ -12,6 +12,7 @@ from symgrad.op import OPS, Op, op
 from symgrad.ops.indexing import decode
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
 from symgrad.plan.joining import join_biases
+from symgrad.plan.views import merge_views, sink_permutes
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
 
@@ -36,8 +37,7 @@ SHORT = 1 << 16  # up to here a sum by `dot` is as exact as it needs to be; abov
 def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
-    for step in (fold_constants, remove_neutral, sharpen, drop_expansions, collect_factors, find_means, contract,
-                 eliminate_common, add_in_place, join_biases):  # fmt: skip
+    for step in PASSES:
         graph = step(graph)
     return eliminate_dead(graph)
 
@@ -332,3 +332,8 @@ def sharpen(graph: Graph) -> Graph:
             signs[node.serial] = 2 if node.meta is not None and node.meta.positive else 0
             finite[node.serial] = True
     return rewrite(graph, rule)
+
+
+PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
+          collect_factors, find_means, contract, eliminate_common, add_in_place, join_biases)  # fmt: skip
+"""What `optimize` does between merging equal nodes and dropping dead ones, in order."""

@@ -217,7 +217,7 @@ def _orders(graph: Graph) -> dict[int, Order]:
     rows = {y.serial for y in graph.outputs}  # what must lie row by row
     for node in reversed(graph.nodes):
         alike = [y for y in readers[node.serial] if _elementwise(y) and tuple(y.shape) == tuple(node.shape)]
-        if any(y.op is _RESHAPE for y in readers[node.serial]) or any(y.serial in rows for y in alike):
+        if any(map(_merges, readers[node.serial])) or any(y.serial in rows for y in alike):
             rows.add(node.serial)
     orders: dict[int, Order] = {}
     for node in graph.nodes:
@@ -226,6 +226,15 @@ def _orders(graph: Graph) -> dict[int, Order]:
         if tall and (like or builtin_name(node) == "matmul"):
             orders[node.serial] = "F"
     return orders
+
+
+def _merges(node: Tensor) -> bool:
+    """Whether a node reshapes a matrix in a way that is no view if it lies column by column."""
+    if node.op is not _RESHAPE or not node.inputs[0].shape:
+        return False
+    rows, *rest = node.inputs[0].shape
+    split = [k for k in range(len(node.shape)) if int(np.prod(node.shape[:k])) == rows]
+    return not split or list(node.shape[split[-1] :]) != rest
 
 
 def _elementwise(node: Tensor) -> bool:

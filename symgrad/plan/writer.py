@@ -115,8 +115,10 @@ class Writer:
             self._views[key] = self.bind(f"{name}_{'flat' if len(shape) == 1 else 'view'}", array.reshape(shape))
         return self._views[key]
 
-    def bits(self, name: str) -> str:
-        """The name of a fixed buffer of floats seen as integers of the same bits."""
+    def bits(self, name: str, dtype: Any) -> str:
+        """Floats of a dtype seen as integers of the same bits: a name bound once, or text."""
+        if self.names[name] is None:
+            return f"{name}.view({f'int{8 * dtype.itemsize}'!r})"
         key = ("bits", name)
         if key not in self._views:
             array = self.names[name]
