@@ -23,6 +23,7 @@ from symgrad.symbolic.program import Let, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
 from symgrad.symbolic.read import PLACEHOLDERS, Instance, indices_of, partial, tangents
 from symgrad.symbolic.text import FUNCTIONS
+from symgrad.tensor import reachable
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
@@ -50,7 +51,9 @@ class Link:
 def stops(d: Derivation) -> dict[int, Any]:
     """The nodes that carry the author's names, and the output, by serial."""
     found = {n.serial: n for n in d.record.forward if n.op is not None and n.op.name == "named"}
+    moving = {x.serial for x in d.record.arguments.values()}  # what masks alone give is no stop on the way
     found = {s: n for s, n in found.items() if isinstance(d.reader.values[s].expr, Ref)}
+    found = {s: n for s, n in found.items() if not moving.isdisjoint(x.serial for x in reachable([n]))}
     return {**found, d.record.output.serial: d.record.output}
 
 

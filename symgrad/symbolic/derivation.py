@@ -71,7 +71,7 @@ def derive(f: Callable[..., Any] | str, /, *specs: Any, **named: Any) -> Derivat
         found = entry(f)
         name, function, given = f, found.function, dict(found.specs)
     else:
-        name, function, given = getattr(f, "__name__", "f").strip("<>"), f, getattr(f, "specs", {})
+        name, function, given = getattr(f, "__name__", getattr(f, "name", "f")).strip("<>"), f, getattr(f, "specs", {})
     ordered = in_order(function, specs)
     if twice := ordered.keys() & named.keys():
         raise SymbolicError(f"derive: {sorted(twice)} given in order and by name; give each argument one spec")

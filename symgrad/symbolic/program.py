@@ -263,8 +263,8 @@ class Program:
                 self._nonzero(poly)
             return direct
         self.require(base, POSITIVE if e != int(e) else ANY)
-        sign = POSITIVE if e != int(e) else base.sign
-        if e < 0 and e == int(e) and base.sign != POSITIVE:
+        sign = POSITIVE if e != int(e) or poly in self.assumptions else base.sign
+        if e < 0 and e == int(e) and sign != POSITIVE:
             self.domain[base.written, "!= 0"] = None
         return self.power_of(self.intern(None, (poly,), "h", Value(poly, base.expr, sign)), e)
 

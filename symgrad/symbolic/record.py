@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import SymbolicError
+from symgrad.op import Op
 from symgrad.reverse import adjoints
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, abstract, reachable
@@ -51,7 +52,7 @@ class Record:
 
 def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
     """Run f on abstract arguments, and its pullbacks on an abstract cotangent."""
-    specs, f = _split(f, given)
+    specs, f = _split(_plain(f), given)
     arguments, held, constants, defaults = _inputs(f, specs)
     output = f(**arguments, **held, **constants)
     if not isinstance(output, Tensor):
@@ -70,10 +71,20 @@ def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
 
 def in_order(f: Callable[..., Any], given: tuple[Any, ...]) -> dict[str, Any]:
     """Positional specs by the names of the arguments."""
-    names = [n for n, p in inspect.signature(f).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    names = [n for n, p in inspect.signature(_plain(f)).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(given) > len(names):
         raise SymbolicError(f"derive: {_name(f)} takes {len(names)} positional argument(s), got {len(given)} specs")
     return dict(zip(names, given, strict=False))
+
+
+def _plain(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose arguments have names; those of an op are x, y, z, as in its symbol."""
+    if not isinstance(f, Op):
+        return f
+    ops: dict[int, Callable[..., Any]] = {1: lambda x: f(x), 2: lambda x, y: f(x, y), 3: lambda x, y, z: f(x, y, z)}
+    if f.arity not in ops:
+        raise SymbolicError(f"derive: {f.name} takes {f.arity or 'a list of'} arrays; give a function that calls it")
+    return ops[f.arity]
 
 
 def _split(f: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[..., Any]]:

@@ -148,7 +148,9 @@ def test_the_catalogue_derives_proves_and_agrees_with_the_graph(name):
 def test_known_formulas():
     assert str(derive("softmax").gradients["x"]) == "(g[i, c] - Sum(g[i, j]*p[i, j], (j, 1, C)))*p[i, c]"
     assert str(derive("logsumexp").gradients["x"]) == "e[i, c]*g[i]/S[i]"
-    assert str(derive("weight_norm").gradients["v"]) == "scale*(g[i] - u[i]*Sum(g[j]*u[j], (j, 1, D)))/n"
+    assert (
+        str(derive("weight_norm").gradients["v"]) == "(g[i, d] - u[i, d]*Sum(g[i, j]*u[i, j], (j, 1, D)))*scale[i]/n[i]"
+    )
     assert str(derive("linear").gradients["W"]) == "Sum(g[j, c]*x[j, d], (j, 1, B))"
     assert str(derive("linear_tanh").definitions["z_bar"]) == "(1 - a[i, c]**2)*g[i, c]"
 
