@@ -17,13 +17,14 @@ import numpy as np
 from symgrad.errors import SymbolicError, nearest
 from symgrad.functions import batch_norm, cross_entropy, layer_norm, log_softmax, logsumexp, mse, rms_norm, softmax
 from symgrad.ops.arithmetic import sqrt
-from symgrad.ops.exponential import erf, exp, log, logaddexp, sigmoid, tanh
+from symgrad.ops.exponential import exp, log, logaddexp, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.marks import named
 from symgrad.ops.piecewise import abs as absolute
 from symgrad.ops.piecewise import maximum, relu, where
 from symgrad.ops.reduction import mean
 from symgrad.ops.reduction import sum as total
+from symgrad.ops.special import erf
 from symgrad.tracing import spec
 
 __all__ = ["ALIASES", "Entry", "catalogue", "entry"]
