@@ -162,6 +162,9 @@ class Compiled:
         plans = [p for p in self._all() if isinstance(p, Plan)]
         reasons = [p for p in self._all() if isinstance(p, str)]
         text = f"{len(plans)} plan(s), {self._fallbacks} eager call(s)"
+        for plan in plans:
+            shapes = ", ".join(f"{x.name} {x.dtype}{tuple(x.shape)}" for x in plan.graph.inputs)
+            text += f"\n  {shapes or 'no arguments'}: {plan!r}"
         return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
 
 

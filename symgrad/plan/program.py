@@ -14,6 +14,7 @@ from symgrad.graph import Graph
 from symgrad.passes import builtin_name
 from symgrad.plan.emission import CALLED
 from symgrad.plan.fusing import gather
+from symgrad.plan.measuring import Line, flops, profile
 from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
@@ -34,6 +35,8 @@ class Plan:
         Bytes of all fixed buffers.
     calls : int
         Number of NumPy calls per run.
+    flops : int
+        Floating-point operations per run: 2 per product and sum of a contraction, 1 per element of anything else.
     """
 
     def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
@@ -54,7 +57,7 @@ class Plan:
         results = [writer.array(y) for y in self.graph.outputs]
         body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
         self.source = f"def {name}({', '.join([*inputs, *drawn])}):\n" + "".join(f"    {line}\n" for line in body)
-        self.memory, self.calls = writer.storage.bytes, writer.calls
+        self.memory, self.calls, self.flops = writer.storage.bytes, writer.calls, flops(self.graph)
         self._owned = [_Owned(leaf, array) for leaf, array in writer.storage.owned]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
@@ -69,11 +72,54 @@ class Plan:
             self._keep = writer.keep
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
+        self.namespace = namespace
         self._step = np.errstate(all="ignore")(namespace[name]) if _may_warn(self.graph) else namespace[name]
 
     def holds(self) -> bool:
         """Whether the attributes that the traced function has read are what they were."""
         return all([getattr(thing, name) == value for thing, name, value in self.flags])
+
+    def profile(self, *arrays: Any, repeats: int = 20) -> list[Line]:
+        """The time of every line: the shortest of some runs, after which everything is as it was.
+
+        Parameters
+        ----------
+        *arrays : array_like
+            What the plan is called with; ones by default.
+        repeats : int
+
+        Returns
+        -------
+        list of Line
+            With ``number``, ``text``, ``scope`` and ``seconds``.
+
+        Examples
+        --------
+        >>> import numpy as np, symgrad as sg
+        >>> fast = sg.compile(lambda x: sg.sin(sg.sin(x)), fast=False)
+        >>> y = fast(np.ones(3))
+        >>> [line.text for line in fast.plan.profile()]
+        ['sin(x, sin1)', 'sin(sin1, sin2)', 'return (sin2,)']
+        """
+        inputs = self.graph.inputs
+        if arrays and len(arrays) != len(inputs):
+            raise GraphError(f"profile: takes {len(inputs)} array(s), got {len(arrays)}")
+        given = [np.asarray(a, x.dtype) for a, x in zip(arrays, inputs, strict=True)] if arrays else [
+            np.ones(tuple(x.shape), x.dtype) for x in inputs]  # fmt: skip
+        drawn = [np.random.default_rng(0).random(tuple(d.node.shape), d.node.dtype) for d in self.graph.draws]
+        for state in self._owned:
+            if state.leaf.serial != state.serial:
+                state.read()
+        return profile(self, (*given, *drawn), repeats)
+
+    def freeze(self) -> list[NDArray[Any]]:
+        """Copies of the arrays of all leaves that the plan owns."""
+        return [state.array.copy() for state in self._owned]
+
+    def thaw(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Put copies made by `freeze` back."""
+        for state, array in zip(self._owned, arrays, strict=True):
+            np.copyto(state.array, array)
 
     def run(self, arrays: Sequence[Any], publish: bool = True) -> tuple[Any, ...]:
         """One call on plain arrays: read the leaves, run the program, publish the new leaf values.
@@ -149,7 +195,7 @@ class Plan:
         return unflatten(self.structure, [np.array(y) for y in results])
 
     def __repr__(self) -> str:
-        return f"Plan({self.calls} calls, {self.memory:,} bytes)"
+        return f"Plan({self.calls} calls, {self.flops:,} flops, {self.memory:,} bytes)"
 
 
 _SINGULAR = {"power", "gauss", "div0", "mul0", "mul00", "hypot"}  # what rules pass through on their way to a value
