@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from viz import notebooks as _notebooks  # fills the table of displays
 from viz.coupled import Coupling, coupling
 from viz.drawing import draw, draw_backprop, engines
 from viz.picture import Picture
@@ -34,3 +35,5 @@ __all__ = [
     "step_through",
     "write_text",
 ]
+
+del _notebooks

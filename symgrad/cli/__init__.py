@@ -17,6 +17,7 @@ from symgrad import __version__
 from symgrad.cli.checking import check
 from symgrad.cli.deriving import derive
 from symgrad.cli.diagnosing import diagnose
+from symgrad.cli.drawing import draw
 from symgrad.cli.proving import prove
 from symgrad.cli.touring import tour
 from symgrad.cli.training import evaluate, predict, resume, train
@@ -30,6 +31,7 @@ COMMANDS = (
     prove,
     diagnose,
     check,
+    draw,
     train,
     resume,
     evaluate,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from symgrad.context import MODE, RUN, Run, no_grad, run, scope
 from symgrad.errors import DTypeError, SymgradError
 from symgrad.nn.parameter import Slot, State
+from symgrad.op import DISPLAY
 from symgrad.tensor import SCALARS, Meta, Tensor, array_like, next_serial, tensor
 from symgrad.trees import flatten
 
@@ -287,6 +288,10 @@ class Module:
             return f"{type(self).__name__}({self.extra()})"
         lines = [f"  {name}: " + repr(child).replace("\n", "\n  ") for name, child in below]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        show = DISPLAY.get("module")
+        return show(self) if show is not None else {"text/plain": repr(self)}
 
 
 class Layer(Module):
