@@ -6,11 +6,13 @@ from viz import notebooks as _notebooks  # fills the table of displays
 from viz.coupled import Coupling, coupling
 from viz.drawing import draw, draw_backprop, engines
 from viz.picture import Picture
-from viz.plots import plot_histories
+from viz.plots import plot_gradients, plot_histograms, plot_histories, plot_history, plot_schedules
+from viz.plotting import Plot
 from viz.render import EngineError, write_text
 from viz.rows import draw_batchnorm, draw_coupling
 from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, plain
 from viz.stepping import Page, step_through
+from viz.surfaces import Plane, loss_plane, plot_surface
 
 __all__ = [
     "Card",
@@ -21,6 +23,8 @@ __all__ = [
     "Label",
     "Page",
     "Picture",
+    "Plane",
+    "Plot",
     "Row",
     "Run",
     "Scene",
@@ -30,8 +34,14 @@ __all__ = [
     "draw_batchnorm",
     "draw_coupling",
     "engines",
+    "loss_plane",
     "plain",
+    "plot_gradients",
+    "plot_histograms",
     "plot_histories",
+    "plot_history",
+    "plot_schedules",
+    "plot_surface",
     "step_through",
     "write_text",
 ]
