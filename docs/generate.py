@@ -67,11 +67,27 @@ EXAMPLES = {
         (s("A", 7), s("A", 7)),
         lambda g, k: OPS["window_put"](g, astype(k, int), (g.shape[0], 9), (1,), (3,), (1,), (1,)),
     ),
+    "solve": ((s(3, 3), s(3, 2)), lambda a, b: sg.linalg.solve(a, b)),
+    "det": ((s(3, 3),), lambda a: sg.linalg.det(a)),
+    "cofactor": ((s(3, 3),), lambda a: OPS["cofactor"](a)),
+    "minors": ((s(3, 3), s(3, 3)), lambda g, a: OPS["minors"](g, a)),
+    "slogdet": ((s(3, 3),), lambda a: tuple(sg.linalg.slogdet(a))),
+    "cholesky": ((s(3, 3),), lambda a: OPS["cholesky"](a @ a.T + 1)),
+    "pinv": ((s(3, 2),), lambda a: sg.linalg.pinv(a)),
+    "matrix_exp": ((s(2, 2),), lambda a: sg.linalg.matrix_exp(a)),
+    "svd": ((s(3, 3),), lambda a: tuple(sg.linalg.svd(a))),
+    "qr": ((s(3, 3),), lambda a: tuple(sg.linalg.qr(a))),
+    "lu": ((s(3, 3),), lambda a: tuple(sg.linalg.lu(a))),
+    "writers": ((s(4), s(2)), lambda x, v: sg.index_update(x, np.array([0, 0]), v)),
+    "extreme_at": ((s(4), s(2)), lambda x, v: OPS["extreme_at"]((x, v, np.array([0, 0])), (("array", 0),), 1)),
 }
 UNTRACED = {
     "window_max": "goes to the first largest element of each window",
     "eigh": "see `symgrad.linalg.eigh`",
     "call": "runs its sub-graph again and pulls back through it",
+    **{name: f"see `symgrad.linalg.{name}`" for name in ("svd", "qr", "lu", "slogdet")},
+    "writers": "nothing flows",
+    "extreme_at": "goes to all that equal the result, in equal shares",
 }
 CHECKED_ELSEWHERE = {"call": "checked through `sg.checkpoint`"}
 NO_FORMULA = {"const": "a literal", "size": "a symbolic size as a number", "item": "one output of an op with several",
@@ -201,6 +217,8 @@ def written(root: Tensor, known: dict[int, str]) -> str:
     def show(node: Tensor) -> str:
         if node.serial in known:
             return known[node.serial]
+        if node.op is None:
+            return "constants"
         if node.op.name in ("const", "size"):
             return str(node.params[0])
         inside = [*map(show, node.inputs), *map(key, node.params)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from symgrad.errors import OpError
+from symgrad.errors import OpError, SymgradError
 
 __all__ = ["CONVERTERS", "DISPLAY", "FUNCTIONS", "OPS", "Op", "builtin", "function", "op"]
 
@@ -207,13 +209,46 @@ def builtin(name: str, forward: Callable[..., Any], **fields: Any) -> Op:
 
 
 def function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function on Tensors under its own name and the given NumPy names."""
+    """Register a function on Tensors under its own name and the given NumPy names.
+
+    What it raises is of symgrad's family: an argument of a kind that it cannot work on is named in an `OpError`.
+    """
 
     def register(f: Callable[..., Any]) -> Callable[..., Any]:
+        guarded = _guarded(f)
         for name in (f.__name__, *names):
-            if FUNCTIONS.get(name, f) is not f and not isinstance(FUNCTIONS[name], Op):
+            if name in FUNCTIONS and not isinstance(FUNCTIONS[name], Op):
                 raise OpError(f"function {name!r} is declared twice")
-            FUNCTIONS[name] = f
-        return f
+            FUNCTIONS[name] = guarded
+        return guarded
 
     return register
+
+
+def _guarded(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with Python's and NumPy's errors about odd arguments told in terms of its own."""
+
+    @functools.wraps(f)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return f(*args, **options)
+        except SymgradError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            signature = inspect.signature(f)
+            try:
+                given = signature.bind(*args, **options).arguments
+            except TypeError:
+                raise error from None  # Python's own words for a wrong signature
+            kinds = ", ".join(f"{name}={_kind(value)}" for name, value in given.items())
+            raise OpError(f"{f.__name__}: {error}; it was given {kinds}, and takes {signature}") from error
+
+    return call
+
+
+def _kind(value: Any) -> str:
+    """An argument in few words."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}{tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) < 40 else type(value).__name__

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.errors import ShapeError
+from symgrad.functions.padding import constant_pad
 from symgrad.op import function
-from symgrad.ops.layout import expand_dims, pad, permute, reshape, squeeze, swapaxes
+from symgrad.ops.layout import expand_dims, permute, reshape, squeeze, swapaxes
 from symgrad.ops.product import matmul
 from symgrad.ops.sliding import overlap_add, windows
 from symgrad.shapes import same_size, size_of
@@ -91,7 +92,7 @@ def _conv(n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dil
     else:
         borders = [(p, p) for p in repeated(0 if padding == "valid" else padding, n, where, "padding", 0)]
     if any(border != (0, 0) for border in borders):
-        batched = pad(batched, [(0, 0), (0, 0), *borders])
+        batched = constant_pad(batched, [(0, 0), (0, 0), *borders])
     spatial, elements = range(1, n + 1), range(n + 1, 2 * n + 1)
     shown = windows(_channels_last(batched), size, tuple(spatial), stride, dilation)  # (N, L.., C, K..)
     shown = permute(shown, (0, *spatial, *(k + 1 for k in elements), n + 1))  # (N, L.., K.., C)
@@ -122,10 +123,10 @@ def _conv_transpose(
     y = reshape(_product(rows, kernels), (groups, *lead, *size, weight.shape[1]))
     y = permute(y, (*range(1, n + 2), 0, 2 * n + 2, *range(n + 2, 2 * n + 2)))
     y = reshape(y, (*lead, channels, *size))
-    geometry = list(zip(lead[1:], size, stride, dilation, padding, extra, strict=True))
-    full = [(m - 1) * s + d * (k - 1) + 1 + e for m, k, s, d, _, e in geometry]
+    full = [(m - 1) * s + d * (k - 1) + 1 for m, k, s, d in zip(lead[1:], size, stride, dilation, strict=True)]
     y = overlap_add(y, (lead[0], *full, channels), tuple(range(1, n + 1)), stride, dilation)
-    y = y[(slice(None), *(slice(p, m - p) for m, p in zip(full, padding, strict=True)))]
+    y = constant_pad(y, [(0, 0), *((0, e) for e in extra), (0, 0)])
+    y = y[(slice(None), *(slice(p, m + e - p) for p, m, e in zip(padding, full, extra, strict=True)))]
     return _as_given(_channels_first(y if bias is None else y + bias), x)
 
 

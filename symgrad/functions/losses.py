@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError, ShapeError
+from symgrad.functions.linear import linear
 from symgrad.functions.normalization import largest, log_softmax
+from symgrad.functions.regression_losses import reduced_loss
+from symgrad.functions.selecting import take_along_axis
 from symgrad.op import function
 from symgrad.ops.exponential import exp, log
 from symgrad.ops.indexing import getitem, labels
+from symgrad.ops.layout import expand_dims, reshape, squeeze
+from symgrad.ops.marks import astype
+from symgrad.ops.piecewise import where
 from symgrad.ops.reduction import mean, sum
-from symgrad.shapes import same_shape, same_size
-from symgrad.tensor import array_like
+from symgrad.shapes import same_shape
+from symgrad.tensor import Tensor, array_like
 
-__all__ = ["cross_entropy", "mse"]
+__all__ = ["cross_entropy", "linear_cross_entropy", "mse", "nll_loss"]
 
 
 @function()
@@ -49,15 +55,30 @@ def mse(prediction: Any, target: Any) -> Any:
 
 
 @function()
-def cross_entropy(logits: Any, target: Any) -> Any:
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0,
+) -> Any:
     r"""Softmax cross-entropy :math:`-\frac1B \sum_i \ln p_{i, t_i}`, or :math:`-\frac1B \sum_{ik} t_{ik} \ln p_{ik}`.
 
     Parameters
     ----------
-    logits : Tensor or array, shape (B, K)
-        Unnormalised log-probabilities.
-    target : integers of shape (B,), or probabilities of shape (B, K)
+    logits : Tensor or array, shape (B, K), (B, K, ...) or (K,)
+        Unnormalised log-probabilities; axis 1 (0 of a vector) counts the classes.
+    target : integers of shape (B,) or (B, ...), or probabilities of the shape of the logits
         Class labels from 0 to K - 1, or soft labels.
+    weight : Tensor or array, shape (K,), optional
+        Of the classes; a mean divides by the sum of the weights of the labels.
+    ignore_index : int
+        A label that does not count.
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float
+        The part, from 0 to 1, of every label that is spread over all classes.
 
     Raises
     ------
@@ -73,23 +94,100 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     Tensor(0.69314718)
     """
     logits, target = array_like(logits, "cross_entropy"), array_like(target, "cross_entropy")
-    if len(logits.shape) != 2:
-        raise ShapeError(f"cross_entropy: logits have shape {tuple(logits.shape)}; they must be (B, K)")
-    if len(target.shape) == 2:
-        if not same_shape(logits.shape, target.shape):
-            raise ShapeError(f"cross_entropy: logits {tuple(logits.shape)} against targets {tuple(target.shape)}")
-        return -mean(sum(target * log_softmax(logits, -1), -1))
+    ndim = len(logits.shape)
+    if not ndim:
+        raise ShapeError("cross_entropy: logits have shape (); they must be (B, K)")
+    if not 0 <= label_smoothing <= 1:
+        raise ShapeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
+    soft = len(target.shape) == ndim
+    if soft and not same_shape(logits.shape, target.shape):
+        raise ShapeError(f"cross_entropy: logits {tuple(logits.shape)} against targets {tuple(target.shape)}")
+    axis = min(ndim - 1, 1)
+    plain = weight is None and reduction == "mean" and not label_smoothing
+    if soft:
+        if ndim == 2 and plain:
+            return -mean(sum(target * log_softmax(logits, -1), -1))
+        return _soft(log_softmax(logits, axis), target, weight, reduction, label_smoothing, axis)
     _check_labels(logits, target)
-    shifted = logits - largest(logits, -1)
-    chosen = getitem(shifted, (np.arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
-    return mean(log(sum(exp(shifted), -1)) - chosen)
+    if ndim == 2 and plain and not _has(target, ignore_index):
+        shifted = logits - largest(logits, -1)
+        chosen = getitem(shifted, (np.arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
+        return mean(log(sum(exp(shifted), -1)) - chosen)
+    return _hard(log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing, "cross_entropy")
 
 
-def _check_labels(logits: Any, target: Any) -> None:
-    if len(target.shape) != 1 or not same_size(target.shape[0], logits.shape[0]):
+def _has(target: Any, label: int) -> bool:
+    """Whether a label that does not count is among the labels; unknown ones are not."""
+    value = target.value if isinstance(target, Tensor) else target
+    return value is not None and bool((value == label).any())
+
+
+def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, axis: int) -> Any:
+    """Cross-entropy of probabilities."""
+    target = target * (1 - smoothing) + smoothing / log_p.shape[axis]
+    losses = -sum(target * log_p * _per_class(weight, log_p, axis), axis)
+    return reduced_loss(losses, reduction, "cross_entropy")
+
+
+def _per_class(weight: Any, log_p: Any, axis: int) -> Any:
+    """The weights along the axis of the classes, or 1."""
+    if weight is None:
+        return 1.0
+    weight = array_like(weight, "weight")
+    if tuple(weight.shape) != (log_p.shape[axis],):
+        raise ShapeError(f"weight: shape {tuple(weight.shape)} for {log_p.shape[axis]} classes")
+    return reshape(weight, (-1, *(1,) * (len(log_p.shape) - axis - 1)))
+
+
+def _hard(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float, name: str) -> Any:
+    """Minus the log-probabilities of labels."""
+    axis = min(len(log_p.shape) - 1, 1)
+    counts = target != ignore_index
+    safe = labels(where(counts, target, 0), log_p.shape[axis], name)
+    places = expand_dims(safe, axis)
+    own = None if weight is None else array_like(weight, name)
+    _per_class(own, log_p, axis)
+    each = where(counts, astype_of(1.0 if own is None else own[safe], log_p), 0.0)
+    losses = -squeeze(take_along_axis(log_p, places, axis), axis) * each
+    if smoothing:
+        spread = -sum(log_p * _per_class(own, log_p, axis), axis) * astype_of(counts, log_p)
+        losses = losses * (1 - smoothing) + spread * (smoothing / log_p.shape[axis])
+    if reduction == "mean":
+        return sum(losses) / sum(each + 0 * losses)
+    return reduced_loss(losses, reduction, name)
+
+
+def astype_of(x: Any, like: Any) -> Any:
+    """A number as it is, an array with the element type of another."""
+    return x if isinstance(x, float) else astype(x, like.dtype)
+
+
+@function()
+def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    r"""Minus the log-probabilities of labels, :math:`-w_t x_t`; the mean divides by the sum of the weights.
+
+    Parameters are those of `cross_entropy`, but for the input: log-probabilities, such as `log_softmax` gives.
+    """
+    x, target = array_like(input, "nll_loss"), array_like(target, "nll_loss")
+    if not len(x.shape):
+        raise ShapeError("nll_loss: the input has no axis of classes")
+    _check_labels(x, target, "nll_loss")
+    return _hard(x, target, weight, ignore_index, reduction, 0.0, "nll_loss")
+
+
+@function()
+def linear_cross_entropy(input: Any, weight: Any, target: Any, bias: Any = None, **options: Any) -> Any:
+    """`cross_entropy` of the logits of a linear layer; options as there."""
+    return cross_entropy(linear(input, weight, bias), target, **options)
+
+
+def _check_labels(logits: Any, target: Any, name: str = "cross_entropy") -> None:
+    axis = min(len(logits.shape) - 1, 1)
+    wanted = tuple(n for k, n in enumerate(logits.shape) if k != axis)
+    if not same_shape(target.shape, wanted):
         raise ShapeError(
-            f"cross_entropy: labels have shape {tuple(target.shape)}, logits {tuple(logits.shape)}; "
+            f"{name}: labels have shape {tuple(target.shape)}, logits {tuple(logits.shape)}; "
             "labels are (B,) integers or (B, K) probabilities"
         )
     if target.dtype.kind not in "iu":
-        raise DTypeError(f"cross_entropy: labels must be integers, got {target.dtype}; convert with .astype(int)")
+        raise DTypeError(f"{name}: labels must be integers, got {target.dtype}; convert with .astype(int)")

@@ -18,6 +18,8 @@ __all__ = ["batch_norm", "layer_norm", "log_softmax", "logsumexp", "rms_norm", "
 
 def largest(x: Any, axis: Any) -> Any:
     """The largest element, which leaves the result as it is and keeps exp in range."""
+    if any(type(n) is int and n == 0 for n in x.shape):
+        return 0.0
     m = stop_gradient(max(x, axis, keepdims=True))
     return named(where(isfinite(m), m, 0.0), "m")
 

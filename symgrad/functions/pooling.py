@@ -8,13 +8,16 @@ import numpy as np
 
 from symgrad.errors import ShapeError, TracingError
 from symgrad.functions.convolution import repeated
+from symgrad.functions.padding import constant_pad
+from symgrad.functions.selecting import put_along_axis
 from symgrad.op import function
-from symgrad.ops.layout import pad, squeeze, swapaxes
+from symgrad.ops.indexing import labels
+from symgrad.ops.layout import reshape, squeeze, swapaxes
 from symgrad.ops.piecewise import where
 from symgrad.ops.product import matmul
 from symgrad.ops.reduction import mean, sum
 from symgrad.ops.sliding import window_argmax, window_max, windows
-from symgrad.shapes import concrete
+from symgrad.shapes import concrete, size_of
 from symgrad.tensor import array_like
 
 __all__ = [
@@ -34,6 +37,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
 ]
 
 
@@ -67,7 +73,7 @@ class _Geometry:
         """The input with a border of this number."""
         if all(b == (0, 0) for b in self.borders):
             return x
-        return pad(x, [(0, 0)] * (len(x.shape) - self.n) + self.borders, constant_values=border)
+        return constant_pad(x, [(0, 0)] * (len(x.shape) - self.n) + self.borders, border)
 
     @property
     def windows(self) -> Any:
@@ -215,6 +221,28 @@ def _lp_pool(n: int, x: Any, norm_type: float, size: Any, stride: Any, ceil_mode
     return where(total == 0, 0.0, root)
 
 
+# Back to where the maxima were
+
+
+def _max_unpool(n: int, x: Any, indices: Any, size: Any, stride: Any, padding: Any, output_size: Any) -> Any:
+    name = f"max_unpool{n}d"
+    x, index = array_like(x, name), array_like(indices, name)
+    if len(x.shape) not in (n + 1, n + 2) or tuple(index.shape) != tuple(x.shape):
+        raise ShapeError(f"{name}: the input has shape {tuple(x.shape)}, the indices {tuple(index.shape)}")
+    size = repeated(size, n, name, "kernel_size")
+    stride = size if stride is None or stride == [] else repeated(stride, n, name, "stride")
+    padding = repeated(padding, n, name, "padding", 0)
+    own = tuple(x.shape[-n:])
+    shape = tuple((m - 1) * s - 2 * p + k for m, k, s, p in zip(own, size, stride, padding, strict=True))
+    if output_size is not None:
+        shape = repeated(tuple(output_size)[-n:], n, name, "output_size")
+    lead = tuple(x.shape[:-n])
+    flat, count = (size_of(lead), size_of(own)), size_of(shape)
+    where_to = labels(reshape(index, flat), count, name)
+    y = put_along_axis(np.zeros((flat[0], count), x.dtype), where_to, reshape(x, flat), 1)
+    return reshape(y, (*lead, *shape))
+
+
 # Under torch's names and with its arguments
 
 _COMMON = """
@@ -318,8 +346,22 @@ def _aavg(n: int) -> Any:
     return _documented(f, f"adaptive_avg_pool{n}d", title, _OUTPUT)
 
 
+def _unpool(n: int) -> Any:
+    def f(
+        input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    ) -> Any:
+        return _max_unpool(n, input, indices, kernel_size, stride, padding, output_size)
+
+    title = f"Zeros, with the input at the places that `max_pool{n}d` returned as indices."
+    indices = "indices : integers, shape of the input\n"
+    output = "output_size : tuple of int, optional\n    By default the smallest that the windows fit into.\n"
+    return _documented(f, f"max_unpool{n}d", title, indices, _KERNEL, _PADDING.format("As in the pooling."), output,
+                       returns="The input in a larger array.")  # fmt: skip
+
+
 max_pool1d, max_pool2d, max_pool3d = map(_max, (1, 2, 3))
 avg_pool1d, avg_pool2d, avg_pool3d = map(_avg, (1, 2, 3))
 lp_pool1d, lp_pool2d, lp_pool3d = map(_lp, (1, 2, 3))
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(_amax, (1, 2, 3))
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = map(_aavg, (1, 2, 3))
+max_unpool1d, max_unpool2d, max_unpool3d = map(_unpool, (1, 2, 3))

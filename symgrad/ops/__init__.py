@@ -12,8 +12,10 @@ from symgrad.ops import (
     product,
     reduction,
     sliding,
+    solving,
     special,
     trigonometric,
+    updating,
 )
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "product",
     "reduction",
     "sliding",
+    "solving",
     "special",
     "trigonometric",
+    "updating",
 ]

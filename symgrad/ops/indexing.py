@@ -71,7 +71,7 @@ def _edge(at: Any, n: Any, default: Any) -> Any:
     return n + at if type(at) is int and at < 0 else at
 
 
-def _indexed(shapes: Any, key: Key) -> Any:
+def indexed(shapes: Any, key: Key) -> Any:
     own, *arrays = shapes
     result: list[Any] = []
     gathered: list[int] = []
@@ -98,7 +98,7 @@ def _indexed(shapes: Any, key: Key) -> Any:
 
 
 def _scattered(shapes: Any, key: Key, shape: Any) -> Any:
-    place = _indexed((shape, *shapes[1:]), key)
+    place = indexed((shape, *shapes[1:]), key)
     if not same_shape(broadcast(shapes[0], place), place):
         raise ShapeError(f"scatter: shape {tuple(shapes[0])} does not fit into the place of shape {tuple(place)}")
     return shape
@@ -109,25 +109,25 @@ def _check_range(k: int, n: Any, axis: int) -> None:
         raise ShapeError(f"getitem: index {k} is out of range for axis {axis} of size {n}")
 
 
-_getitem: Op = builtin(
+get: Op = builtin(
     "getitem",
     _get,
     arity=None,
-    pullback=lambda g, y, inputs, params: [_add_at((g, *inputs[1:]), params[0], inputs[0].shape)],
+    pullback=lambda g, y, inputs, params: [add_at((g, *inputs[1:]), params[0], inputs[0].shape)],
     params=("key",),
     promotes=(),
     indices="gather",
     notation="{0}[...]",
     view=True,
-    shape=_indexed,
+    shape=indexed,
     dtype=lambda own, *rest: own,
 )
 
-_add_at: Op = builtin(
+add_at: Op = builtin(
     "scatter",
     _scatter,
     arity=None,
-    pullback=lambda g, y, inputs, params: [_getitem((g, *inputs[1:]), params[0])],
+    pullback=lambda g, y, inputs, params: [get((g, *inputs[1:]), params[0])],
     params=("key", "shape"),
     promotes=(),
     indices="opaque",
@@ -260,16 +260,34 @@ def getitem(x: Any, key: Any) -> Any:
     """
     x = array_like(x, "getitem")
     encoded, arrays = encode(key, x.shape, "getitem")
-    return _getitem((x, *arrays), encoded)
+    return get((x, *arrays), encoded)
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Elements along an axis at integer indices (of any shape), as `numpy.take`."""
+def take(x: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    """Elements along an axis at integer indices (of any shape), as `numpy.take`.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    indices : integers
+    axis : int, optional
+        By default of the flattened array.
+    out : None
+        For NumPy's order of arguments.
+    mode : {"raise", "wrap", "clip"}
+        What an index out of range means: an error, counting on from the start, or the nearest element.
+    """
+    if out is not None or mode not in ("raise", "wrap", "clip"):
+        raise ShapeError(f"take: takes no out=, and the modes 'raise', 'wrap' and 'clip', got {mode!r}")
     x = array_like(x, "take")
     if axis is None:
         x, axis = FUNCTIONS["ravel"](x), 0
     axis = normalize_axis(axis, len(x.shape), "take")
     index = array_like(indices, "take")
+    if mode == "wrap":
+        index = index % x.shape[axis]
+    elif mode == "clip":
+        index = FUNCTIONS["clip"](index, 0, x.shape[axis] - 1)
     return getitem(x, (*(slice(None),) * axis, index))
 
 
@@ -292,7 +310,7 @@ def scatter(g: Any, key: Any, shape: Any) -> Any:
     """
     wanted = as_shape(shape, "scatter")
     encoded, arrays = encode(key, wanted, "scatter")
-    return _add_at((array_like(g, "scatter"), *arrays), encoded, wanted)
+    return add_at((array_like(g, "scatter"), *arrays), encoded, wanted)
 
 
 FUNCTIONS.update(getitem=getitem, take=take, scatter=scatter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op, builtin
 from symgrad.shapes import as_shape, normalize_axes, normalize_axis, quotient, same_size, size_of
-from symgrad.tensor import Tensor, array_like, as_tensor
+from symgrad.tensor import array_like
 
-__all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "permute", "ravel", "reshape", "squeeze",
+__all__ = ["broadcast_to", "concatenate", "expand_dims", "moveaxis", "permute", "ravel", "reshape", "squeeze",
            "stack", "swapaxes", "transpose"]  # fmt: skip
 
 
@@ -125,12 +124,17 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, order)
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Any:
-    """One axis moved to another place."""
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to other places; the rest keep their order."""
     x = array_like(x, "moveaxis")
-    order = list(range(len(x.shape)))
-    a, b = (normalize_axis(k, len(order), "moveaxis") for k in (source, destination))
-    order.insert(b, order.pop(a))
+    ndim = len(x.shape)
+    given = [k if isinstance(k, (tuple, list)) else (k,) for k in (source, destination)]
+    places = [tuple(normalize_axis(k, ndim, "moveaxis") for k in ks) for ks in given]
+    if len(places[0]) != len(places[1]) or any(len(set(ks)) != len(ks) for ks in places):
+        raise ShapeError(f"moveaxis: source {source!r} and destination {destination!r} must be as many different axes")
+    order = [k for k in range(ndim) if k not in places[0]]
+    for to, k in sorted(zip(places[1], places[0], strict=True)):
+        order.insert(to, k)
     return transpose(x, order)
 
 
@@ -223,46 +227,8 @@ def stack(arrays: Any, axis: int = 0) -> Any:
     return concatenate([expand_dims(x, axis) for x in items], axis)
 
 
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Any:
-    """Add a border of a constant.
-
-    Parameters
-    ----------
-    x : Tensor or array
-    pad_width : int, (before, after), or one pair per axis
-        As in `numpy.pad`.
-    mode : {"constant"}
-    constant_values : float
-        The border.
-
-    Examples
-    --------
-    >>> import symgrad as sg
-    >>> sg.pad(sg.tensor([1.0, 2.0]), (1, 2))
-    Tensor([0., 1., 2., 0., 0.])
-    """
-    if mode != "constant":
-        raise ShapeError(f"pad: mode {mode!r} is not supported; use 'constant'")
-    x, widths = array_like(x, "pad"), None
-    with contextlib.suppress(ValueError):
-        given = np.asarray(pad_width)
-        widths = np.broadcast_to(given, (len(x.shape), 2)).tolist() if given.dtype.kind in "iu" else None
-    if widths is None:
-        raise ShapeError(f"pad: pad_width is an integer, (before, after), or one pair per axis, got {pad_width!r}")
-    if any(w < 0 for pair in widths for w in pair):
-        raise ShapeError(f"pad: widths must be at least 0, got {pad_width!r}; slice to remove elements")
-    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
-    key = tuple(("slice", a, a + n, None) for n, (a, _) in zip(x.shape, widths, strict=True))
-    padded = OPS["scatter"]((x,), key, shape)
-    if constant_values == 0:
-        return padded
-    true = as_tensor(True) if isinstance(x, Tensor) else np.True_
-    inside = OPS["scatter"]((OPS["expand"](true, tuple(x.shape)),), key, shape)
-    return FUNCTIONS["where"](inside, padded, constant_values)
-
-
 FUNCTIONS.update(
-    broadcast_to=broadcast_to, concatenate=concatenate, expand_dims=expand_dims, moveaxis=moveaxis, pad=pad,
+    broadcast_to=broadcast_to, concatenate=concatenate, expand_dims=expand_dims, moveaxis=moveaxis,
     ravel=ravel, reshape=reshape, squeeze=squeeze, stack=stack, swapaxes=swapaxes, transpose=transpose,
     permute_dims=transpose, concat=concatenate,
 )  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from symgrad.errors import ShapeError
-from symgrad.op import FUNCTIONS, Op, builtin
+from symgrad.op import Op, builtin, function
 from symgrad.shapes import as_shape, normalize_axis
 from symgrad.tensor import array_like
 
@@ -99,6 +99,7 @@ def _geometry(where: str, ndim: int, size: Any, axes: Any, step: Any, dilation: 
     return axes, size, *repeated
 
 
+@function()
 def windows(x: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
     r"""All windows of a size along axes: :math:`y_{\ldots i \ldots a} = x_{\ldots,\, i s + a d, \ldots}`.
 
@@ -133,6 +134,7 @@ def windows(x: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 
     return _windows_op(x, *_geometry("windows", len(x.shape), size, axes, step, dilation))
 
 
+@function()
 def overlap_add(g: Any, shape: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
     """Zeros of a shape with all windows added where `windows` finds them: its adjoint.
 
@@ -161,6 +163,7 @@ def overlap_add(g: Any, shape: Any, axes: Any = None, step: Any = 1, dilation: A
     return _overlap_add_op(g, shape, *geometry)
 
 
+@function()
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     """All windows of a shape, as `numpy.lib.stride_tricks.sliding_window_view`; see `windows`."""
     x, size = array_like(x, "sliding_window_view"), as_shape(window_shape, "sliding_window_view")
@@ -267,6 +270,7 @@ window_pick: Op = builtin(
 )
 
 
+@function()
 def window_max(x: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
     """Largest element of every window; of equal ones the first gets the gradient. Parameters as in `windows`.
 
@@ -281,11 +285,8 @@ def window_max(x: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any
     return _window_max_op(x, *_geometry("window_max", len(x.shape), size, axes, step, dilation))
 
 
+@function()
 def window_argmax(x: Any, y: Any, size: Any, axes: Any = None, step: Any = 1, dilation: Any = 1) -> Any:
     """Number, in every window, of the first element that is y, the result of `window_max` (integers, no gradient)."""
     x = array_like(x, "window_argmax")
     return _window_argmax_op(x, y, "int64", *_geometry("window_argmax", len(x.shape), size, axes, step, dilation))
-
-
-FUNCTIONS.update(windows=windows, overlap_add=overlap_add, sliding_window_view=sliding_window_view,
-                 window_max=window_max, window_argmax=window_argmax)  # fmt: skip
