@@ -209,7 +209,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     --------
     >>> import symgrad as sg
     >>> sg.linalg.svd(sg.tensor([[0.0, 2.0], [1.0, 0.0]]), compute_uv=False)
-    Tensor([2., 1.], op=item)
+    Tensor([2., 1.])
     """
     a = _matrices(a, "svd")
     if compute_uv and full_matrices and not same_size(a.shape[-1], a.shape[-2]):
