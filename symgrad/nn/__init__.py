@@ -14,7 +14,16 @@ from symgrad.nn.convolution import (
     MaxPool1d,
     MaxPool2d,
 )
-from symgrad.nn.dropout import Dropout
+from symgrad.nn.dropout import (
+    DropConnect,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout,
+    dropout_average,
+    dropout_samples,
+    restyle_dropout,
+)
 from symgrad.nn.layers import Embedding, Flatten, Identity, Linear, Reshape, Residual, Sequential
 from symgrad.nn.module import Module
 from symgrad.nn.normalization import (
@@ -40,10 +49,13 @@ __all__ = [
     "BatchNorm2d",
     "Conv1d",
     "Conv2d",
+    "DropConnect",
     "Dropout",
     "Embedding",
     "Flatten",
     "GRUCell",
+    "GaussianDropout",
+    "GaussianNoise",
     "GroupNorm",
     "Identity",
     "InstanceNorm1d",
@@ -67,11 +79,15 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "SpatialDropout",
     "Standardize",
     "State",
     "Tanh",
     "WeightNorm",
+    "dropout_average",
+    "dropout_samples",
     "functional",
     "init",
     "population_statistics",
+    "restyle_dropout",
 ]
