@@ -54,16 +54,15 @@ class Recipe:
             name = getattr(self.rule, "__name__", who)
             raise SymgradError(f"{name}: has no hyperparameter {sorted(unknown)}; it has {allowed}")
         for name, value in self.hyperparameters.items():
-            if isinstance(value, Schedule | str | bool) or value is None:
-                continue
             low, high = LIMITS.get(name, (-np.inf, np.inf))
-            if name == "alpha" and "lambd" in allowed:  # ASGD's power
+            if name == "alpha" and "lambd" in allowed:  # ASGD's power, not a share
                 low, high = 0.0, np.inf
-            if np.asarray(value).dtype.kind not in "iuf" or np.ndim(value) or not low <= value < high:
-                if low == -np.inf and np.asarray(value).dtype.kind in "iuf" and not np.ndim(value) and value == np.inf:
-                    continue
-                limits = "finite" if low == -np.inf else f"of at least {low:g} and below {high:g}"
-                raise SymgradError(f"{who}: {name}={value!r} must be a number {limits}")
+            if isinstance(value, Schedule) or (name not in LIMITS and isinstance(value, str | bool)):
+                continue
+            number: Any = value if _is_number(value) else np.nan
+            if np.isnan(number) or (name in LIMITS and not low <= number < high):
+                limits = f" of at least {low:g} and below {high:g}" if name in LIMITS else ""
+                raise SymgradError(f"{who}: {name}={value!r} must be a number{limits}")
 
 
 class Unit:
