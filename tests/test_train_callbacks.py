@@ -244,3 +244,69 @@ def test_transforms_draw_by_seed_and_step_and_leave_validation_alone():
     assert first == run(0)[0] != run(1)[0]
     assert t.history["val_loss"][0] == t.history["val_loss"][1] == t.evaluate(blobs())["loss"]
     assert t.history["loss"][0] != t.history["loss"][1]
+
+
+# --- weights
+
+
+def squares(output, y, reduction="mean"):
+    each = (output - y) ** 2
+    return each if reduction == "none" else sg.mean(each)
+
+
+def squares_only(output, y):
+    return squares(output, y)
+
+
+def weighted(sample_weight=None, data=None, compiled=True, loss=squares, **options):
+    model = nn.Sequential(nn.Linear(4, 2)).initialize(1)
+    t = Trainer(model, loss=loss, optimizer=lambda p: optim.SGD(p, lr=0.1), batch_size=60, compiled=compiled, **options)
+    X, y = (blobs().X, blobs().X[:, :2]) if data is None else data
+    history = t.fit((X, y), epochs=2, sample_weight=sample_weight)
+    return history["loss"], t.model.state_dict()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_weight_of_two_is_an_example_twice_and_of_zero_none(compiled):
+    weights = np.array([2.0, 1.0, 0.0] + [1.0] * 37)
+    loss, state = weighted(weights, compiled=compiled)
+    rows = [0, 0, 1, *range(3, 40)]
+    expected = weighted(data=(blobs().X[rows], blobs().X[rows, :2]), compiled=compiled)
+    np.testing.assert_allclose(loss, expected[0], rtol=1e-12)
+    for name, value in state.items():
+        np.testing.assert_allclose(value, expected[1][name], rtol=1e-10, atol=1e-14)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_by_weight():
+    weights = np.arange(1.0, 41.0)
+    t = Trainer(nn.Linear(4, 2), loss=squares, optimizer=lambda p: optim.SGD(p, lr=0.0), batch_size=7)
+    X, y = blobs().X, blobs().X[:, :2]
+    loss = t.fit((X, y), sample_weight=weights)["loss"][0]
+    each = ((t.predict(X) - y) ** 2).mean(axis=1)
+    assert loss == pytest.approx((each * weights).sum() / weights.sum())
+
+
+def test_class_weights_and_sample_weights_multiply():
+    from symgrad.train.weighting import weights_of
+
+    y = np.array([0, 0, 0, 1])
+    np.testing.assert_allclose(weights_of(y, None, "balanced"), [2 / 3, 2 / 3, 2 / 3, 2])
+    np.testing.assert_allclose(weights_of(y, None, [1, 5]), [1, 1, 1, 5])
+    np.testing.assert_allclose(weights_of(y, [1, 2, 3, 4], {0: 1, 1: 5}), [1, 2, 3, 20])
+    assert weights_of(y, None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sample_weight": [1.0]}, r"sample_weight: must be 40 finite numbers of at least 0.*got shape \(1,\)"),
+        ({"sample_weight": -np.ones(40)}, "at least 0"),
+        ({"sample_weight": np.ones(40), "loss": squares_only}, "squares_only has no reduction='none'"),
+        ({"class_weight": "balanced"}, "must be class labels"),
+        ({"class_weight": {0: 1}, "data": (blobs().X, blobs().y)}, "no weight for class 1; it has"),
+        ({"class_weight": "even", "data": (blobs().X, blobs().y)}, "class_weight='even'"),
+    ],
+)
+def test_bad_weights_are_named(options, message):
+    with pytest.raises(sg.SymgradError, match=message):
+        weighted(**options)

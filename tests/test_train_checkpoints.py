@@ -158,8 +158,8 @@ def test_ctrl_c_saves_and_only_the_rest_runs(whole, tmp_path, step):
     assert history["step"][-1] == step
     assert (tmp_path / f"step-{step:08d}.npz").exists()
     again = trainer(tmp_path, steps=100)
-    counted = again._train_on
-    again._train_on = lambda *args: seen.append(again.step) or counted(*args)
+    counted = again.run_step
+    again.run_step = lambda *args: seen.append(again.step) or counted(*args)
     again.resume(tmp_path, blobs(), blobs(seed=1))
     assert seen == list(range(step, 9))
     assert (tmp_path / "model.npz").read_bytes() == whole["model.npz"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symgrad.context import Run, generator, no_grad, run
 from symgrad.data import Dataset, batches
 from symgrad.data.checks import whole_number
-from symgrad.errors import AnomalyError, SymgradError
+from symgrad.errors import SymgradError
 from symgrad.nn import Module, population_statistics
 from symgrad.optim import Optimizer
 from symgrad.plan import Compiled, Plan, compile
@@ -22,8 +22,9 @@ from symgrad.train.callbacks import Callback
 from symgrad.train.history import History
 from symgrad.train.metrics import as_metrics
 from symgrad.train.progress import interruptible, progress_bar
-from symgrad.train.soundness import first_bad_node, is_sound
+from symgrad.train.recovery import explained, is_sound, rewind
 from symgrad.train.state import Snapshot, capture, fingerprint, restore
+from symgrad.train.weighting import Examples, takes_reduction, weighted_loss, weights_of
 
 __all__ = ["Trainer"]
 
@@ -52,6 +53,9 @@ class Trainer:
     callbacks : sequence of Callback
     transform : callable, or sequence of callables
         What is done to every minibatch: ``transform(X, y, random) -> (X, y)`` on arrays, see `symgrad.data.augment`.
+    class_weight : mapping of class to number, sequence of numbers, or "balanced", optional
+        How much the examples of every class count in the loss, in training; "balanced" lets all classes count alike.
+        Needs a loss with ``reduction="none"``, as do weights of single examples.
     seed : int
         Decides the order of the examples and all random draws.
     batch_size : int
@@ -90,6 +94,7 @@ class Trainer:
         metrics: Sequence[Any] = (),
         callbacks: Sequence[Callback] = (),
         transform: Any = (),
+        class_weight: Any = None,
         seed: int = 0,
         batch_size: int = 64,
         shuffle: bool = True,
@@ -109,6 +114,7 @@ class Trainer:
         _expect(functions, "transform", transform, "a function (X, y, random) -> (X, y), or a list of them")
         self.model, self.loss, self.schedule = model, loss, schedule
         self.metrics, self.regularizers, self.transforms = as_metrics(metrics), list(regularizers), list(transforms)
+        self.class_weight = class_weight
         self.callbacks = sorted(callbacks, key=lambda c: c.last)
         self.seed = whole_number("Trainer: seed", seed, 0)
         self.batch_size = whole_number("Trainer: batch_size", batch_size, 1)
@@ -129,7 +135,14 @@ class Trainer:
 
     # The loop
 
-    def fit(self, train: Any, validation: Any = None, epochs: int = 1, progress: bool | None = None) -> History:
+    def fit(
+        self,
+        train: Any,
+        validation: Any = None,
+        epochs: int = 1,
+        progress: bool | None = None,
+        sample_weight: Any = None,
+    ) -> History:
         """Train for some epochs; Ctrl-C ends the training after the running step.
 
         Parameters
@@ -139,6 +152,8 @@ class Trainer:
             How many more; one that was cut short before counts as one.
         progress : bool, optional
             Show a progress bar; by default only on a terminal.
+        sample_weight : array_like of shape (n,), optional
+            How much every training example counts in the loss.
 
         Returns
         -------
@@ -153,10 +168,17 @@ class Trainer:
         DataError
             If the data are empty, not finite, or X and y do not fit each other.
         """
-        return self._fit(train, validation, self.epoch + whole_number("fit: epochs", epochs, 0), progress)
+        target = self.epoch + whole_number("fit: epochs", epochs, 0)
+        return self._fit(self._examples(train, sample_weight), validation, target, progress)
 
     def resume(
-        self, path: Any, train: Any, validation: Any = None, epochs: int | None = None, progress: bool | None = None
+        self,
+        path: Any,
+        train: Any,
+        validation: Any = None,
+        epochs: int | None = None,
+        progress: bool | None = None,
+        sample_weight: Any = None,
     ) -> History:
         """Go on from a checkpoint that `train.Checkpoint` wrote, as if nothing had happened.
 
@@ -171,6 +193,7 @@ class Trainer:
         epochs : int, optional
             How many there are to be in all; by default as many as the interrupted `fit` was to reach.
         progress : bool, optional
+        sample_weight : array_like of shape (n,), optional
 
         Raises
         ------
@@ -179,30 +202,31 @@ class Trainer:
         """
         from symgrad.train.checkpoint import newest
 
+        examples = self._examples(train, sample_weight)
         restore(self, newest(path))
         self._paused = None
-        return self._fit(train, validation, self.target if epochs is None else epochs, progress, resumed=True)
+        self._recognise(examples)
+        return self._fit(examples, validation, self.target if epochs is None else epochs, progress)
 
-    def _fit(self, train: Any, validation: Any, target: int, progress: bool | None, resumed: bool = False) -> History:
-        X, y = self._data(train, "train")
+    def _fit(self, examples: Examples, validation: Any, target: int, progress: bool | None) -> History:
         held_out = None if validation is None else self._data(validation, "validation")
-        self._recognise(X, y, resumed)
+        self.data = fingerprint(*examples.arrays)
         self._unpause()
         self._stopping, self.target = False, target
         self.history = self.history.until(self.epoch)
         self._compiled = compile(self._step) if self.compiled else None  # anew: the model may have changed
         self._forward = compile(lambda X: self.model(X))
         self.model.train()
-        todo = sum(len(self._order(X, epoch)) for epoch in range(self.epoch, target)) - self.batch
+        todo = sum(len(self._order(len(examples), epoch)) for epoch in range(self.epoch, target)) - self.batch
         try:
             with progress_bar(todo, progress) as advance, interruptible(self._interrupt):
                 self._tell("on_fit_start")
                 while self.epoch < target and not self._stopping:
-                    self._run_epoch(X, y, held_out, advance)
+                    self._run_epoch(examples, held_out, advance)
         except Exception:
             self._pause()
             raise
-        self._pause(X)
+        self._pause(examples.X)
         return self.history
 
     @property
@@ -217,26 +241,23 @@ class Trainer:
     def _interrupt(self) -> None:
         self.history.interrupted = self._stopping = True
 
-    def _run_epoch(self, X: NDArray[Any], y: NDArray[Any], held_out: Any, advance: Callable[[str], None]) -> None:
+    def _run_epoch(self, examples: Examples, held_out: Any, advance: Callable[[str], None]) -> None:
         """What is left of one epoch, and its row of the history; if it is cut short, the row of what was done."""
-        order = self._order(X, self.epoch)
+        order = self._order(len(examples), self.epoch)
         if not self.batch:
             self.totals = [0.0] * (1 + len(self.metrics))
         self._sound = capture(self)
         with self._held():
             while self.batch < len(order) and not self._stopping:
-                rows = order[self.batch]
-                measured = self._guarded(X, y, order)
-                self.totals = [t + m * len(rows) for t, m in zip(self.totals, measured, strict=True)]
-                self.step, self.batch = self.step + 1, self.batch + 1
+                measured = self._guarded(examples, order)
+                self.count(measured, examples, order)
                 advance(self._status(measured))
                 self._watch(measured[0])
         if not is_sound(self.model.state_dict()):
-            self._fail(X, y, order, "the parameters are not finite")
-        seen = sum(map(len, order[: self.batch]))
-        if not seen:
+            raise self._undone(examples, order, "the parameters are not finite")
+        if not self.batch:
             return
-        row = self._row(seen, held_out)
+        row = self._row(examples, order, held_out)
         cut = self.batch < len(order)
         if not cut:
             self.epoch, self.batch = self.epoch + 1, 0
@@ -246,71 +267,88 @@ class Trainer:
                 update(row.get("val_loss", row["loss"]))
             self._tell("on_epoch_end", row)
 
-    def _row(self, seen: int, held_out: Any) -> dict[str, Any]:
-        means = [total / seen for total in self.totals]
+    def count(self, measured: Sequence[float], examples: Examples, order: list[NDArray[np.intp]]) -> None:
+        """Count a step that was done, with what it measured."""
+        rows = order[self.batch]
+        shares = [examples.share(rows), *[float(len(rows))] * len(self.metrics)]
+        self.totals = [t + m * s for t, m, s in zip(self.totals, measured, shares, strict=True)]
+        self.step, self.batch = self.step + 1, self.batch + 1
+
+    def _row(self, examples: Examples, order: list[NDArray[np.intp]], held_out: Any) -> dict[str, Any]:
+        seen = np.concatenate(order[: self.batch])
+        shares = [examples.share(seen), *[float(len(seen))] * len(self.metrics)]
+        means = [total / share for total, share in zip(self.totals, shares, strict=True)]
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.optimizer.lr.item()}
         row |= dict(zip(("loss", *self.metrics), means, strict=True))
         if held_out is not None:
             row |= {f"val_{name}": value for name, value in self.evaluate(held_out).items()}
         return row
 
-    def _order(self, X: NDArray[Any], epoch: int) -> list[NDArray[np.intp]]:
+    def _order(self, n: int, epoch: int) -> list[NDArray[np.intp]]:
         """The minibatches of an epoch, as indices."""
-        return list(batches(len(X), self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle))
+        return list(batches(n, self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle))
 
     # One step
 
-    def _guarded(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> list[float]:
+    def _guarded(self, examples: Examples, order: list[NDArray[np.intp]]) -> list[float]:
         """The next step; if it fails, model and optimizer go back to where they were before it."""
+        assert self._sound is not None, "an epoch takes a snapshot"
         try:
-            measured = self._train_on(X, y, order)
+            measured = self.run_step(examples, order)
         except SymgradError as error:
             which = f"minibatch {self.batch + 1} of epoch {self.epoch + 1}" if self.step else "the first minibatch"
-            shapes = [a[order[self.batch]].shape for a in (X, y)]
+            shapes = [a[order[self.batch]].shape for a in (examples.X, examples.y)]
             text = f"Trainer: {which}, X {shapes[0]} and y {shapes[1]}, failed: {error}"
-            self._rewind(X, y, order)
+            rewind(self, self._sound, examples, order)
             raise type(error)(text) from error
         except Exception:
-            self._rewind(X, y, order)
+            rewind(self, self._sound, examples, order)
             raise
         if not np.isfinite(measured[0]):
-            self._fail(X, y, order, f"loss is {measured[0]}")
+            raise self._undone(examples, order, f"loss is {measured[0]}")
         return measured
 
-    def _train_on(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> list[float]:
-        """One step on a minibatch; the loss and the metrics."""
+    def _undone(self, examples: Examples, order: list[NDArray[np.intp]], what: str) -> SymgradError:
+        """Go back to before the first step whose result is not sound; the error that says so."""
+        assert self._sound is not None, "an epoch takes a snapshot"
+        at = self.batch
+        rewind(self, self._sound, examples, order)
+        return explained(self, examples, order, what, at)
+
+    def run_step(self, examples: Examples, order: list[NDArray[np.intp]]) -> list[float]:
+        """One step on the next minibatch; the loss and the metrics."""
         self._set_rate()
-        given, targets = self._minibatch(X, y, order)
+        rows = order[self.batch]
+        given = self._minibatch(examples, rows)
         with run(self.seed, self.step), np.errstate(all="ignore"):  # what is not finite is told with its node
             step = self._compiled
-            found = step(given, targets) if step is not None else self._step(tensor(given), tensor(targets))
+            found = step(*given) if step is not None else self._step(*map(tensor, given))
         loss, output = found if self.metrics else (found, None)
-        hard = y[order[self.batch]]
-        return [float(loss), *(metric(np.asarray(output), hard) for metric in self.metrics.values())]
+        return [float(loss), *(metric(np.asarray(output), examples.y[rows]) for metric in self.metrics.values())]
 
-    def _minibatch(self, X: Any, y: Any, order: list[NDArray[np.intp]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The next minibatch, transformed."""
-        rows = order[self.batch]
-        given, targets = X[rows], y[rows]
+    def _minibatch(self, examples: Examples, rows: NDArray[np.intp]) -> list[NDArray[Any]]:
+        """Inputs and targets, transformed; and weights, if there are any."""
+        given, targets = examples.X[rows], examples.y[rows]
         if self.transforms:
             random = generator(Run(self.seed, self.step).key("transform", "data"))
             for transform in self.transforms:
                 given, targets = transform(given, targets, random)
-        return self.model.cast(given), self.model.cast(targets)
+        weights = [] if examples.weights is None else [examples.weights[rows]]
+        return [self.model.cast(a) for a in (given, targets, *weights)]
 
     def _set_rate(self) -> None:
         if self.schedule is not None:
             by_epoch = getattr(self.schedule, "unit", "step") == "epoch"
             self.optimizer.lr = self.schedule(self.epoch if by_epoch else self.step)
 
-    def _step(self, X: Tensor, y: Tensor) -> Any:
+    def _step(self, X: Tensor, y: Tensor, weights: Tensor | None = None) -> Any:
         """What is compiled: forward, backward, update."""
         outputs = []
 
         def closure() -> Any:
             self.optimizer.zero_grad()
             outputs.append(self.model(X))
-            loss = self.loss(outputs[-1], y)
+            loss = self.loss(outputs[-1], y) if weights is None else weighted_loss(self.loss, outputs[-1], y, weights)
             for regularizer in self.regularizers:
                 loss = loss + regularizer(self.model)
             loss.backward()
@@ -322,47 +360,21 @@ class Trainer:
                 regularizer.after_step(self.model, self.optimizer.lr)
         return (loss, outputs[-1]) if self.metrics else loss
 
-    # What goes wrong
+    # For the recovery from a failed step
 
-    def _fail(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]], what: str) -> None:
-        """Go back to before the first step whose result is not sound, and say which node made it so."""
-        at = self.batch
-        self._rewind(X, y, order)
-        where = f"epoch {self.epoch + 1}, minibatch {self.batch + 1} (step {self.step})"
-        with self._trial():
-            node = first_bad_node(lambda: self._train_on(X, y, order))
-        found = f"{what} in {where}" if self.batch == at else f"{what} after {where}"
-        raise AnomalyError(
-            f"Trainer: {found}{node}; model and optimizer are as they were before that step; lower the learning rate"
-        )
-
-    def _rewind(self, X: NDArray[Any], y: NDArray[Any], order: list[NDArray[np.intp]]) -> None:
-        """Back to the last snapshot, and repeat the steps since then that were sound."""
-        assert self._sound is not None
-        end = self.batch
+    def forget_plans(self) -> None:
+        """Compile anew: what the old plan holds back is not wanted."""
         if self._compiled is not None:
-            self._compiled = compile(self._step)  # what the old one holds back is not wanted
-        restore(self, self._sound)
-        while self.batch < end:
-            before = capture(self)
-            rows = order[self.batch]
-            measured = self._train_on(X, y, order)
-            if not np.isfinite(measured[0]) or not is_sound(self.model.state_dict()):
-                restore(self, before)
-                break
-            self.totals = [t + m * len(rows) for t, m in zip(self.totals, measured, strict=True)]
-            self.step, self.batch = self.step + 1, self.batch + 1
+            self._compiled = compile(self._step)
 
     @contextmanager
-    def _trial(self) -> Iterator[None]:
-        """A block after which everything is as before it."""
-        before, compiled = capture(self), self._compiled
-        self._compiled = None
+    def op_by_op(self) -> Iterator[None]:
+        """A block in which steps do not run as a plan."""
+        compiled, self._compiled = self._compiled, None
         try:
             yield
         finally:
             self._compiled = compiled
-            restore(self, before)
 
     # Pauses
 
@@ -382,7 +394,7 @@ class Trainer:
                     _log.warning("%s: %s", type(callback).__name__, error)
         else:
             self._tell("on_fit_end")
-            chosen = self._order(X, max(self.epoch - 1, 0))
+            chosen = self._order(len(X), max(self.epoch - 1, 0))
             population_statistics(self.model, (X[rows] for rows in chosen))
         self._paused = kept, self._serials()
         if X is not None:
@@ -397,15 +409,14 @@ class Trainer:
     def _serials(self) -> list[int]:
         return [leaf.serial for leaf in self.model._leaves().values()]
 
-    def _recognise(self, X: NDArray[Any], y: NDArray[Any], resumed: bool) -> None:
-        """Take the fingerprint of the data, and refuse to resume on others."""
-        found = fingerprint(X, y)
-        if resumed and found != self.data:
+    def _recognise(self, examples: Examples) -> None:
+        """Refuse to resume on other data."""
+        if fingerprint(*examples.arrays) != self.data:
+            X = examples.X
             raise SymgradError(
                 f"resume: the training data are not those of the checkpoint ({len(X)} examples, X {X.dtype} "
                 f"{X.shape[1:]}); hand over the same, in the same order and dtype"
             )
-        self.data = found
 
     # Callbacks
 
@@ -453,6 +464,14 @@ class Trainer:
             output = np.concatenate([self._forward(X[k : k + 1024]) for k in range(0, len(X), 1024)])
             loss = float(self.loss(tensor(output), tensor(y)))
         return {"loss": loss, **{name: metric(output, y) for name, metric in self.metrics.items()}}
+
+    def _examples(self, train: Any, sample_weight: Any) -> Examples:
+        """The training data, with the weights of examples and classes."""
+        X, y = self._data(train, "train")
+        weights = weights_of(y, sample_weight, self.class_weight)
+        if weights is not None:
+            takes_reduction(self.loss)
+        return Examples(X, y, weights)
 
     def _data(self, given: Any, what: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """X and y, checked; floats in the dtype of the parameters."""
