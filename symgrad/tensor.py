@@ -350,6 +350,7 @@ def _meta_state(meta: Meta | None) -> tuple[Any, ...] | None:
 
 def _rebuild_leaf(value: Any, requires_grad: bool, grad: Any, meta: Any) -> Tensor:
     if value is not None:
+        value = np.asarray(value)  # joblib maps files to a subclass of ndarray
         value.setflags(write=False)
     leaf = make(None, (), (), value, requires_grad)
     leaf.meta = Meta(*meta) if meta else None

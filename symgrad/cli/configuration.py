@@ -10,18 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from symgrad import nn, optim
+from symgrad import optim
 from symgrad.cli.frame import MistakeError
 from symgrad.errors import nearest
+from symgrad.nn.building import ACTIVATIONS
 
-__all__ = ["ACTIVATIONS", "Configuration", "assignments"]
+__all__ = ["Configuration", "assignments"]
 
-ACTIVATIONS = {
-    name.lower(): found
-    for name in nn.__all__
-    if isinstance(found := getattr(nn, name), type) and found.__module__ == nn.Activation.__module__
-} | {"linear": nn.Identity}
-ACTIVATIONS.pop("activation")
 OPTIMIZERS = {
     name.lower(): found
     for name in optim.__all__

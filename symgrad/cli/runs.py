@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from symgrad import data, losses, nn
-from symgrad.cli.configuration import ACTIVATIONS, Configuration, assignments
+from symgrad.cli.configuration import Configuration, assignments
 from symgrad.cli.frame import MistakeError
 from symgrad.errors import DataError, SymgradError
 from symgrad.files import write_atomically
+from symgrad.nn.building import activation
 from symgrad.saving import load
 from symgrad.train import Callback, Checkpoint, EarlyStopping, HistoryWriter, Trainer
 
@@ -90,15 +91,8 @@ class Run:
         width = int(np.prod(train.X.shape[1:]))
         if kind == "cnn":
             width = self._convolutions(layers, dtype)
-        for n in c.widths if kind == "mlp" else []:
-            layers.append(nn.Linear(width, n, bias=not c.batchnorm, dtype=dtype))
-            if c.batchnorm:
-                layers.append(nn.BatchNorm1d(n, dtype=dtype))
-            layers.append(ACTIVATIONS[c.activation]())
-            if c.dropout:
-                layers.append(nn.Dropout(drop=c.dropout))
-            width = n
-        layers.append(nn.Linear(width, outputs, dtype=dtype))
+        hidden = c.widths if kind == "mlp" else []
+        layers += nn.mlp(width, outputs, hidden, c.activation, c.batchnorm, c.dropout, dtype=dtype)
         if not self.classes and c.standardize:
             layers.append(nn.Rescale.of(train.y, dtype=dtype))
         return nn.Sequential(*layers)
@@ -114,7 +108,7 @@ class Run:
             layers.append(nn.Conv2d(channels, n, 3, padding=1, bias=not c.batchnorm, dtype=dtype))
             if c.batchnorm:
                 layers.append(nn.BatchNorm2d(n, dtype=dtype))
-            layers.append(ACTIVATIONS[c.activation]())
+            layers.append(activation(c.activation))
             if min(size) >= 2:
                 layers.append(nn.MaxPool2d(2))
                 size = [k // 2 for k in size]

@@ -4,6 +4,7 @@ from symgrad.nn import functional, init
 from symgrad.nn.activations import Activation, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from symgrad.nn.attention import MultiheadAttention
 from symgrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, population_statistics
+from symgrad.nn.building import mlp
 from symgrad.nn.convolution import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -88,6 +89,7 @@ __all__ = [
     "dropout_samples",
     "functional",
     "init",
+    "mlp",
     "population_statistics",
     "restyle_dropout",
 ]
