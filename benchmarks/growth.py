@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 __all__ = ["grow"]
 
 Curve = list[tuple[float, float]]
+HELD = ExitStack()
 
 
 def best(f: Callable[[], Any], rounds: int = 5, seconds: float = 0.02) -> float:
@@ -50,7 +52,7 @@ def step(width: int = 64, depth: int = 3, batch: int = 64) -> tuple[Callable[[],
         return loss
 
     compiled = sg.compile(train)
-    compiled.hold().__enter__()
+    HELD.enter_context(compiled.hold())
     compiled(x, y)
     return lambda: compiled(x, y), compiled
 

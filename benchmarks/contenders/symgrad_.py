@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmarks.problems import BETA1, BETA2, EPS, MOMENTUM, Chain, Hessian, Net
 from symgrad import derived, nn, optim
 
 Step = Callable[[], Any]
+HELD = ExitStack()
 
 
 def _optimizer(problem: Network, parameters: Any) -> optim.Optimizer:
@@ -35,7 +37,7 @@ def _trained(problem: Network, model: Any, data: Any, compiled: bool, fast: bool
     if not compiled:
         return lambda: step(sg.tensor(x), sg.tensor(y)).item()
     replay = sg.compile(step, fast=fast)
-    replay.hold().__enter__()  # as in an epoch of the Trainer: nobody looks between the steps
+    HELD.enter_context(replay.hold())  # as in an epoch of the Trainer: nobody looks between the steps
     return lambda: replay(x, y)
 
 

@@ -327,8 +327,8 @@ class Fuser:
         table = w.bind("program", rows)
         w.keep.extend(program.keep)
         for x in [x for x in w.graph.inputs if x.serial in self.given]:
-            places = w.bind("places", np.nonzero(rows == _address(self.given[x.serial])))
-            w.lines.append(f"{w.name_of[x.serial]} = point({table}, {places}, {w.name_of[x.serial]})")
+            places = w.bind("places", np.ascontiguousarray(np.argwhere(rows == _address(self.given[x.serial]))))
+            w.lines.append(f"{w.unique('kept')} = point({table}, {places}, {w.name_of[x.serial]})")
             w.calls += 1
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")
         w.lines.append(f"fused({table}, {kind})")

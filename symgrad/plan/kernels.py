@@ -201,8 +201,15 @@ def execute(program: Any, like: Any) -> None:
         at = last
 
 
+@njit(["void(int64[:, ::1], int64[:, ::1], float32[::1])", "void(int64[:, ::1], int64[:, ::1], float64[::1])"],
+      cache=True)  # fmt: skip
+def _place(program: Any, places: Any, array: Any) -> None:
+    for k in range(places.shape[0]):
+        program[places[k, 0], places[k, 1]] = array.ctypes.data
+
+
 def point(program: Any, places: Any, array: Any) -> Any:
     """Write the address of an argument into a program; what must be kept until the program has run."""
-    array = np.ascontiguousarray(array)
-    program[places] = array.__array_interface__["data"][0]
-    return array
+    flat = array.reshape(-1)
+    _place(program, places, flat)
+    return flat
