@@ -57,8 +57,8 @@ def draw(axes, on, off):
     curve(axes, [r["validation"] for r in on], "validation", 1, x)
     for label, key, dash in (("lowest, restored", "best", "-"), ("stopped", "stopped", "--")):
         axes.axvline(np.median([r[key] for r in on]), color="#6B7785", linestyle=dash, linewidth=1)
-        axes.annotate(label, (np.median([r[key] for r in on]), 1e-3), rotation=90, xytext=(-11, 4),
-                      textcoords="offset points", color="#6B7785")  # fmt: skip
+        axes.annotate(label, (np.median([r[key] for r in on]), 0.03), rotation=90, xytext=(4, 0), color="#6B7785",
+                      xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
     axes.set(xlabel="epoch", ylabel="loss", yscale="log", xlim=(0, EPOCHS * 1.15))
 
 
