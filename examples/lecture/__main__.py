@@ -50,7 +50,7 @@ def section(experiment: Experiment, record: dict) -> str:
     """One experiment as HTML."""
     claim, control = experiment.verdict(record)
     rows = "".join(
-        f"<tr><td>{html.escape(check.line(record['on']))}<td>{html.escape(check.line(record['off']).split(';')[0])}"
+        f"<tr><td>{html.escape(check.line(record['on']))}<td>{check.spread(record['off'])}"
         for check in experiment.checks
     )
     verdict = "PASS" if claim and control else "FAIL"
@@ -62,6 +62,23 @@ def section(experiment: Experiment, record: dict) -> str:
         f"<p class='control'>Control: {html.escape(experiment.control)}; it must fail"
         f"{', and does' if control else ', and DOES NOT'}.</p>"
     )
+
+
+def markdown(experiment: Experiment, record: dict) -> str:
+    """The numbers of one experiment as a table, for pages that show its figure."""
+    claim, control = experiment.verdict(record)
+    lines = [
+        f"<!-- Written by python examples/lecture --out {{this folder}}; {experiment.name}.json holds the numbers. -->",
+        f"**Claim.** {experiment.claim} **{'PASS' if claim and control else 'FAIL'}** "
+        f"({len(record['on'])} seeds; control, which must fail: {experiment.control})",
+        "",
+        "| measured, mean (lowest to highest) | with | control | must be |",
+        "|---|---|---|---|",
+    ]
+    for check in experiment.checks:
+        on, off = (check.spread(record[part]) for part in ("on", "off"))
+        lines.append(f"| {check.statistic} | {on} | {off} | {check.relation} {check.threshold:g}{', mean' * check.mean} |")
+    return "\n".join(lines).replace("|∇L(0)|", "‖∇L(0)‖") + "\n"
 
 
 def page(found: list[tuple[Experiment, dict]]) -> str:
@@ -113,6 +130,7 @@ def run(chosen: list[Path], out: Path, jobs: int) -> int:
                 record = experiment.run(jobs, lambda: progress.advance(task)) | {"library": library}
                 experiment.figure(record, out / f"{experiment.name}.svg")
                 save(record, out)
+                (out / f"{experiment.name}.md").write_text(markdown(experiment, record), encoding="utf-8")
             else:
                 progress.advance(task, len(experiment.tasks()))
             found.append((experiment, record))

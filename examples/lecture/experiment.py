@@ -40,11 +40,13 @@ class Check:
         values = [result[self.statistic] for result in results]
         return all(RELATIONS[self.relation](v, self.threshold) for v in ([np.mean(values)] if self.mean else values))
 
-    def line(self, results: Sequence[Result]) -> str:
+    def spread(self, results: Sequence[Result]) -> str:
         values = np.array([result[self.statistic] for result in results], dtype=float)
-        spread = f"{values.mean():.4g} ({values.min():.4g} to {values.max():.4g})"
+        return f"{values.mean():.4g} ({values.min():.4g} to {values.max():.4g})"
+
+    def line(self, results: Sequence[Result]) -> str:
         scope = "mean" if self.mean else "every seed"
-        return f"{self.statistic}: {spread}; must be {self.relation} {self.threshold:g}, {scope}"
+        return f"{self.statistic}: {self.spread(results)}; must be {self.relation} {self.threshold:g}, {scope}"
 
 
 @dataclass(frozen=True)
