@@ -77,7 +77,9 @@ def markdown(experiment: Experiment, record: dict) -> str:
     ]
     for check in experiment.checks:
         on, off = (check.spread(record[part]) for part in ("on", "off"))
-        lines.append(f"| {check.statistic} | {on} | {off} | {check.relation} {check.threshold:g}{', mean' * check.mean} |")
+        lines.append(
+            f"| {check.statistic} | {on} | {off} | {check.relation} {check.threshold:g}{', mean' * check.mean} |"
+        )
     return "\n".join(lines).replace("|∇L(0)|", "‖∇L(0)‖") + "\n"
 
 
