@@ -58,7 +58,7 @@ def draw(axes, on, off):
 EXPERIMENT = Experiment(
     name="x21_ensembles",
     title="Ensembles",
-    claim="The mean of several networks that differ only in their starts errs less than one of them, the more the better.",
+    claim="The mean of several networks that differ only in their starts errs less than one of them.",
     control="the same network sixteen times",
     checks=[Check("error of 16 / of one", "<", 0.99), Check("error of 4 / of one", "<", 0.99)],
     measure=measure,
