@@ -51,7 +51,7 @@ def draw(axes, on, off):
 EXPERIMENT = Experiment(
     name="x20_augmentation",
     title="Augmentation",
-    claim="Small turns and shifts of the training images lower the test error; the gain is largest for small training sets.",
+    claim="Small turns and shifts of the training images lower the test error, most for small training sets.",
     control="no augmentation",
     checks=[
         Check("error with 100 digits, augmented / not", "<", 0.95),
