@@ -64,10 +64,11 @@ def rsqrt(x: Any) -> Any:
 @function()
 def ldexp(x1: Any, x2: Any) -> Any:
     """Product :math:`x_1 2^{x_2}`, in two steps, so that the power alone does not overflow."""
-    x1, x2 = (array_like(operand(x, "ldexp"), "ldexp") for x in (x1, x2))
-    n = astype(x2, x1.dtype) if x2.dtype.kind != "f" and x1.dtype.kind == "f" else x2
+    x1, n = operand(x1, "ldexp"), array_like(operand(x2, "ldexp"), "ldexp")
+    if n.dtype.kind != "f":
+        n = astype(n, getattr(x1, "dtype", np.float64) if getattr(x1, "dtype", n.dtype).kind == "f" else np.float64)
     half = floor_divide(n, 2.0)
-    return x1 * power(2.0, half) * power(2.0, n - half)
+    return multiply(multiply(x1, power(2.0, half)), power(2.0, n - half))
 
 
 @function()

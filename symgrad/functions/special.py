@@ -110,9 +110,9 @@ def log_ndtr(x: Any) -> Any:
     >>> sg.special.log_ndtr(sg.tensor([-40.0, 0.0]))
     Tensor([-804.60844202,   -0.69314718])
     """
-    low = where(less(x, -1.0), x, -1.0)
+    low, high = where(less(x, -1.0), x, -1.0), where(less(x, -1.0), -1.0, x)
     tail = log(erfcx(multiply(low, -ROOT_HALF)) / 2.0) - square(low) / 2.0
-    return where(less(x, -1.0), tail, log1p(erfc(multiply(x, ROOT_HALF)) / -2.0))
+    return where(less(x, -1.0), tail, log1p(erfc(multiply(high, ROOT_HALF)) / -2.0))
 
 
 @function()

@@ -42,7 +42,7 @@ def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, wh
     >>> sg.var(sg.tensor([1.0, 3.0]))
     Tensor(1.)
     """
-    x = array_like(x, "var")
+    x = _kept(array_like(x, "var"), where)
     deviation = x - mean(x, axis, keepdims=True, where=where)
     if where is not None:
         total = sum(deviation * deviation, axis, keepdims=keepdims, where=where)
@@ -58,7 +58,7 @@ def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, wh
 
     Its gradient is 0 where all elements are equal. Parameters as in `var`.
     """
-    x = array_like(x, "std")
+    x = _kept(array_like(x, "std"), where)
     spread = norm2(x - mean(x, axis, keepdims=True, where=where), axis, keepdims=keepdims, where=where)
     if where is not None:
         return spread / sqrt(_counted(x, axis, ddof, keepdims, where))
@@ -71,6 +71,11 @@ def _degrees(x: Any, axis: Any, ddof: float, where: str) -> Any:
     if not isinstance(n, Dim) and n <= 0:
         raise ShapeError(f"{where}: {n + ddof} element(s) with ddof={ddof} leave nothing to divide by")
     return n
+
+
+def _kept(x: Any, where: Any) -> Any:
+    """The elements with zeros in place of those that do not count, which may be NaN."""
+    return x if where is None else _where(where, x, 0)
 
 
 def _counted(x: Any, axis: Any, ddof: float, keepdims: bool, where: Any) -> Any:
