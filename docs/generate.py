@@ -31,6 +31,10 @@ from symgrad.symbolic.entries import entry
 from symgrad.tensor import Tensor, abstract, reachable
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from peers import all_names, checked_against, peers  # noqa: E402
+
 NOTE = "<!-- Written by docs/generate.py (make docs). Change the code it is read from, not this page. -->"
 
 # What the tables do not say: shapes to trace the rule of an op on that is not elementwise, and a call that reaches it.
@@ -92,6 +96,7 @@ UNTRACED = {
 CHECKED_ELSEWHERE = {"call": "checked through `sg.checkpoint`"}
 NO_FORMULA = {"const": "a literal", "size": "a symbolic size as a number", "item": "one output of an op with several",
               "call": "a sub-graph as one node"}  # fmt: skip
+SURFACE = (sg.linalg, sg.special, sg.losses, sg.nn.functional)  # public functions beside those of the table
 # Points where the derivative does not exist, or is infinite; what the rule gives there is computed below.
 SINGULAR = {
     "abs": [(0.0,)],
@@ -105,6 +110,19 @@ SINGULAR = {
     "log": [(0.0,)],
     "power": [(0.0, 0.0)],
     "arcsin": [(1.0,)],
+    "arccosh": [(1.0,)],
+    "arctanh": [(1.0,)],
+    "cbrt": [(0.0,)],
+    "copysign": [(0.0, 1.0)],
+    "entr": [(0.0,)],
+    "erfinv": [(1.0,)],
+    "ive": [(0, 0.0)],
+    "gammaln": [(0.0,)],
+    "log2": [(0.0,)],
+    "log10": [(0.0,)],
+    "ndtri": [(0.0,)],
+    "polygamma": [(0, 0.0)],
+    "spherical_jn": [(0, 0.0), (1, 0.0)],
     "arccos": [(1.0,)],
     "logaddexp": [(-np.inf, -np.inf)],
     "max": [([1.0, 1.0],)],
@@ -294,12 +312,12 @@ def conventions(op: Op) -> str:
     """What the rule gives at its singular points, for g = 1."""
     cells = []
     for point in SINGULAR.get(op.name, []):
-        xs = [sg.tensor(x, requires_grad=True) for x in point]
+        xs = [sg.tensor(x, requires_grad=k not in op.orders) for k, x in enumerate(point)]
         with np.errstate(all="ignore"):
             y = norm2(*xs) if op.name == "norm2" else FUNCTIONS[op.name](*xs)
             y.backward()
         at = ", ".join(f"{n} = {shown(x)}" for n, x in zip(names_of(op), point, strict=True))
-        got = ", ".join(shown(x.grad.tolist()) for x in xs)
+        got = ", ".join(shown(x.grad.tolist()) for x in xs if x.grad is not None)
         cells.append(f"at {at}: {got}")
     return "<br>".join(cells)
 
@@ -326,6 +344,9 @@ read from those declarations.
 - **verdict** says what is known about the rule. PROVED alone holds wherever the formula is real and has a derivative;
   otherwise the line says for which inputs. See [what PROVED means](proved.md). The tests check every op numerically
   as well, proved or not.
+- **checked against** says what the tests compare value and derivatives with: mpmath (many digits), NumPy and SciPy, torch
+  (value, gradient and second derivative), and the samples of torch's own tests. Differences check every op besides.
+- **elsewhere** lists the names in NumPy, SciPy and torch.
 - **singular points** shows what the rule gives, for g = 1, where no finite derivative exists. More in
   [singular points](singular-points.md).
 """
@@ -336,8 +357,8 @@ FUNCTIONS_INTRO = """
 These are ordinary functions of the ops above, and the public forms of ops that take an axis, a shape or an index. They
 have no rules of their own.
 
-| function | also called | what it computes |
-|---|---|---|"""
+| function | also called | what it computes | checked against | elsewhere |
+|---|---|---|---|---|"""
 
 CATALOGUE_INTRO = """
 ## The catalogue
@@ -373,11 +394,12 @@ def ops_page() -> str:
         lines += [
             f"## {title[0].upper()}{title[1:]}",
             "",
-            "| op | formula | what flows | verdict | singular points |",
-            "|---|---|---|---|---|",
+            "| op | formula | what flows | verdict | checked against | singular points | elsewhere |",
+            "|---|---|---|---|---|---|---|",
         ]
         for op in group:
-            row = [f"`{op.name}`", formula(op), "<br>".join(flows(op)), verdict(op), conventions(op)]
+            row = [f"`{op.name}`", formula(op), "<br>".join(flows(op)), verdict(op), checked_against(op)]
+            row += [conventions(op), peers(all_names(op))]
             lines.append("| " + " | ".join(row) + " |")
         lines.append("")
     return "\n".join([*lines, *functions_section(), *catalogue_section()]) + "\n"
@@ -387,16 +409,19 @@ def functions_section() -> list[str]:
     """Composed functions with the first sentence of their docstrings."""
     composed: dict[object, list[str]] = {}
     aliases: dict[object, list[str]] = {}
-    for name, f in FUNCTIONS.items():
+    public = {n: getattr(home, n) for home in SURFACE for n in home.__all__}
+    for name, f in (public | FUNCTIONS).items():
         if isinstance(f, Op):
             if name != f.name:
                 aliases.setdefault(f, []).append(name)
-        elif inspect.isfunction(f) and f.__module__.startswith(("symgrad.functions", "symgrad.ops")):
+        elif inspect.isfunction(f) and f.__module__.startswith(
+            ("symgrad.functions", "symgrad.ops", "symgrad.nn.functional", "symgrad.losses")
+        ):
             composed.setdefault(f, []).append(name)
     lines = [FUNCTIONS_INTRO.lstrip("\n")]
     for f, names in sorted(composed.items(), key=lambda item: item[0].__name__):
         others = ", ".join(f"`{n}`" for n in names if n != f.__name__)
-        lines.append(f"| `{f.__name__}` | {others} | {summary(f)} |")
+        lines.append(f"| `{f.__name__}` | {others} | {summary(f)} | {checked_against(f)} | {peers(all_names(f))} |")
     others = [f"`{n}` is `{f.name}`" for f, names in sorted(aliases.items(), key=lambda i: i[0].name) for n in names]
     return [*lines, "", f"Other names of ops: {', '.join(others)}.", ""]
 
