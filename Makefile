@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles test-tex test-browser lint derive docs experiments bench clean
+.PHONY: help demo test test-oracles fuzz test-tex test-browser lint derive docs experiments bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-browser: $(VENV)/.installed  ## step pages in a headless Chromium, which ro
 	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	  || { echo "Chromium is missing; on Debian: apt-get install chromium"; exit 1; }
 	$(VENV)/bin/python -m pytest --import-mode=prepend tests/browser
+
+fuzz: $(VENV)/.installed  ## thousands of random compositions: graph, plan and mpmath agree
+	SYMGRAD_EXAMPLES=3000 $(VENV)/bin/python -m pytest tests/test_fuzz.py
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -344,8 +344,8 @@ read from those declarations.
 - **verdict** says what is known about the rule. PROVED alone holds wherever the formula is real and has a derivative;
   otherwise the line says for which inputs. See [what PROVED means](proved.md). The tests check every op numerically
   as well, proved or not.
-- **checked against** says what the tests compare value and derivatives with: mpmath (many digits), NumPy and SciPy, torch
-  (value, gradient and second derivative), and the samples of torch's own tests. Differences check every op besides.
+- **checked against** says what the tests compare value and derivatives with: mpmath (many digits), NumPy and SciPy,
+  torch (value, gradient and second derivative), and the samples of torch's own tests. Differences check every op.
 - **elsewhere** lists the names in NumPy, SciPy and torch.
 - **singular points** shows what the rule gives, for g = 1, where no finite derivative exists. More in
   [singular points](singular-points.md).

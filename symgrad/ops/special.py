@@ -75,7 +75,7 @@ polygamma: Op = builtin("polygamma", _scipy("polygamma"), orders=(0,),
                         symbol="polygamma(x, y)", notation=r"\psi^{{({0})}}({1})", domain=(0.3, 4))  # fmt: skip
 
 gammaln: Op = builtin("gammaln", _scipy("gammaln"), pullback=(lambda g, y, x: mul0(g, polygamma(0, x)),),
-                      symbol="loggamma", notation=r"\ln \Gamma({0})", domain=(2.2, 6))  # fmt: skip
+                      symbol="loggamma", notation=r"\ln |\Gamma({0})|", domain=(2.2, 6))  # fmt: skip
 
 gamma: Op = builtin("gamma", _scipy("gamma"), pullback=(lambda g, y, x: mul0(g, mul0(y, polygamma(0, x))),),
                     symbol="gamma", notation=r"\Gamma({0})", domain=(0.3, 4))  # fmt: skip
