@@ -1,11 +1,13 @@
 """Write the generated pages of docs/ from the tables in the code: python docs/generate.py [--check].
 
-ops.md comes from `OPS`, `FUNCTIONS` and the catalogue, optimizers.md from `optim.rules` and `optim.schedules`.
+ops.md comes from `OPS`, `FUNCTIONS` and the catalogue, optimizers.md from `optim.rules` and `optim.schedules`,
+gallery.md and its pictures from gallery.py.
 Nothing is copied by hand: rules are the pullback texts run on SymPy scalars or traced on symbolic sizes, verdicts
 are proofs and checks made now. With --check nothing is written; exit code 1 says which pages differ.
 """
 
 import importlib
+import importlib.util
 import inspect
 import itertools
 import pkgutil
@@ -481,7 +483,15 @@ def markdown(f: object) -> list[str]:
     return re.sub(r":math:`([^`]*)`", r"$\1$", doc).splitlines()
 
 
-PAGES = {"ops.md": ops_page, "optimizers.md": optimizers_page}
+def gallery() -> ModuleType:
+    """The file beside this one that draws the gallery."""
+    spec = importlib.util.spec_from_file_location("docs_gallery", HERE / "gallery.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGES = {"ops.md": ops_page, "optimizers.md": optimizers_page, "gallery.md": lambda: gallery().page()}
 
 
 def main(arguments: list[str]) -> int:
@@ -496,6 +506,8 @@ def main(arguments: list[str]) -> int:
             stale.append(name)
             if not arguments:
                 path.write_bytes(content)
+                if name == "gallery.md":
+                    gallery().draw()
     for name in stale:
         sys.stdout.write(f"docs/{name} {'is stale: run make docs' if arguments else 'was written'}\n")
     return int(bool(arguments and stale))

@@ -257,7 +257,7 @@ def _of_function(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Subject:
         raise SymgradError(
             f'draw: the arguments of {title} are not known; give examples or shapes: viz.draw({title}, sg.spec("B"))'
         )
-    names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.default is p.empty]
     numbers = [p for p in parameters if p.kind is p.KEYWORD_ONLY and not isinstance(p.default, bool | str | None)]
     numbers = [p for p in numbers if p.default is p.empty or (isinstance(p.default, float) and p.default != 0)]
 
