@@ -143,10 +143,14 @@ def history():
 
 def rates():
     """Learning rates, told apart by dashes too."""
-    return viz.plot_schedules({
-        "cosine": schedules.cosine(0.1, 100), "step": schedules.step(0.1, 30), "constant": schedules.constant(0.05),
-        "inverse time": schedules.inverse_time(0.1, 0.05),
-    })  # fmt: skip
+    return viz.plot_schedules(
+        {
+            "cosine": schedules.cosine(0.1, 100),
+            "step": schedules.step(0.1, 30),
+            "constant": schedules.constant(0.05),
+            "inverse time": schedules.inverse_time(0.1, 0.05),
+        }
+    )
 
 
 def surface():
@@ -162,8 +166,11 @@ def surface():
             found.append(w.tolist())
         return found
 
-    paths = {"SGD": path(optim.SGD, lr=0.03), "Momentum": path(optim.SGD, lr=0.03, momentum=0.9),
-             "Adam": path(optim.Adam, lr=0.3)}  # fmt: skip
+    paths = {
+        "SGD": path(optim.SGD, lr=0.03),
+        "Momentum": path(optim.SGD, lr=0.03, momentum=0.9),
+        "Adam": path(optim.Adam, lr=0.3),
+    }
     return viz.plot_surface(lambda a, b: a * a + 1.5 * (a + b) ** 2, (-3, 3), (-3.6, 4), paths=paths, minimum=(0, 0))
 
 
@@ -205,7 +212,7 @@ def lines_of(function) -> str:
     source = textwrap.dedent(inspect.getsource(function))
     (definition,) = ast.parse(source).body
     body = textwrap.dedent("\n".join(source.splitlines()[definition.body[0].end_lineno :])).strip("\n")
-    return body.replace("  # fmt: skip", "").replace("\nreturn ", "\npicture = ").removeprefix("return ")
+    return body.replace("\nreturn ", "\npicture = ").removeprefix("return ")
 
 
 def file_of(function) -> str:

@@ -18,6 +18,7 @@ from symgrad.errors import SymgradError
 from symgrad.graph import Graph
 from symgrad.nn import Module
 from symgrad.op import FUNCTIONS
+from symgrad.optim.rules.declare import declaration
 from symgrad.shapes import bind
 from symgrad.tensor import Meta, Tensor, make, reachable
 from symgrad.tracing import spec, trace
@@ -271,7 +272,8 @@ def _of_function(f: Callable[..., Any], inputs: tuple[Any, ...]) -> Subject:
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     positional.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in every])  # type: ignore[attr-defined]
-    specs = [spec() if n == "t" else spec("n") for n in names] + [spec() for _ in numbers]
+    scalars = declaration(f).scalars
+    specs = [spec() if n in scalars else spec("n") for n in names] + [spec() for _ in numbers]
     with no_grad():
         graph = trace(positional, *specs)
     found = _of_graph(graph, (), title)
