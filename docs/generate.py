@@ -27,6 +27,8 @@ from symgrad.ops.marks import astype
 from symgrad.ops.reduction import norm2
 from symgrad.ops.sliding import window_argmax, window_max
 from symgrad.optim import rules, schedules
+from symgrad.optim.presets import PRESETS
+from symgrad.optim.rules.declare import declaration
 from symgrad.shapes import bind
 from symgrad.symbolic import scalars
 from symgrad.symbolic.entries import entry
@@ -454,17 +456,82 @@ def summary(f: object, displayed: bool = True) -> str:
     return re.sub(r"\$[^$]*\$", lambda m: m[0].replace("|", r"\vert "), first)
 
 
+PRESETS_INTRO = """## What other libraries do by default
+
+Every optimizer takes ``like="..."``, which sets these options; what is given by hand overrules it. A library that is
+named without options has symgrad's own defaults.
+
+| optimizer | library | options |
+|---|---|---|"""
+
+GREEK = {"eps_root": r"\epsilon_r", "alpha": r"\alpha", "lr": r"\eta", "weight_decay": r"\lambda", "eps": r"\epsilon", "momentum": r"\beta", "lambd": r"\lambda",
+         "decay": r"\beta", "eta_minus": r"\eta^-", "eta_plus": r"\eta^+", "momentum_decay": r"\psi",
+         **{f"beta{k}": rf"\beta_{k}" for k in (1, 2, 3)}}  # fmt: skip
+
+
+def from_graph(f: object) -> list[str]:
+    """What a rule computes, printed from the graph of its own text; nothing where it reads norms of whole tensors."""
+    found = declaration(f)
+    state = [x for x in found.state if x not in found.optional]
+    shapes = {x: sg.spec() if x in found.scalars else sg.spec("P") for x in ("theta", "g", *state)}
+    if found.follows:
+        del shapes["g"]
+    signature = inspect.signature(f).parameters
+    hyper = {
+        x: sg.tensor(0.5, name=x) for x in found.hyperparameters if signature[x].default is inspect.Parameter.empty
+    }
+    hyper |= {x: None for x in ("step_min", "step_max") if x in found.hyperparameters}
+
+    def run(*arguments: Tensor) -> list[Tensor]:
+        return list(f(*arguments, **hyper))[: 1 + len(state)]
+
+    named = [inspect.Parameter(x, inspect.Parameter.POSITIONAL_OR_KEYWORD) for x in shapes]
+    run.__signature__ = inspect.Signature(named)
+    names = ["theta", *state]
+    try:
+        equations = sg.trace(run, *shapes.values()).to_sympy()
+    except (sg.SymgradError, TypeError):
+        return []
+    lines = []
+    known = {a for e in equations for a in e.free_symbols}
+    short = {a: sympy.Symbol(f"u_{a.name[1:]}") for a in known if re.fullmatch(r"t\d+", getattr(a, "name", ""))}
+    for equation in equations:
+        equation = equation.xreplace(short)
+        target = str(equation.lhs).partition("[")[0]
+        if re.fullmatch(r"y\d*", target):
+            index = int(target[1:] or 1) - 1
+            if index >= len(names):
+                continue
+            left = sympy.latex(sympy.Symbol(names[index])) + ("_i" if "[" in str(equation.lhs) else "")
+        else:
+            left = sympy.latex(equation.lhs)
+        symbols = {x: GREEK.get(x.name) for x in equation.rhs.free_symbols if getattr(x, "name", "") in GREEK}
+        lines.append(rf"{left} &\leftarrow {sympy.latex(equation.rhs, symbol_names=symbols)}")
+    body = " \\\\\n".join(lines)
+    return ["", "As the graph computes it:", "", "$$", r"\begin{aligned}", body, r"\end{aligned}", "$$"]
+
+
+def presets_section() -> list[str]:
+    rows = [
+        f"| `{name}` | {library} | {', '.join(f'`{k}={v!r}`' for k, v in options.items()) or 'as here'} |"
+        for name, libraries in sorted(PRESETS.items())
+        for library, options in libraries.items()
+    ]
+    return [PRESETS_INTRO, *rows, ""]
+
+
 def optimizers_page() -> str:
     lines = [NOTE, RULES_INTRO]
     for name in sorted(rules.__all__):
         f = getattr(rules, name)
         parameters = inspect.signature(f).parameters.values()
-        state = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][2:]
+        state = declaration(f).state
         hyper = [p.name if p.default is p.empty else f"{p.name} = {p.default}" for p in parameters
                  if p.kind is p.KEYWORD_ONLY]  # fmt: skip
-        lines += [f"### {name}", "", *markdown(f), "",
+        lines += [f"### {name}", "", *markdown(f), *from_graph(f), "",
                   f"State: {', '.join(f'`{x}`' for x in state) or 'none'}. "
                   f"Hyperparameters: {', '.join(f'`{x}`' for x in hyper)}.", ""]  # fmt: skip
+    lines += presets_section()
     lines.append(SCHEDULES_INTRO)
     for name in sorted(set(schedules.__all__) - {"Schedule"}):
         f = getattr(schedules, name)
