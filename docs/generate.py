@@ -464,7 +464,8 @@ named without options has symgrad's own defaults.
 | optimizer | library | options |
 |---|---|---|"""
 
-GREEK = {"eps_root": r"\epsilon_r", "alpha": r"\alpha", "lr": r"\eta", "weight_decay": r"\lambda", "eps": r"\epsilon", "momentum": r"\beta", "lambd": r"\lambda",
+GREEK = {"eps_root": r"\epsilon_r", "alpha": r"\alpha",
+         "lr": r"\eta", "weight_decay": r"\lambda", "eps": r"\epsilon", "momentum": r"\beta", "lambd": r"\lambda",
          "decay": r"\beta", "eta_minus": r"\eta^-", "eta_plus": r"\eta^+", "momentum_decay": r"\psi",
          **{f"beta{k}": rf"\beta_{k}" for k in (1, 2, 3)}}  # fmt: skip
 
