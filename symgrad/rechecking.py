@@ -261,8 +261,8 @@ class _Checker:
                 if kind == "add":
                     return self.add(*polys), max(signs) if min(signs) else ANY, self.add(*flows)
                 slopes = [self.mul(flow, *polys[:k], *polys[k + 1 :]) for k, flow in enumerate(flows) if flow]
-                square = NONNEGATIVE if len(parts) == 2 and polys[0] == polys[1] else ANY
-                return self.mul(*polys), max(min(signs), square), self.add(*slopes)
+                known = [max(s, NONNEGATIVE - polys.count(p) % 2) for p, s in zip(polys, signs, strict=True)]
+                return self.mul(*polys), min(known), self.add(*slopes)
             case ["sum", bound, body]:
                 poly, sign, flow = self.dual(body)
                 low = sign if all("-" not in n for _, n in bound) else min(sign, NONNEGATIVE)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from hypothesis import settings
 
-for folder in ("oracles", "lecture"):  # the case table and the planting of mutants, which several test files read
+for folder in (
+    "oracles",
+    "lecture",
+    "symbolic",
+):  # the case table and the planting of mutants, which several test files read
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 # As in a terminal, also where the tests run in the background, where Ctrl-C is ignored.

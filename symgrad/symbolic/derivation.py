@@ -21,6 +21,7 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic import source, steps
+from symgrad.symbolic.byproducts import Byproduct, byproducts_of, symmetric
 from symgrad.symbolic.checking import Check, check
 from symgrad.symbolic.claims import Claim, claims_of, data_of
 from symgrad.symbolic.compact import compact
@@ -202,6 +203,15 @@ class Derivation:
             tree = self.inlined(Ref(what) if isinstance(what, Var) else what, lambda let: let.automatic)
             found.append(f"{self.latex_of(tree)} {relation.replace('!=', chr(92) + 'ne')}")
         return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def byproducts(self) -> tuple[Byproduct, ...]:
+        """Theorems that the gradients imply: sums that vanish, invariances, values without effect."""
+        return tuple(byproducts_of(self))
+
+    def symmetric(self, name: str) -> Certificate:
+        """Whether the second derivative with respect to one argument, at a fixed cotangent, is symmetric."""
+        return symmetric(self, name)
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:

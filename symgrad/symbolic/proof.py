@@ -23,7 +23,7 @@ from symgrad.symbolic.normal import ONE, ZERO, Poly, number, rename, variable
 from symgrad.symbolic.program import Let, Program
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, variables
 
-__all__ = ["Certificate", "expand", "prove_zero"]
+__all__ = ["Certificate", "expand", "prove_zero", "shown_zero"]
 
 LARGEST = 6  # sizes tried for a counterexample
 POINTS = 3  # random points per choice of sizes
@@ -45,7 +45,7 @@ class Certificate:
 
 def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] = ()) -> Certificate:
     """Whether the expression is zero for all sizes and all inputs."""
-    method = _shown_zero(program, difference)
+    method = shown_zero(program, difference)
     if method is not None:
         return Certificate("PROVED", method, assumptions)
     found = counterexample(program, difference)
@@ -54,7 +54,7 @@ def prove_zero(program: Program, difference: Poly, assumptions: tuple[str, ...] 
     return Certificate("UNKNOWN", "neither a proof nor a counterexample was found", assumptions)
 
 
-def _shown_zero(program: Program, difference: Poly) -> str | None:
+def shown_zero(program: Program, difference: Poly) -> str | None:
     """How the expression was shown to be zero, or None where it was not, or is too long to expand."""
     if not program.reduce(difference):
         return "equal normal forms, by the definitions solved and their invariants"
