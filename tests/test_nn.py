@@ -552,6 +552,25 @@ def test_a_convolutional_network_trains():
     assert model.predict(images[:3]).shape == (3, 10)
 
 
+@pytest.mark.parametrize("name", [n for n in nn.activations.__all__ if n not in ("Activation", "PReLU")])
+def test_activations_are_their_functions(name):
+    kind = getattr(nn, name)
+    options = {"Threshold": {"threshold": 0.3, "value": -1.0}, "LeakyReLU": {"negative_slope": 0.2}}.get(name, {})
+    x = data()
+    np.testing.assert_array_equal(kind(**options)(sg.tensor(x)).numpy(), np.asarray(kind.function(x, **options)))
+    if options:
+        np.testing.assert_array_equal(kind(*options.values()).predict(x), kind(**options).predict(x))
+
+
+def test_prelu_learns_its_slope():
+    layer = nn.PReLU(2)
+    layer.weight.assign([0.5, -1.0])
+    x = sg.tensor([[-2.0, -3.0], [1.0, 4.0]])
+    assert layer(x).tolist() == [[-1.0, 3.0], [1.0, 4.0]]
+    layer(x).sum().backward()
+    assert layer.weight.grad.tolist() == [-2.0, -3.0]
+
+
 def test_residual_and_flatten():
     model = nn.Residual(nn.Linear(4, 4), nn.Tanh())
     x = data(3)

@@ -286,6 +286,17 @@ def test_the_loss_of_an_epoch_is_the_mean_by_weight():
     assert loss == pytest.approx((each * weights).sum() / weights.sum())
 
 
+def test_balanced_classes_in_the_cross_entropy():
+    digits = data.digits()
+    X, y = digits.X[:200], np.minimum(digits.y[:200], 2)  # 0, 1, and all others
+    t = Trainer(
+        nn.Linear(64, 3), loss=losses.cross_entropy, optimizer=lambda p: optim.SGD(p, lr=0.0), batch_size=60,
+        class_weight="balanced",
+    )  # fmt: skip
+    each = [losses.cross_entropy(t.predict(X[y == k]), y[y == k]) for k in range(3)]
+    assert t.fit((X, y))["loss"][0] == pytest.approx(float(np.mean(each)))
+
+
 def test_class_weights_and_sample_weights_multiply():
     from symgrad.train.weighting import weights_of
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.errors import ShapeError
-from symgrad.functions.normalization import softmax
+from symgrad.nn import functional
 from symgrad.nn.layers import Linear
 from symgrad.nn.module import Module
 from symgrad.nn.parameter import sizes
 from symgrad.ops.layout import swapaxes
-from symgrad.ops.marks import named
-from symgrad.ops.piecewise import where
 
 __all__ = ["MultiheadAttention"]
 
@@ -60,10 +58,7 @@ class MultiheadAttention(Module):
         key = query if key is None else key
         value = key if value is None else value
         q, k, v = self._heads(self.query(query)), self._heads(self.key(key)), self._heads(self.value(value))
-        scores = named(q @ swapaxes(k, -1, -2) * (self.embed_dim // self.num_heads) ** -0.5, "scores")
-        if mask is not None:
-            scores = where(mask, scores, -1e30)  # finite, so that a row of nothing has no NaN
-        joined = swapaxes(softmax(scores) @ v, 1, 2)
+        joined = swapaxes(functional.scaled_dot_product_attention(q, k, v, mask), 1, 2)
         return self.out(joined.reshape((joined.shape[0], joined.shape[1], self.embed_dim)))
 
     def _heads(self, x: Any) -> Any:

@@ -15,7 +15,9 @@ from symgrad.nn.module import Module
 __all__ = ["ACTIVATIONS", "activation", "mlp"]
 
 ACTIVATIONS: dict[str, type[Module]] = {
-    name.lower(): getattr(activations, name) for name in activations.__all__ if name != "Activation"
+    name.lower(): getattr(activations, name)
+    for name in activations.__all__
+    if name not in ("Activation", "GLU", "Threshold")  # without arguments, and keeping the shape
 } | {"linear": Identity}
 """Activations by their names in small letters."""
 
