@@ -148,6 +148,7 @@ def test_other_mistakes_are_one_line(capsys, tmp_path):
     assert "cannot be read" in mistake(capsys, "train", tmp_path / "none.csv")
     assert "cannot be read" in mistake(capsys, "train", tmp_path / "none.toml")
     assert "takes images" in mistake(capsys, "train", table, "--model", "cnn:4")
+    assert "not enough memory" in mistake(capsys, "train", "digits", "--model", "mlp:9999999999")
     assert "momentum: adam has no such option" in mistake(capsys, "train", "digits", "--momentum", "0.9")
     assert "is no folder of a run" in mistake(capsys, "resume", tmp_path)
     (tmp_path / "one.csv").write_text("a,b\n1,2\n")

@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _closed()
     except (SymgradError, OSError) as error:
         return _mistake(str(error))
+    except MemoryError as error:
+        return _mistake(f"not enough memory: {error}")
     except (KeyboardInterrupt, Abort):
         sys.stderr.write("symgrad: interrupted; nothing half-written is left\n")
         return 130
