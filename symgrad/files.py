@@ -40,6 +40,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     'whole'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     handle, temporary = tempfile.mkstemp(prefix=f"{_MARK}{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -417,6 +417,23 @@ def test_mistakes_are_named_early(name, compiled):
         trainer(compiled=compiled).fit(train)
 
 
+def test_mistakes_in_validation_data_are_named():
+    with pytest.raises(sg.ShapeError, match=r"Trainer: the validation data: .*takes 4 features"):
+        trainer().fit(blobs(), (X[:, :3], Y))
+    with pytest.raises(sg.DataError, match=r"Trainer: the validation data: .*label 5"):
+        trainer().fit(blobs(), (X, Y + 5))
+
+
+@pytest.mark.parametrize("writeable", [False, True])
+def test_read_only_data_are_evaluated(writeable):
+    X = np.random.default_rng(0).standard_normal((700, 40))
+    X.setflags(write=writeable)
+    model = nn.Sequential(nn.Standardize.of(X), nn.Tanh(), nn.Linear(40, 3))
+    t = trainer(model)
+    found = t.evaluate((X, np.zeros(700, int)))["loss"]
+    assert found == pytest.approx(float(CROSS(model.predict(X), np.zeros(700, int))), rel=1e-10)
+
+
 def test_history_fills_what_is_missing():
     history = History()
     history.append({"epoch": 1})

@@ -310,8 +310,13 @@ def test_what_cannot_be_resumed_is_named(cut_run):
         trainer(cut_run).resume(cut_run, blobs(seed=7), blobs(seed=1))
     with pytest.raises(sg.DataError, match="holds checkpoints of another run"):
         trainer(cut_run).fit(*good)
+    (cut_run / "empty").mkdir()
     with pytest.raises(sg.DataError, match="holds no sound checkpoint"):
-        trainer(cut_run).resume(cut_run / "..", *good)
+        trainer(cut_run).resume(cut_run / "empty", *good)
+    with pytest.raises(sg.DataError, match=r"there is no .*nowhere"):
+        trainer(cut_run).resume(cut_run / "nowhere", *good)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere to write"):
+        sg.save(nn.Linear(1, 1), cut_run / "nowhere" / "model.npz")
 
 
 def test_no_pickle_is_read(tmp_path):

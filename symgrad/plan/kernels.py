@@ -211,5 +211,8 @@ def _place(program: Any, places: Any, array: Any) -> None:
 def point(program: Any, places: Any, array: Any) -> Any:
     """Write the address of an argument into a program; what must be kept until the program has run."""
     flat = array.reshape(-1)
-    _place(program, places, flat)
+    if flat.flags.writeable:
+        _place(program, places, flat)
+    else:  # numba tells the two kinds apart
+        program[places[:, 0], places[:, 1]] = flat.ctypes.data
     return flat

@@ -146,6 +146,8 @@ def newest(path: str | os.PathLike[str]) -> Snapshot:
         If the file is damaged, or the folder holds no sound checkpoint, naming all that were refused.
     """
     path = Path(path)
+    if not path.exists():
+        raise DataError(f"resume: there is no {path}")
     if not path.is_dir():
         return Snapshot(*read(path))
     refused = []

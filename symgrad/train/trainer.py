@@ -281,7 +281,11 @@ class Trainer:
         row = {"epoch": self.epoch + 1, "step": self.step, "lr": self.optimizer.lr.item()}
         row |= dict(zip(("loss", *self.metrics), means, strict=True))
         if held_out is not None:
-            row |= {f"val_{name}": value for name, value in self.evaluate(held_out).items()}
+            try:
+                measured = self.evaluate(held_out)
+            except SymgradError as error:
+                raise type(error)(f"Trainer: the validation data: {error}") from error
+            row |= {f"val_{name}": value for name, value in measured.items()}
         return row
 
     def _order(self, n: int, epoch: int) -> list[NDArray[np.intp]]:
