@@ -8,6 +8,7 @@ from symgrad import data, linalg, losses, nn, optim, regularizers, special
 from symgrad.calling import checkpoint
 from symgrad.checking import GradCheck, gradcheck
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope
+from symgrad.derived import fused
 from symgrad.differentiate import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from symgrad.errors import (
     AnomalyError,
@@ -382,6 +383,7 @@ __all__ = [
     "fmod",
     "frac",
     "frexp",
+    "fused",
     "gather",
     "getitem",
     "grad",

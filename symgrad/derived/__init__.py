@@ -7,7 +7,8 @@ runs eagerly, is compiled, and differentiates again.
 
 from symgrad.derived.fusing import fuse
 from symgrad.derived.kernels import batch_norm as _batch_norm
+from symgrad.derived.public import fused
 
-__all__ = ["batch_norm", "fuse"]
+__all__ = ["batch_norm", "fuse", "fused"]
 
 batch_norm = fuse("batch_norm", _batch_norm.forward, _batch_norm.backward)

@@ -133,7 +133,7 @@ _einsum: Op = builtin(
 )
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
     """Einstein summation with NumPy's subscripts (``...``, implicit output and repeated indices included).
 
     Parameters
@@ -141,6 +141,8 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     subscripts : str
         Such as ``"ij,jk->ik"``.
     *operands : Tensors or arrays
+    optimize : bool, optional
+        Taken as by NumPy and not needed: the order of contraction is always chosen.
 
     Raises
     ------

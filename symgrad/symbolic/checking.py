@@ -45,7 +45,7 @@ class Check:
 
 def check(d: Derivation, seed: int = 0) -> Check:
     """Compare at random arrays; a cotangent that is not constant, so that nothing cancels by symmetry."""
-    arrays = random_arrays(d, seed)
+    arrays = random_arrays(d, seed, positive=bool(d.program.assumptions))
     derived = d.backward(**arrays)
     g = arrays.pop(d.record.cotangent.name)
     held = {n: arrays.pop(n) for n in d.record.held}
@@ -58,11 +58,16 @@ def check(d: Derivation, seed: int = 0) -> Check:
     return replace(worst, verdict=verdict, proofs={n: p.verdict for n, p in d.proofs.items()}, levels=found)
 
 
-def random_arrays(d: Derivation, seed: int, smallest: int = 4) -> dict[str, Any]:
-    """Random arguments and cotangent; the sizes differ from each other."""
+def random_arrays(d: Derivation, seed: int, smallest: int = 4, positive: bool = False) -> dict[str, Any]:
+    """Random arguments and cotangent; the sizes differ from each other.
+
+    With ``positive``, all arguments are greater than 0, where assumptions such as log's hold more often.
+    """
     rng = np.random.default_rng(seed)
     sizes = {name: smallest + k for k, name in enumerate(sorted(d.sizes))}
-    arrays = {n: _random(rng, bind(tuple(x.shape), sizes), x.meta.positive) for n, x in d.record.arguments.items()}
+    arrays = {
+        n: _random(rng, bind(tuple(x.shape), sizes), positive or x.meta.positive) for n, x in d.record.arguments.items()
+    }
     for n, x in d.record.held.items():
         shape = bind(tuple(x.shape), sizes)
         arrays[n] = rng.random(shape) < 0.6 if x.dtype.kind == "b" else rng.integers(0, min(sizes.values()), shape)

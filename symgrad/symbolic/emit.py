@@ -36,7 +36,7 @@ from symgrad.symbolic.expr import (
 )
 from symgrad.symbolic.factors import Extent, Index, Number, Var
 
-__all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "unused"]
+__all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code", "unused"]
 
 Layout = tuple[Index | None, ...]  # the index of each axis, None where the axis has size 1
 
@@ -252,8 +252,11 @@ class Emitter:
         return f"{function}({self(body, (*bound, *layout))}, axis={axis})"
 
     def _einsum(self, variables: list[Var], bound: tuple[Index, ...], layout: Layout) -> str:
-        letters = self._letters((*bound, *layout), variables)
         wanted = [i for i in layout if i is not None]
+        product = self._matmul(variables, bound, wanted)
+        if product:
+            return f"({product}){_inserted(wanted, layout)}" if _inserted(wanted, layout) else product
+        letters = self._letters((*bound, *layout), variables)
         sources = ",".join(self._subscript(self.axes(v), letters) for v in variables)
         names = ", ".join(identifier(v.name) for v in variables)
         sets = [set(v.indices) for v in variables]
@@ -263,6 +266,19 @@ class Emitter:
         if not layout and len({self.axes(v) for v in variables}) == 1:  # a kernel per unit also runs over more axes
             sources, target = sources.replace(",", "...,") + "...", "..."
         return f'np.einsum("{sources}->{target}", {names}{plan})' + _inserted(wanted, layout)
+
+    def _matmul(self, variables: list[Var], bound: tuple[Index, ...], wanted: list[Index]) -> str:
+        """A matrix product, where a sum is one: rows and columns that are kept, and one index between them."""
+        if len(variables) != 2 or len(bound) != 1 or len(wanted) != 2:
+            return ""
+        for a, b in (variables, variables[::-1]):
+            rows, columns = self.axes(a), self.axes(b)
+            matrices = len(rows) == len(columns) == 2
+            if matrices and set(rows) == {wanted[0], bound[0]} and set(columns) == {bound[0], wanted[1]}:
+                left = identifier(a.name) + ("" if rows[1] == bound[0] else ".T")
+                right = identifier(b.name) + ("" if columns[0] == bound[0] else ".T")
+                return f"{left} @ {right}"
+        return ""
 
     def _letters(self, layout: Sequence[Index | None], variables: list[Var]) -> dict[Index, str]:
         found = [i for i in layout if i is not None] + [i for v in variables for i in v.indices]

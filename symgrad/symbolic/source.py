@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, unused
+from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code, unused
 from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
 from symgrad.symbolic.read import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
@@ -171,7 +171,11 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
     for let in d.program.lets.values():
         if let.var.name in needed:
             emitter.assign(let.var.name, _definition(d, let.var.name), layout_of(let.var.indices))
-    text = emitter(canonical(output(d)), axes_of(d.record.output.shape))
+    layout = axes_of(d.record.output.shape)
+    text = emitter(canonical(output(d)), layout)
+    if _narrow(d):
+        sizes = [size_code(i.size) if i is not None else "1" for i in layout]
+        text = f"np.broadcast_to({text}, ({', '.join(sizes)}{',' * (len(sizes) == 1)}))"
     if not text.isidentifier():
         result = unused("y", _taken(d))
         emitter.lines.append(f"{result} = {text}")
@@ -179,10 +183,18 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
     return emitter.lines, text
 
 
+def _narrow(d: Derivation) -> bool:
+    """Whether the output has axes that broadcasting its formula does not give."""
+    layout = axes_of(d.record.output.shape)
+    return layout[:1] == (None,) or not {i for i in layout if i is not None} <= free_of(output(d))
+
+
 def _sizes(d: Derivation, needed: set[str]) -> list[str]:
     """Symbolic sizes that the formulas mention, read off the arguments."""
     trees = [*d.trees.values(), *adjoint_trees(d).values(), output(d), *[_definition(d, n) for n in needed]]
     used = {v.name for tree in trees for v in refs(tree)} | _size_names(trees)
+    if _narrow(d):
+        used |= {n for i in indices_of(d.record.output.shape) for names, _ in i.size for n in names}
     lines = []
     for size in sorted(used & d.sizes):
         name, axis = next(
