@@ -29,7 +29,7 @@ from symgrad.ops.layout import expand_dims, transpose
 from symgrad.ops.marks import named
 from symgrad.ops.product import einsum
 from symgrad.ops.reduction import sum as summed
-from symgrad.symbolic.expr import Add, Call, Expr, Mul, Num, Pow, Ref, Total, refs
+from symgrad.symbolic.expr import Add, Call, Expr, Mul, Num, Pow, Ref, Total, bound_of, refs
 from symgrad.symbolic.factors import Extent, Index, Number, Var
 from symgrad.symbolic.text import Formula, read
 from symgrad.tensor import Tensor, as_tensor
@@ -76,6 +76,12 @@ def from_text(*formulas: str, positive: Collection[str] = ()) -> Callable[..., A
     if unknown := [n for n in positive if n not in arrays]:
         raise SymbolicError(f"formula: {unknown[0]!r} is no argument{nearest(unknown[0], arrays)}; "
                             f"the arguments are {list(arrays)}")  # fmt: skip
+
+    known = {i.size for axes in arrays.values() for i in axes}
+    for index in (i for s in steps for i in bound_of(s.tree)):
+        if index.size not in known:
+            size = index.size[0][0][0]
+            raise SymbolicError(f"formula: the size {size} of a sum is that of no argument; write its index at one")
 
     def function(given: Mapping[str, Any]) -> Any:
         values = {n: _Value(given[n], axes) for n, axes in arrays.items()}

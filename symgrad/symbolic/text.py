@@ -100,6 +100,7 @@ def parse(text: str, free: tuple[tuple[str, Index], ...] = ()) -> Expr:
     """The tree of one formula, or SymbolicError with the column; ``free`` are the letters that ``g[i]`` may use."""
     reader = _Reader({name: index.size for name, index in free}, closed=True)
     source = syntax(text)
+    reader.collect(source)
     tree = reader.finished(reader.formula(source, None).tree)
     return rename_tree(tree, {Index(name, index.size): index for name, index in free})
 
@@ -165,6 +166,7 @@ class _Reader:
         self.same: dict[str, str] = {}  # letter -> a letter with the same size
         self.letters: dict[str, tuple[str, ...]] = {}  # of names
         self.subscripted: set[str] = set()
+        self.indices: set[str] = set()  # names that stand where an index does
         self.defined: set[str] = set()
         self.bare: set[str] = set()
         self.explicit: set[str] = set()  # names whose letters a Sum with limits binds: they are never left out
@@ -226,10 +228,14 @@ class _Reader:
     # names
 
     def collect(self, source: Source) -> None:
-        """Note which names carry letters anywhere."""
+        """Note which names carry letters anywhere, and which are letters."""
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-                self.subscripted.add(node.value.id)
+            match node:
+                case ast.Subscript(value=ast.Name(id=name), slice=where):
+                    self.subscripted.add(name)
+                    self.indices.update(n.id for n in ast.walk(where) if isinstance(n, ast.Name))
+                case ast.Call(func=ast.Name(id=name), args=[_, *letters]) if name in REDUCTIONS:
+                    self.indices.update(n.id for n in letters if isinstance(n, ast.Name))
 
     def formula(self, source: Source, left: str | None) -> Formula:
         """One formula; its name gets the letters that are free in it."""
@@ -328,7 +334,7 @@ class _Reader:
             )
         if name in self.letters:
             return self._indexed(source, node, name, [self._at(x, scope) for x in self.letters[name]])
-        if name in self.subscripted and not self.closed:
+        if name in self.subscripted:
             raise source.refuse(node, f"{name!r} has indices elsewhere; write them here too, at its first use")
         self.bare.add(name)
         return Ref(Var(0, name, (), False))
@@ -362,7 +368,7 @@ class _Reader:
         own = {i.name: fresh(self.provisional(self.letter(i.name))) for i in indices}
         for letter, index in own.items():
             self.same[index.name] = self.letter(letter)
-        names = {n.id for n in ast.walk(body) if isinstance(n, ast.Name)} - set(own)
+        names = {n.id for n in ast.walk(body) if isinstance(n, ast.Name)} - self.indices - FUNCTIONS - {*REDUCTIONS}
         missing = [i.name for i in indices if not self._carries(body, i.name)]
         if missing and names:
             remedy = f"write it where it belongs, such as {min(names)}[{missing[0]}]"
@@ -385,7 +391,7 @@ class _Reader:
                     self.letters.update(dict.fromkeys(new, letters))
 
     def _is_new(self, name: str) -> bool:
-        known = name in self.letters or name in self.bare or name in self.subscripted or name in self.same
+        known = name in self.letters or name in self.bare or name in self.subscripted or name in self.indices
         return not known and name not in (*FUNCTIONS, *ALIASES, *COMPOSED, *REDUCTIONS, "Sum", "size", "pi")
 
     def _carries(self, body: ast.expr, letter: str) -> bool:

@@ -23,7 +23,6 @@ REACHED = {
     "batchnorm_bessel": EXACT,
     "linear": EXACT,
     "mse": EXACT,
-    "weight_norm": ENCLOSED,
     "softmax": ENCLOSED,
     "cosine": ENCLOSED,
     "lp_norm": ENCLOSED,
