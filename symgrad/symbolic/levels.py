@@ -197,7 +197,7 @@ def _numbers(field: Rationals, value: Any) -> Any:
 
 def _code(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: Point) -> dict[str, Any]:
     """The emitted NumPy, on arrays of numbers in the place of floats."""
-    namespace: dict[str, Any] = {"np": _NumPy(), **{own: _special(name) for name, own in SPECIAL.items()}}
+    namespace: dict[str, Any] = {"np": _NumPy(field), **{own: _special(name) for name, own in SPECIAL.items()}}
     source = re.sub(r"^(import numpy as np|from scipy\.special import .*)$", "", d.numpy_source, flags=re.MULTILINE)
     exec(compile(source, f"<derived {d.name}>", "exec"), namespace)  # our own text, built from trees
     given = {n: _numbers(field, x) for n, x in point.items()}
@@ -211,7 +211,15 @@ def _special(name: str) -> Any:
 
 
 class _NumPy:
-    """NumPy, for arrays of numbers: these are all finite."""
+    """NumPy, for arrays of numbers: these are all finite, and pi is as exact as they are."""
+
+    def __init__(self, field: Rationals) -> None:
+        self.field = field
+
+    @property
+    def pi(self) -> Number:
+        """Half the period of the sine."""
+        return Number(self.field, self.field.pi())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -242,7 +250,7 @@ def _node(node: Any, inputs: list[Any], field: Rationals, sizes: Mapping[str, in
     if op.name == "size":
         return boxed(Number(field, field.number(Fraction(params[0]))))
     if op is OPS["isfinite"]:
-        return _NumPy().isfinite(inputs[0])
+        return _NumPy(field).isfinite(inputs[0])
     try:
         return boxed(op.forward(tuple(inputs), *params) if op.arity is None else op.forward(*inputs, *params))
     except (TypeError, AttributeError):  # it asks what only floats have, such as whether they are finite

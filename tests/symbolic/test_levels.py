@@ -24,7 +24,7 @@ REACHED = {
     "linear": EXACT,
     "mse": EXACT,
     "softmax": ENCLOSED,
-    "cosine": ENCLOSED,
+    "cosine": EXACT,
     "lp_norm": ENCLOSED,
     "attention": ENCLOSED,
     "linear_sigmoid": ENCLOSED,
@@ -57,8 +57,10 @@ def test_roots_of_batchnorm_are_made_rational_by_the_choice_of_eps():
 
 
 def test_special_functions_are_compared_with_many_digits():
-    d = derive(lambda x: sg.erf(x) * x, x=sg.spec("N"))
-    assert {level.name for level in d.check().levels} == {PRECISE}
+    d = derive(lambda x, w: sg.stop_gradient(sg.erf(x)) * w, x=sg.spec("N"), w=sg.spec("N"))
+    assert [(level.subject, level.name) for level in d.check().levels] == [("graph", PRECISE), ("code", PRECISE)]
+    d = derive(lambda x: sg.erf(x) * x, x=sg.spec("N"))  # the rule of erf has 2/sqrt(pi) as a rounded number
+    assert [(level.subject, level.name) for level in d.check().levels] == [("code", PRECISE)]
 
 
 @pytest.mark.parametrize("name", ["batchnorm", "softmax"])
