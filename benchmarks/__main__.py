@@ -20,6 +20,7 @@ from benchmarks.growth import grow
 from benchmarks.page import write
 from benchmarks.problems import FAMILIES
 
+LIMIT = 20  # seconds of all blocks of a family, if three rounds do not take longer
 QUICK = ("torch", "symgrad", "symgrad fast", "symgrad eager", "NumPy by hand")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
 ONE_THREAD["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -62,7 +63,8 @@ def compare(family: str, names: list[str], rounds: int, seconds: float) -> dict[
         if name not in UNCHECKED and abs(found - reference) > 1e-3 * abs(reference):
             raise SystemExit(f"benchmark {family}: {name} computed {found}, torch {reference}")
     order = list(workers)
-    for _ in range(rounds):
+    slowest = sum(worker.facts["block"] for worker in workers.values())
+    for _ in range(max(3, min(rounds, int(LIMIT / slowest)))):
         random.shuffle(order)
         for name in order:
             workers[name].run()

@@ -749,3 +749,54 @@ def test_floating_point_operations_are_counted():
     fast(a, b)
     assert fast.plan.flops == 2 * 3 * 4 * 5 + 15 + 15
     assert "flops" in fast.report()
+
+
+def test_the_extra_can_be_turned_off_and_is_asked_for_by_name(monkeypatch, caplog):
+    from symgrad.plan import compiled, fusing
+
+    def f(x):
+        return sg.exp(x * 2 + 1) * (x - x.mean(axis=0)) + 1
+
+    x = RNG.standard_normal((5, 3))
+    plain, fused = sg.compile(f, fast=False), sg.compile(f, fast=None)
+    np.testing.assert_allclose(plain(x), fused(x), rtol=1e-14)
+    assert "fused(" not in plain.plan.source
+    assert ("fused(" in fused.plan.source) == fusing.available()
+    monkeypatch.setattr(compiled, "available", lambda: False)
+    with pytest.raises(sg.SymgradError, match=r"symgrad\[fast\]"):
+        sg.compile(f, fast=True)
+    alone = sg.compile(f)
+    np.testing.assert_array_equal(alone(x), plain(x))
+    assert "fused(" not in alone.plan.source
+
+
+def test_an_extra_that_does_not_work_is_done_without_and_says_so(monkeypatch, caplog):
+    from symgrad.plan import fusing
+
+    def broken(name):
+        raise ImportError("numba needs another NumPy")
+
+    monkeypatch.setattr(fusing.importlib, "import_module", broken)
+    monkeypatch.setattr(fusing.importlib.util, "find_spec", lambda name: object())
+    with caplog.at_level(logging.WARNING, "symgrad"):
+        assert fusing.available.__wrapped__() is False
+    assert "needs another NumPy" in caplog.text
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_chains_take_arguments_that_are_large_small_or_not_contiguous(fast, dtype):
+    pytest.importorskip("numba")
+
+    def f(x, y, s):
+        centred = x - x.mean(axis=0)
+        return sg.where(centred > y, centred * s, -y) / (1.0 + sg.abs(x)), (centred * y).sum(axis=1), sg.max(x, axis=1)
+
+    run = sg.compile(f, fast=fast)
+    for shape in ((3, 2), (70, 40), (40, 70), (1, 5)):
+        x, y = RNG.standard_normal((2, *shape)).astype(dtype)
+        turned = np.asfortranarray(x)
+        for given in (x, turned, np.repeat(x, 2, axis=0)[::2]):
+            expected = [t.numpy() for t in f(sg.tensor(given), sg.tensor(y), sg.tensor(dtype(0.5)))]
+            for a, b in zip(run(given, y, dtype(0.5)), expected, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-6)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.context import MODE, RUN
-from symgrad.errors import GraphError, TracingError
+from symgrad.errors import GraphError, SymgradError, TracingError
 from symgrad.plan.fusing import available
 from symgrad.plan.program import Plan
 from symgrad.tensor import Tensor, tensor
@@ -35,7 +35,9 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any], fast: bool | None = None) -> None:
         functools.update_wrapper(self, f)
-        self.fast = available() if fast is None else fast
+        if fast and not available():
+            raise SymgradError("compile: fast=True needs the extra of that name: pip install 'symgrad[fast]'")
+        self.fast = fast
         self.function = f
         self.plan: Plan | None = None
         self._plans: dict[Any, list[Plan | str]] = {}
@@ -128,7 +130,8 @@ class Compiled:
     def _make(self, args: Any) -> Plan | str:
         name = getattr(self.function, "__name__", "step")
         try:
-            return Plan(trace(self.function, *args), name if name.isidentifier() else "step", self.fast)
+            fast = available() if self.fast is None else self.fast
+            return Plan(trace(self.function, *args), name if name.isidentifier() else "step", fast)
         except TracingError as error:
             _log.warning("compile: %s runs eagerly, because it cannot be traced: %s", name, error)
             return str(error)
@@ -205,6 +208,12 @@ def compile(f: Callable[..., Any], *, fast: bool | None = None) -> Compiled:
         eagerly, and says why once (logger "symgrad"). A list of numbers is such a nest, as in `trace`.
     fast : bool, optional
         Fuse chains of elementwise operations with the extra ``fast`` (numba); by default where it is installed.
+        Results are equal up to rounding.
+
+    Raises
+    ------
+    SymgradError
+        If ``fast=True`` and the extra is missing.
 
     Returns
     -------

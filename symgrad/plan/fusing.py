@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fuser", "available", "gather"]
 
+_log = logging.getLogger("symgrad")
 Array = NDArray[Any]
 BLOCK = 1024  # numbers per block: some ten arrays of them fit into the first-level cache
 
@@ -37,9 +41,17 @@ _KINDS = (np.dtype(np.float32), np.dtype(np.float64))
 REDUCTIONS = ("sum", "mean", "sum_to", "max")
 
 
+@functools.cache
 def available() -> bool:
-    """Whether the extra is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether the extra is installed and works; what keeps it from working is logged once."""
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("symgrad.plan.kernels")
+    except Exception as error:  # numba that does not fit NumPy or Python says so in many ways
+        _log.warning("compile: the extra `fast` is installed but does not work, so plans do without it: %s", error)
+        return False
+    return True
 
 
 def fusable(node: Tensor) -> bool:
@@ -328,7 +340,9 @@ class Fuser:
         w.keep.extend(program.keep)
         for x in [x for x in w.graph.inputs if x.serial in self.given]:
             places = w.bind("places", np.ascontiguousarray(np.argwhere(rows == _address(self.given[x.serial]))))
-            w.lines.append(f"{w.unique('kept')} = point({table}, {places}, {w.name_of[x.serial]})")
+            kept = w.unique("kept")
+            w.names[kept] = None
+            w.lines.append(f"{kept} = point({table}, {places}, {w.name_of[x.serial]})")
             w.calls += 1
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")
         w.lines.append(f"fused({table}, {kind})")

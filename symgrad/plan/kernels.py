@@ -36,6 +36,19 @@ CODES = {name: code for code, name in enumerate((
 """Operation -> its number: the order of the branches below."""
 
 
+def _kept(*arguments: str) -> Any:
+    """Compile for these types of arguments, and keep the result on disk where that is possible."""
+    signatures = [f"void({text})" for text in arguments]
+
+    def compiled(f: Any) -> Any:
+        try:
+            return njit(signatures, cache=True, error_model="numpy")(f)
+        except RuntimeError:  # no folder to write to
+            return njit(signatures, error_model="numpy")(f)
+
+    return compiled
+
+
 def _pointer(typing_context: Any, address: Any, like: Any) -> Any:
     """The pointer to numbers, of the kind that an array holds, at an address."""
     pointer = types.CPointer(like.dtype)  # type: ignore[no-untyped-call]
@@ -176,7 +189,7 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
             o[i] = one / a[i]
 
 
-@njit(["void(int64[:, ::1], float32[::1])", "void(int64[:, ::1], float64[::1])"], cache=True, error_model="numpy")
+@_kept("int64[:, ::1], float32[::1]", "int64[:, ::1], float64[::1]")
 def execute(program: Any, like: Any) -> None:
     """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
     zero, one = like[0], like[1]
@@ -201,8 +214,7 @@ def execute(program: Any, like: Any) -> None:
         at = last
 
 
-@njit(["void(int64[:, ::1], int64[:, ::1], float32[::1])", "void(int64[:, ::1], int64[:, ::1], float64[::1])"],
-      cache=True)  # fmt: skip
+@_kept("int64[:, ::1], int64[:, ::1], float32[::1]", "int64[:, ::1], int64[:, ::1], float64[::1]")
 def _place(program: Any, places: Any, array: Any) -> None:
     for k in range(places.shape[0]):
         program[places[k, 0], places[k, 1]] = array.ctypes.data
