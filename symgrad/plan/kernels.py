@@ -19,6 +19,7 @@ Instructions before and after the blocks have their number of elements in column
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,11 @@ CODES = {name: code for code, name in enumerate((
 """Operation -> its number: the order of the branches below."""
 
 
-def _kept(*arguments: str) -> Any:
+def _kept(*arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile for these types of arguments, and keep the result on disk where that is possible."""
     signatures = [f"void({text})" for text in arguments]
 
-    def compiled(f: Any) -> Any:
+    def compiled(f: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(signatures, cache=True, error_model="numpy")(f)
         except RuntimeError:  # no folder to write to
