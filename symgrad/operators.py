@@ -37,6 +37,8 @@ class Operators:
 
         def _describe(self) -> str: ...
 
+        def __getattr__(self, name: str) -> Any: ...  # METHODS
+
     # NumPy
 
     __array_priority__ = 1000
@@ -243,6 +245,22 @@ class Operators:
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Limited to an interval."""
         return _call("clip", self, min, max)
+
+
+METHODS = ("all", "any", "argmin", "argsort", "cumprod", "cumsum", "dot", "round", "swapaxes", "take")
+
+
+def _method(name: str) -> Any:
+    def method(self: Tensor, *args: Any, **options: Any) -> Any:
+        return FUNCTIONS[name](self, *args, **options)
+
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"`symgrad.{name}` of this Tensor; the arguments are those of NumPy's method."
+    return method
+
+
+for _name in METHODS:
+    setattr(Operators, _name, _method(_name))
 
 
 def _call(name: str, *args: Any, **options: Any) -> Tensor:

@@ -256,8 +256,11 @@ def test_right_rules_pass_at_every_scale(name, scale):
 def test_right_rules_of_ops_pass_over_their_domains(name):
     domain = OPS[name].domain
     domains = domain if isinstance(domain[0], tuple) else (domain,) * OPS[name].arity
+    orders = OPS[name].orders
     inputs = tuple(np.random.default_rng(1).uniform(*d, size=5) for d in domains)
-    report = sg.gradcheck(OPS[name], inputs, order=2)
+    inputs = tuple(np.arange(5) if k in orders else x for k, x in enumerate(inputs))
+    smooth = tuple(k for k in range(len(inputs)) if k not in orders)
+    report = sg.gradcheck(OPS[name], inputs, order=2, argnums=smooth)
     assert report.verdict == "RIGHT", report
 
 
@@ -653,7 +656,7 @@ MISTAKES = [
     (lambda: sg.gradcheck(lambda x: sg.argmax(x), X), DTypeError, "output 0 of f is int64"),
     (lambda: sg.gradcheck(lambda x: x.numpy() ** 2, X), OpError, "left the graph.*backward="),
     (lambda: sg.gradcheck(lambda x: np.linalg.svd(x)[1], X), OpError, "NumPy arrays but not on Tensors.*backward="),
-    (lambda: sg.gradcheck(np.sinc, X), OpError, "NumPy arrays but not on Tensors.*backward="),
+    (lambda: sg.gradcheck(np.spacing, X), OpError, "NumPy arrays but not on Tensors.*backward="),
     (lambda: sg.gradcheck(product, (X, X), backward=3), OpError, "backward must be a function"),
     (lambda: sg.gradcheck(product, (X, X), 2, lambda x, w, g: (w, x)), GradientError, "order=2.*order=1"),
     (lambda: sg.gradcheck(product, (X, X), backward=lambda x, w: x), OpError, "has no argument g"),

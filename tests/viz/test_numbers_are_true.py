@@ -40,7 +40,8 @@ def check(scene, tolerance=1e-9):
     for edge in scene.edges:
         if edge.symbol:
             formula = sympy.sympify(edge.symbol, locals=places)
-            given = [sympy.true if card.full == "c" else sympy.Float(card.value, 30) for card in scene.cards]
+            kinds = {"c": lambda v: sympy.true, "n": sympy.Integer}  # a condition, an order
+            given = [kinds.get(card.full, lambda v: sympy.Float(v, 30))(card.value) for card in scene.cards]
             value = formula.xreplace({places[f"n{k}"]: v for k, v in enumerate(given)})
             assert math.isclose(float(value), edge.number, rel_tol=tolerance, abs_tol=tolerance), edge
             assert any(figure(edge.number) in run.text for run in edge.label.tail)
@@ -70,7 +71,11 @@ def test_the_neuron_by_hand(neuron):
 
 @pytest.mark.parametrize("op", SCALAR, ids=lambda op: op.name)
 def test_every_op_of_the_table(op):
-    inputs = [sg.tensor(0.3 + 0.25 * k, name=f"x{k}", requires_grad=True) for k in range(op.arity)]
+    domain = op.domain if op.domain and isinstance(op.domain[0], tuple) else (op.domain or (0,),) * op.arity
+    points = [max(0.3 + 0.25 * k, interval[0]) for k, interval in enumerate(domain)]
+    inputs = [sg.tensor(x, name=f"x{k}", requires_grad=True) for k, x in enumerate(points)]
+    for k in op.orders:
+        inputs[k] = sg.tensor(1, name="n")
     if op.name == "where":
         inputs[0] = sg.tensor(True, name="c")
     scene = viz.draw_backprop(op(*inputs)).scene
