@@ -78,7 +78,7 @@ class Unit:
         self.group, self.params = group, params
         self.edges = np.cumsum([0, *(p.size for p in params)]).tolist()
         self.size: int = self.edges[-1]
-        found = declaration(group.rule)
+        found = group.declared
         self.state: dict[str, Tensor | None] = {}
         for name in found.state:
             if name in found.optional and name not in group.recipe.state:
@@ -116,6 +116,8 @@ class Group:
     ----------
     params : list of Tensor
     rule : callable
+    declared : Declaration
+        What the rule declares.
     hyperparameters : dict of str to Tensor
     units : list of Unit
         One; one per parameter if the rule needs norms of whole tensors.
@@ -126,6 +128,7 @@ class Group:
     def __init__(self, params: list[Tensor], recipe: Recipe, share: float = 1.0, frozen: bool = False) -> None:
         self.params, self.recipe, self.share, self.frozen = params, recipe, share, frozen
         self.rule, self.decoupled, self.dtype = recipe.rule, recipe.decoupled, params[0].dtype
+        self.declared = declaration(recipe.rule)
         given = recipe.hyperparameters
         self.schedules: dict[str, Schedule] = {k: v for k, v in given.items() if isinstance(v, Schedule)}
         if by_epoch := [k for k, v in self.schedules.items() if v.unit == "epoch"]:
@@ -146,7 +149,7 @@ class Group:
         }
         for k, schedule in self.schedules.items():
             self.hyperparameters[k].assign(float(schedule(0)))
-        parts = [[p] for p in params] if declaration(self.rule).per_tensor else [params]
+        parts = [[p] for p in params] if self.declared.per_tensor else [params]
         self.units = [Unit(self, part) for part in parts]
 
     def read(self, how: Callable[[Tensor], Any]) -> dict[str, Any]:

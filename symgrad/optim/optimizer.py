@@ -237,7 +237,7 @@ class Optimizer:
     def _evaluate(self, closure: Any, units: list[Unit], olds: Any, states: Any, hypers: Any) -> Any:
         """What the closure returns, called where the rules want their gradients."""
         for u, old, state, hyper in zip(units, olds, states, hypers, strict=True):
-            point = declaration(u.group.rule).point
+            point = u.group.declared.point
             if point is None:
                 continue
             if closure is None:
@@ -245,7 +245,7 @@ class Optimizer:
                     f"step: {self._name} takes its gradient at another point than the parameters; pass a closure that "
                     "calls zero_grad() and backward() and returns the loss"
                 )
-            wanted = {k: v for k, v in hyper.items() if k in declaration(u.group.rule).hyperparameters}
+            wanted = {k: v for k, v in hyper.items() if k in u.group.declared.hyperparameters}
             u.place(point(old, *state, **wanted))
         return None if closure is None else closure()
 
@@ -282,7 +282,7 @@ class Optimizer:
     def _updated(self, u: Unit, theta: Any, g: Any, state: Any, hyper: dict[str, Any], loss: Any) -> list[Any]:
         """The new parameters and state of one unit."""
         rule = u.group.rule
-        names = declaration(rule).hyperparameters
+        names = u.group.declared.hyperparameters
         if "weight_decay" in hyper and "weight_decay" not in names:
             decay = hyper["weight_decay"]
             if u.group.decoupled:
@@ -354,7 +354,7 @@ class Optimizer:
         if having:
             for group in having:
                 group[name] = value * group.share if name == "lr" and not callable(value) else value
-        elif groups and name in {"weight_decay", *declaration(groups[0].rule).hyperparameters}:
+        elif groups and name in {"weight_decay", *groups[0].declared.hyperparameters}:
             raise SymgradError(f"{type(self).__name__}: made without {name}; pass {name}= when you make the optimizer")
         else:
             self.__dict__[name] = value
