@@ -21,6 +21,7 @@ from symgrad.errors import (
     StaleGraphError,
     SymbolicError,
     SymgradError,
+    TimeLimitError,
     TracingError,
     UnsupportedError,
 )
@@ -279,6 +280,7 @@ __all__ = [
     "SymbolicError",
     "SymgradError",
     "Tensor",
+    "TimeLimitError",
     "TracingError",
     "Trainer",
     "UnsupportedError",

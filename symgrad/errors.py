@@ -18,7 +18,6 @@ __all__ = [
     "TimeLimitError",
     "TracingError",
     "UnsupportedError",
-    "nearest",
 ]
 
 

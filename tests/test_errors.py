@@ -40,7 +40,7 @@ def test_every_error_is_of_the_family_and_of_a_python_kind():
         assert kind.__doc__
         assert getattr(sg, name) is kind
         if kind is not SymgradError:
-            assert issubclass(kind, (ValueError, TypeError, FloatingPointError))
+            assert issubclass(kind, (ValueError, TypeError, FloatingPointError, TimeoutError))
 
 
 # --- shapes, axes, indices

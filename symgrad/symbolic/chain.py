@@ -74,7 +74,9 @@ def links(d: Derivation, node: Any) -> Iterator[Link]:
     for serial, consumer in held.items():
         flow = moving.get(_inside(consumer).serial, ZERO)
         if serial != node.serial and (flow or shown(d, node).name in {v.name for v in refs(written(d, consumer))}):
-            yield _link(d, node, consumer, flow, own)
+            link = _link(d, node, consumer, flow, own)
+            if link.slope or link.raw:  # otherwise the derivative is stopped there, as at the shift of a softmax
+                yield link
 
 
 def _link(d: Derivation, node: Any, consumer: Any, flow: Poly, own: dict[Index, Index]) -> Link:

@@ -158,7 +158,11 @@ def _dependence(d: Derivation, name: str, node: Any) -> Iterator[Block]:
     collect = "collect" if len(through) > 1 else "collects"
     reach = f", through {_and([f'${t}$' for t in through])}, which {collect} all of them" if through else ""
     if sizes:
-        sentence = f"Each ${here}$ feeds every ${there}$, not only its own{reach}."
+        letters = d.letters(sorted(output, reverse=True))
+        free = coupled(flow, output, at)
+        tied = [f"${letters[i]}$" for i in output if i not in free]
+        same = f" with the same {_and(tied)}" if tied else ""
+        sentence = f"Each ${here}$ feeds every ${there}${same}, not only its own{reach}."
     elif along:
         sentence = f"${here}$ is summed over on its way to ${there}$."
     elif at and output:

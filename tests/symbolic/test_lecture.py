@@ -88,6 +88,12 @@ def flow(d, name):
     return coupled(moving[d.record.output.serial], at, indices_of(d.record.output.shape))
 
 
+def test_what_keeps_its_index_is_said_and_what_is_stopped_is_no_way():
+    depends = words(section(derive("softmax"), "depends").blocks)
+    assert "feeds every $p_{ic}$ with the same $i$, not only its own, through $S$, which collects" in depends
+    assert r"x \to m" not in depends
+
+
 def test_what_is_coupled():
     assert len(flow(derive("batchnorm"), "z")) == 1
     features = derive("batchnorm_2d")
