@@ -241,9 +241,15 @@ def _guarded(f: Callable[..., Any]) -> Callable[..., Any]:
             except TypeError:
                 raise error from None  # Python's own words for a wrong signature
             kinds = ", ".join(f"{name}={_kind(value)}" for name, value in given.items())
-            raise OpError(f"{f.__name__}: {error}; it was given {kinds}, and takes {signature}") from error
+            raise OpError(f"{f.__name__}: {error}; it was given {kinds}, and takes {_names(signature)}") from error
 
     return call
+
+
+def _names(signature: inspect.Signature) -> str:
+    """The parameters and their defaults."""
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(bare))
 
 
 def _kind(value: Any) -> str:

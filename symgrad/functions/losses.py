@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError, ShapeError
-from symgrad.functions.linear import linear
+from symgrad.functions.linear import tensordot
 from symgrad.functions.normalization import largest, log_softmax
 from symgrad.functions.regression_losses import reduced_loss
 from symgrad.functions.selecting import take_along_axis
@@ -176,9 +176,12 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
 
 
 @function()
-def linear_cross_entropy(input: Any, weight: Any, target: Any, bias: Any = None, **options: Any) -> Any:
-    """`cross_entropy` of the logits of a linear layer; options as there."""
-    return cross_entropy(linear(input, weight, bias), target, **options)
+def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, linear_bias: Any = None, **options: Any) -> Any:
+    """`cross_entropy` of the logits of a linear layer with weights (K, ..., features); its options are those there."""
+    logits = tensordot(input, linear_weight, ((-1,), (-1,)))
+    if linear_bias is not None:
+        logits = logits + linear_bias
+    return cross_entropy(logits, target, **options)
 
 
 def _check_labels(logits: Any, target: Any, name: str = "cross_entropy") -> None:

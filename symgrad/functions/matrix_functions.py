@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -213,7 +214,7 @@ def _pivots(P: Any, shape: Any) -> Any:
     """The exchanges of rows that make a permutation."""
     matrices = np.asarray(P)
     count = int(np.minimum(*shape))
-    flat = matrices.reshape(-1, shape[0], shape[0])
+    flat = matrices.reshape(math.prod(matrices.shape[:-2]), shape[0], shape[0])
     found = np.empty((len(flat), count), np.int32)
     for j, p in enumerate(flat):
         order = list(p.argmax(0))  # column k of P has its 1 in the row that became row k
@@ -228,7 +229,7 @@ def _pivots(P: Any, shape: Any) -> Any:
 def _permutation(pivots: Any, n: int) -> Any:
     """The rows in the order that pivots put them in."""
     pivots = np.asarray(pivots)
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     rows = np.tile(np.arange(n), (len(flat), 1))
     for j, exchanges in enumerate(flat):
         for k, at in enumerate(exchanges - 1):
@@ -257,7 +258,7 @@ def householder_product(A: Any, tau: Any) -> Any:
     A, tau = array_like(A, "householder_product"), array_like(tau, "householder_product")
     m, n = A.shape[-2:]
     start = np.broadcast_to(np.eye(m, n, dtype=A.dtype), (*A.shape[:-2], m, n))
-    return _reflected(A, tau, start, reversed(range(tau.shape[-1])))
+    return _reflected(A, tau, start + A * 0.0 if tau.shape[-1] == 0 else start, reversed(range(tau.shape[-1])))
 
 
 def _reflected(A: Any, tau: Any, y: Any, order: Any) -> Any:

@@ -154,6 +154,8 @@ def _mapped(x: Any, widths: Widths, mode: str) -> Any:
             raise ShapeError(f"pad: axis {axis} of shape {tuple(x.shape)} has no elements to pad with")
         at = np.arange(-a, n + b)
         mirrored = n - 1 - np.abs(n - 1 - np.abs(at))
-        at = {"reflect": mirrored, "replicate": np.clip(at, 0, max(n - 1, 0)), "circular": at % max(n, 1)}[mode]
+        kept = np.arange(max(-a, 0), n - max(-b, 0))  # what is cut off is not continued either
+        around = np.arange(-max(a, 0), len(kept) + max(b, 0)) % max(len(kept), 1)
+        at = {"reflect": mirrored, "replicate": np.clip(at, 0, max(n - 1, 0)), "circular": kept[around]}[mode]
         x = x[(*(slice(None),) * axis, at)]
     return x

@@ -11,7 +11,7 @@ import symgrad as sg
 from symgrad import linalg
 from symgrad.nn import functional as F
 
-__all__ = ["CALLS"]
+__all__ = ["CALLS", "NOT_ASKED"]
 
 Call = Callable[..., Any]
 
@@ -67,9 +67,30 @@ def _pinv(a: Any, *rest: Any, rtol: Any = None, atol: Any = None, rcond: Any = N
     return linalg.pinv((a + sg.swapaxes(a, -1, -2)) / 2 if hermitian else a, bound)
 
 
+def _low_rank_pinv(a: Any, b: Any) -> Any:
+    return linalg.pinv(a @ _mt(b), 1e-12)
+
+
+def _hermitian_pinv(a: Any, **options: Any) -> Any:
+    return linalg.pinv((sg.tril(a) + _mt(sg.tril(a, -1))), 1e-13)
+
+
 def _svd(a: Any, full_matrices: bool = True, some: bool = True, compute_uv: bool = True) -> Any:
     u, s, vh = linalg.svd(a, full_matrices=full_matrices and a.shape[-1] == a.shape[-2])
     return u, s, vh
+
+
+def _old_svd(a: Any, some: bool = True, compute_uv: bool = True) -> Any:
+    u, s, vh = _svd(a)
+    return u, s, sg.swapaxes(vh, -1, -2)
+
+
+def _linear_cross_entropy(*args: Any, options: Any = None, ignore_index: Any = None, **rest: Any) -> Any:
+    return F.linear_cross_entropy(*args, ignore_index=-100 if ignore_index is None else ignore_index, **rest)
+
+
+def _take_along(x: Any, index: Any, dim: Any = None) -> Any:
+    return sg.take_along_axis(x, index if dim is not None else index.ravel(), dim)
 
 
 def _cross(a: Any, b: Any, dim: Any = None) -> Any:
@@ -143,7 +164,12 @@ def _typed(f: Call) -> Call:
 
 def _lists(f: Call) -> Call:
     """A function of a list, which torch's samples pass as a list or as several arguments."""
-    return lambda *xs, **options: f(xs[0] if len(xs) == 1 and isinstance(xs[0], (list, tuple)) else xs, **options)
+
+    def call(first: Any, *rest: Any, **options: Any) -> Any:
+        listed = isinstance(first, (list, tuple))
+        return f(first, *rest, **options) if listed else f((first, *rest), **options)
+
+    return call
 
 
 def _spread(f: Call) -> Call:
@@ -189,7 +215,7 @@ def _grid(x: Any, grid: Any, mode: int, padding: int, align: bool) -> Any:
 
 
 def _vander(x: Any, N: Any = None) -> Any:
-    return sg.vander(x, N, increasing=True)
+    return sg.vander(sg.atleast_1d(x), N, increasing=True)
 
 
 def _renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
@@ -212,11 +238,25 @@ def _qr(a: Any, some: Any = "reduced", mode: Any = None) -> Any:
 
 
 def _lstsq(a: Any, b: Any, driver: Any = None) -> Any:
-    return linalg.lstsq(a, b)
+    x, residuals, _, _ = linalg.lstsq(a, b)
+    residuals = np.zeros(0) if driver == "gelsy" else residuals
+    return x, residuals if isinstance(residuals, sg.Tensor) else sg.tensor(residuals)
+
+
+def _solve(a: Any, b: Any, *, left: bool = True) -> Any:
+    vectors = b.ndim == a.ndim - 1 and b.shape == a.shape[:-1]
+    b = sg.expand_dims(b, -1) if vectors else b
+    y = linalg.solve(a, b) if left else _mt(linalg.solve(_mt(a), _mt(b)))
+    return sg.squeeze(y, -1) if vectors else y
 
 
 def _solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
     return linalg.solve_triangular(a, b, upper=upper, left=left, unitriangular=unitriangular)
+
+
+def _old_lu(a: Any, pivot: bool = True, get_infos: bool = False) -> Any:
+    infos = (np.zeros(a.shape[:-2], np.int32),) if get_infos else ()
+    return (*linalg.lu_factor(a), *infos)
 
 
 def _cholesky_ex(a: Any, upper: bool = False, **options: Any) -> Any:
@@ -231,11 +271,13 @@ SAME = [
     "scatter_reduce", "select_scatter", "slice_scatter", "triangular_solve", "tril", "triu", "unbind", "unflatten",
     "vdot",
 ]  # fmt: skip
-LINALG = ["cond", "det", "eigvalsh", "householder_product", "inv", "lu_solve", "matrix_power", "slogdet", "solve",
-          "svdvals", "tensorinv", "eigh"]  # fmt: skip
+LINALG = ["cond", "det", "householder_product", "inv", "lu_solve", "matrix_power", "slogdet",
+          "svdvals", "tensorinv"]  # fmt: skip
 ELSEWHERE = {"cross_entropy", "fold", "gumbel_softmax", "one_hot", "rrelu", "upsample"}
 
-CALLS: dict[str, str | Call] = {
+CALLS: dict[str, str | Call | None] = {
+    "nn.functional.linear_cross_entropy.chunked": None,  # its gradients have no derivatives
+    "nn.functional.linear_cross_entropy.chunked_none": None,
     **{name: getattr(sg, name) for name in SAME},
     **{f"linalg.{name}": getattr(linalg, name) for name in LINALG},
     **{f"nn.functional.{name}": getattr(F, name) for name in F.__all__ if name not in ELSEWHERE},
@@ -264,9 +306,11 @@ CALLS: dict[str, str | Call] = {
     **dict.fromkeys(["linalg.cholesky", "cholesky"], lambda a, upper=False: linalg.cholesky(a, upper=upper)),
     **dict.fromkeys(["linalg.inv_ex"], lambda a, **o: (linalg.inv(a), np.zeros(a.shape[:-2], np.int32))),
     **dict.fromkeys(["matrix_exp", "linalg.matrix_exp"], linalg.matrix_exp),
-    **dict.fromkeys(["linalg.svd", "svd"], _svd),
+    "linalg.svd": _svd, "svd": _old_svd,
+    "nn.functional.linear_cross_entropy": _linear_cross_entropy,
     **dict.fromkeys(["qr", "linalg.qr"], _qr),
-    **dict.fromkeys(["linalg.pinv", "linalg.pinv.hermitian", "linalg.pinv.singular", "pinverse"], _pinv),
+    **dict.fromkeys(["linalg.pinv", "pinverse"], _pinv),
+    "linalg.pinv.singular": _low_rank_pinv, "linalg.pinv.hermitian": _hermitian_pinv,
     **dict.fromkeys(["norm", "norm.fro", "norm.nuc", "norm.inf"], _norm),
     **dict.fromkeys(["linalg.norm", "linalg.norm.subgradients_at_zero"], _linalg_norm),
     **dict.fromkeys(["cross", "linalg.cross"], _cross),
@@ -279,10 +323,13 @@ CALLS: dict[str, str | Call] = {
     "dsplit": sg.dsplit, "hsplit": sg.hsplit, "vsplit": sg.vsplit, "tensor_split": _tensor_split,
     "einsum": lambda xs, text: sg.einsum(text, *xs),
     "fill": lambda x, value: 0 * x + value, "zero_": lambda x: 0 * x,
-    "flatten": sg.flatten, "flip": lambda x, *axes: sg.flip(x, _sizes(axes)),
+    "flatten": sg.flatten, "flip": lambda x, *axes, dims=None: sg.flip(x, dims or _sizes(axes)),
     "grid_sampler_2d": _grid, "grid_sampler_3d": _grid,
     "linalg.cholesky_ex": _cholesky_ex,
-    "linalg.lstsq": _lstsq, "linalg.lstsq.grad_oriented": lambda a, b, driver=None: linalg.lstsq(a, b)[0],
+    "linalg.lstsq.grad_oriented": _lstsq,
+    "linalg.eigh": lambda a, UPLO="L": linalg.eigh(a), "linalg.eigvalsh": lambda a, UPLO="L": linalg.eigvalsh(a),
+    "linalg.solve": _solve, "linalg.solve_ex": lambda a, b, left=True, **o: (
+        _solve(a, b, left=left), np.zeros(a.shape[:-2], np.int32)),
     "linalg.lu": _lu, "linalg.lu_factor": _lu_factor,
     "linalg.matrix_norm": _matrix_norm,
     "linalg.multi_dot": linalg.multi_dot,
@@ -291,7 +338,7 @@ CALLS: dict[str, str | Call] = {
     "linalg.vander": _vander, "linalg.vecdot": _renamed(linalg.vecdot, dim="axis"),
     "linalg.vector_norm": lambda x, ord=2, dim=None, keepdim=False, dtype=None: linalg.vector_norm(
         x, ord, tuple(dim) if isinstance(dim, list) else dim, keepdim),
-    "lu": lambda a, *rest, **o: linalg.lu_factor(a), "lu_solve": lambda b, lu, p: linalg.lu_solve(lu, p, b),
+    "lu": _old_lu, "lu_solve": lambda b, lu, p: linalg.lu_solve(lu, p, b),
     "meshgrid": _meshgrid, "movedim": sg.moveaxis,
     "nn.functional.embedding": lambda weight, index, **options: F.embedding(index, weight, **options),
     "nn.functional.upsample_bilinear": _upsample("bilinear", True),
@@ -301,7 +348,47 @@ CALLS: dict[str, str | Call] = {
     "renorm": _renorm, "repeat": _repeat, "repeat_interleave": _repeat_interleave, "roll": _roll,
     "rot90": _renamed(sg.rot90, dims="axes"), "scatter": _scatter, "select": _select, "slice": _slice,
     "sum_to_size": _sum_to, "take": sg.take,
-    "take_along_dim": lambda x, index, dim=None: sg.take_along_axis(x, index, dim),
+    "take_along_dim": _take_along,
     "tensordot": _renamed(sg.tensordot, dims="axes"), "tile": _repeat,
     "trace": linalg.trace, "where": lambda x, condition, other: sg.where(condition, x, other),
+}  # fmt: skip
+
+
+# Samples that are no question to symgrad: what is wrong with them
+
+
+def _writes_twice(axes: int) -> Call:
+    """Whether unpooling writes a cell twice."""
+
+    def asked(args: Any, options: Any) -> str | None:
+        index = args[1].numpy()
+        rows = index.reshape(int(np.prod(index.shape[: index.ndim - axes])), -1)
+        twice = any(len(np.unique(row)) < row.size for row in rows)
+        return "torch sends the cotangent of a cell to all that wrote it, not to the last one" if twice else None
+
+    return asked
+
+
+def _when(condition: Callable[[Any, Any], bool], reason: str) -> Call:
+    return lambda args, options: reason if condition(args, options) else None
+
+
+NOT_ASKED: dict[str, Call] = {
+    **{f"nn.functional.max_unpool{n}d": _writes_twice(n) for n in (1, 2, 3)},
+    "cov": _when(lambda a, o: any("float32" in str(getattr(w, "dtype", "")) for w in o.values()),
+                 "weights in single precision"),
+    "gather": _when(lambda a, o: a[2].numel() == 0 and a[2].ndim != a[0].ndim, "an empty index of any shape"),
+    "linalg.svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
+        o.get("full_matrices", True) and a[0].shape[-1] != a[0].shape[-2]), "signs, and further vectors, are arbitrary"),
+    "linalg.norm": _when(lambda a, o: a[0].ndim == 2 and a[1:2] in ((2,), (-2,)) and not a[0].any(),
+                         "equal singular values"),
+    "nn.functional.batch_norm": _when(lambda a, o: a[0].ndim < 2, "no channels"),
+    "nn.functional.hardsigmoid": _when(lambda a, o: a[0].is_contiguous() and a[0].ndim == 1,
+                                       "torch multiplies by 1/6 in single precision"),
+    "nn.functional.scaled_dot_product_attention": _when(lambda a, o: bool(o.get("dropout_p")), "random"),
+    **dict.fromkeys(["linalg.eigh", "linalg.eigvalsh", "linalg.pinv.hermitian"],
+                    _when(lambda a, o: not bool((a[0] == a[0].mT).all()), "a matrix that is not symmetric")),
+    "svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
+        o.get("some") is False and a[0].shape[-1] != a[0].shape[-2]), "signs, and further vectors, are arbitrary"),
+    "tensordot": _when(lambda a, o: 1 in a[0].shape, "NumPy does not broadcast summed axes"),
 }  # fmt: skip

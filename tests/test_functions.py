@@ -1,0 +1,218 @@
+"""Functions of arrays, matrices and networks: all ways to run them, and what they refuse."""
+
+import numpy as np
+import pytest
+from cases import FAMILIES
+
+import symgrad as sg
+from symgrad import linalg
+from symgrad.nn import functional as F
+
+CASES = FAMILIES["functions"]
+
+
+def by_name(cases):
+    return pytest.mark.parametrize("one", cases, ids=lambda c: c.name)
+
+
+def curved(one, arrays):
+    """A scalar function of the inputs of a case, and its gradient."""
+    y = np.asarray(one.f(*arrays))
+    w = np.random.default_rng(1).normal(size=y.shape)
+
+    def f(*xs):
+        y = one.f(*xs)
+        return ((y + y * y) * w.astype(xs[0].dtype)).sum()
+
+    return f, sg.grad(f, tuple(range(len(arrays))))
+
+
+@by_name(CASES)
+def test_compiled_is_the_same(one):
+    arrays = one.inputs()
+    f, gradient = curved(one, arrays)
+    fast, steep = sg.compile(f), sg.compile(gradient)
+    for _ in range(2):  # the second call finds the buffers as the first one left them
+        np.testing.assert_allclose(fast(*arrays), f(*arrays), rtol=1e-11)
+        for got, want in zip(steep(*arrays), gradient(*arrays), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-11 * (1 + np.max(np.abs(want), initial=0)))
+
+
+@by_name(CASES)
+def test_float32_stays_float32(one):
+    arrays = one.inputs(np.float32)
+    _, gradient = curved(one, arrays)
+    value = one.f(*[sg.tensor(a) for a in arrays])
+    assert value.dtype == np.float32
+    assert all(g.dtype == np.float32 for g in gradient(*arrays))
+    np.testing.assert_allclose(np.asarray(value), np.asarray(one.f(*one.inputs())), rtol=2e-3, atol=2e-3)
+
+
+@by_name(CASES)
+def test_arrays_in_arrays_out_in_any_memory_layout(one):
+    arrays = one.inputs()
+    expected = one.f(*[sg.tensor(a) for a in arrays]).numpy()
+    on_arrays = one.f(*[np.asfortranarray(np.repeat(a, 2, -1))[..., ::2] if a.ndim else a for a in arrays])
+    assert not isinstance(on_arrays, sg.Tensor)
+    np.testing.assert_allclose(np.asarray(on_arrays), expected, rtol=1e-12, atol=1e-13)
+
+
+X = np.random.default_rng(0).normal(size=(4, 3))
+UNRECORDED = {
+    "multilabel_margin_loss": lambda x: F.multilabel_margin_loss(x, np.array([[2, 0, -1], [1, -1, 0]] * 2)),
+    "determinant of a singular matrix": lambda x: linalg.det(x[:3] * np.array([1.0, 1.0, 0.0])),
+    "norm of rows": lambda x: F.pairwise_distance(x, x[::-1], p=1.5),
+    "gather of one": lambda x: sg.take_along_axis(x, np.array([[1]]), 0),
+    "insert": lambda x: sg.insert(x, [0, 2], x[1] * 2, axis=0),
+    "delete": lambda x: sg.delete(x, [1, 3], axis=0),
+    "put": lambda x: sg.put(x, np.array([0, 5, 5]), x[0] * 3),
+    "slices": lambda x: sg.slice_scatter(sg.select_scatter(x, x[1] * 2, 0, 0), x[2:] * 3, 0, 2),
+    "split and joined": lambda x: sg.concatenate([2 * p for p in sg.array_split(x, 3)]),
+    "nansafe attention": lambda x: F.scaled_dot_product_attention(
+        x, x, x, attn_mask=np.eye(4, dtype=bool)[[0, 1, 2, 2]]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNRECORDED)
+def test_gradients_against_differences(name):
+    assert sg.gradcheck(lambda x: (UNRECORDED[name](x) ** 2).sum(), [X], order=2)
+
+
+NUMPY = {
+    "flip": (sg.flip, np.flip), "fliplr": (sg.fliplr, np.fliplr), "flipud": (sg.flipud, np.flipud),
+    "rot90": (lambda x: sg.rot90(x, -1), lambda x: np.rot90(x, -1)),
+    "roll": (lambda x: sg.roll(x, 5), lambda x: np.roll(x, 5)),
+    "roll axes": (lambda x: sg.roll(x, 1, (0, 1)), lambda x: np.roll(x, 1, (0, 1))),
+    "tile": (lambda x: sg.tile(x, (2, 1, 3)), lambda x: np.tile(x, (2, 1, 3))),
+    "repeat": (lambda x: sg.repeat(x, 3), lambda x: np.repeat(x, 3)),
+    "insert": (lambda x: sg.insert(x, 1, 9.0, axis=1), lambda x: np.insert(x, 1, 9.0, axis=1)),
+    "insert many": (lambda x: sg.insert(x, [0, 3], [7.0, 8.0, 9.0], axis=0),
+                    lambda x: np.insert(x, [0, 3], [7.0, 8.0, 9.0], axis=0)),
+    "insert flat": (lambda x: sg.insert(x, -1, 9.0), lambda x: np.insert(x, -1, 9.0)),
+    "delete": (lambda x: sg.delete(x, slice(1, 3), 0), lambda x: np.delete(x, slice(1, 3), 0)),
+    "append": (lambda x: sg.append(x, [1.0]), lambda x: np.append(x, [1.0])),
+    "compress": (lambda x: sg.compress([True, False, True], x, 1), lambda x: np.compress([True, False, True], x, 1)),
+    "extract": (lambda x: sg.extract(x.numpy() > 0, x), lambda x: np.extract(x > 0, x)),
+    "select": (lambda x: sg.select([x > 1, x < 0], [x, -x], 5.0), lambda x: np.select([x > 1, x < 0], [x, -x], 5.0)),
+    "take": (lambda x: sg.take(x, [7, -1], mode="wrap"), lambda x: np.take(x, [7, -1], mode="wrap")),
+    "take clip": (lambda x: sg.take(x, [70, -1], 1, mode="clip"), lambda x: np.take(x, [70, -1], 1, mode="clip")),
+    "moveaxis": (lambda x: sg.moveaxis(x[None], (0, 1), (2, 0)), lambda x: np.moveaxis(x[None], (0, 1), (2, 0))),
+    "rollaxis": (lambda x: sg.rollaxis(x[None], 2, 1), lambda x: np.rollaxis(x[None], 2, 1)),
+    "atleast_3d": (sg.atleast_3d, np.atleast_3d), "vstack": (lambda x: sg.vstack([x, x[0]]), lambda x: np.vstack([x, x[0]])),
+    "hstack": (lambda x: sg.hstack([x, x]), lambda x: np.hstack([x, x])),
+    "dstack": (lambda x: sg.dstack([x, x]), lambda x: np.dstack([x, x])),
+    "column_stack": (lambda x: sg.column_stack([x[:, 0], x]), lambda x: np.column_stack([x[:, 0], x])),
+    "meshgrid": (lambda x: sg.meshgrid(x[0], x[:, 0])[1], lambda x: np.meshgrid(x[0], x[:, 0])[1]),
+    "meshgrid sparse": (lambda x: sg.meshgrid(x[0], x[:, 0], sparse=True, indexing="ij")[1],
+                        lambda x: np.meshgrid(x[0], x[:, 0], sparse=True, indexing="ij")[1]),
+    "tri": (lambda x: sg.triu(x, -1), lambda x: np.triu(x, -1)), "trace": (lambda x: linalg.trace(x, 1), lambda x: np.trace(x, 1)),
+    "diag": (lambda x: sg.diag(x, -1), lambda x: np.diag(x, -1)), "diagflat": (lambda x: sg.diagflat(x[0], 1), lambda x: np.diagflat(x[0], 1)),
+    "kron": (lambda x: sg.kron(x, x[0]), lambda x: np.kron(x, x[0])), "inner": (lambda x: sg.inner(x, x), lambda x: np.inner(x, x)),
+    "vdot": (lambda x: sg.vdot(x, x), lambda x: np.vdot(x, x)), "cov": (lambda x: sg.cov(x, rowvar=False), lambda x: np.cov(x, rowvar=False)),
+    "cov weights": (lambda x: sg.cov(x, fweights=[1, 2, 1], aweights=[0.2, 0.5, 0.3]),
+                    lambda x: np.cov(x, fweights=[1, 2, 1], aweights=[0.2, 0.5, 0.3])),
+    "corrcoef": (sg.corrcoef, np.corrcoef), "cond": (linalg.cond, np.linalg.cond),
+    "matrix_rank": (linalg.matrix_rank, np.linalg.matrix_rank),
+    **{f"pad {mode}": (lambda x, mode=mode: sg.pad(x, ((1, 2), (2, 1)), mode),
+                       lambda x, mode=mode: np.pad(x, ((1, 2), (2, 1)), mode))
+       for mode in ("edge", "reflect", "symmetric", "wrap")},
+    "pad constants": (lambda x: sg.pad(x, 1, constant_values=((1, 2), (3, 4))),
+                      lambda x: np.pad(x, 1, constant_values=((1, 2), (3, 4)))),
+    "cross of two": (lambda x: sg.cross(x[:, :2], x[:, 1:]), lambda x: x[:, 0] * x[:, 2] - x[:, 1] * x[:, 1]),
+    "sliding windows": (lambda x: sg.sliding_window_view(x, (2, 2)),
+                        lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 2))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMPY)
+def test_values_are_those_of_numpy(name):
+    ours, theirs = NUMPY[name]
+    expected = theirs(X)
+    found = ours(sg.tensor(X, requires_grad=True))
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-12, atol=1e-14)
+
+
+IMAGE = np.ones((1, 2, 4, 4))
+REFUSED = [
+    (lambda: F.conv2d(IMAGE, np.ones((3, 1, 2, 2))), "conv2d: the input .* has 2 channels, the weight is for 1"),
+    (lambda: F.conv2d(IMAGE, np.ones((3, 2, 5, 5))), "windows: a window of 5 does not fit into axis 1"),
+    (lambda: F.conv2d(IMAGE, np.ones((3, 2, 2, 2)), groups=2), "conv2d: groups=2 must divide"),
+    (lambda: F.conv2d(IMAGE, np.ones((3, 2, 2, 2)), stride=0), "conv2d: stride must be 2 integer"),
+    (lambda: F.conv2d(IMAGE, np.ones((3, 2, 2, 2)), stride=2, padding="same"), "conv2d: padding='same' needs stride 1"),
+    (lambda: F.conv2d(IMAGE, np.ones((3, 2, 2, 2)), np.ones(2)), r"conv2d: the bias has shape \(2,\), expected \(3,\)"),
+    (lambda: F.conv_transpose2d(IMAGE, np.ones((2, 1, 2, 2)), output_padding=1), "output_padding .* must be smaller"),
+    (lambda: F.max_pool2d(IMAGE, 2, padding=2), "max_pool2d: padding .* is more than half"),
+    (lambda: F.max_pool2d(IMAGE, 5), "max_pool2d: a window of .* does not fit"),
+    (lambda: F.avg_pool2d(IMAGE, 2, divisor_override=0), "divisor_override must not be 0"),
+    (lambda: F.interpolate(IMAGE, size=3, mode="linear"), "interpolate: mode 'linear' for 2 axes"),
+    (lambda: F.interpolate(IMAGE), "give either size or scale_factor"),
+    (lambda: F.pad(IMAGE, (4, 0), "reflect"), "allows 3 at most"),
+    (lambda: F.cross_entropy(X, np.array([0, 1, 2, 3])), "label 3 at row 3 is outside of 0..2"),
+    (lambda: F.cross_entropy(X, np.array([0, 1, 2, 0]), label_smoothing=2), "label_smoothing must be between"),
+    (lambda: F.mse_loss(X, X, reduction="median"), "reduction must be 'mean', 'sum' or 'none'"),
+    (lambda: F.binary_cross_entropy(X, X), "inputs are probabilities"),
+    (lambda: F.embedding(np.array([4]), X), "label 4 at row 0 is outside of 0..3"),
+    (lambda: F.glu(X), "axis 1 of size 3 has no halves"),
+    (lambda: F.layer_norm(X, (4,)), "does not end with normalized_shape"),
+    (lambda: F.group_norm(X, 2), "3 channels do not split into 2 groups"),
+    (lambda: F.batch_norm(X[:1], None, None, training=True), "one value per channel"),
+    (lambda: F.scaled_dot_product_attention(X, X, X, dropout_p=0.5), "needs a Run"),
+    (lambda: linalg.solve(np.zeros((2, 2)), np.ones(2)), "solve: Singular matrix"),
+    (lambda: linalg.cholesky(-np.eye(2)), "cholesky: .*add a small multiple"),
+    (lambda: linalg.inv(X), r"inv: needs square matrices, got shape \(4, 3\)"),
+    (lambda: linalg.svd(X), "svd: .*full_matrices=False"),
+    (lambda: linalg.qr(X, mode="complete"), "qr: further columns"),
+    (lambda: linalg.matrix_norm(X, 3), "ord=3 is not a matrix norm"),
+    (lambda: sg.cholesky_solve(np.ones((2, 1)), np.ones((2, 2))), "the factor is not lower triangular"),
+    (lambda: sg.gather(X, 0, np.array([[4, 0, 0]])), "gather|getitem|out of"),
+    (lambda: sg.split(X, 3), "4 elements do not split into 3 equal parts"),
+    (lambda: sg.tensordot(X, X, 1), "tensordot: shapes"),
+    (lambda: sg.cross(X[:, :1], X[:, :1]), "cross: vectors have two or three elements"),
+    (lambda: sg.take_along_axis(X, np.array([0])), "take_along_axis: indices of shape"),
+    (lambda: sg.masked_scatter(X, X > 9e9, X[:0]), None),
+    (lambda: sg.masked_scatter(X, X < 9e9, X[:1]), "12 places for the 3 elements"),
+    (lambda: sg.windows(X, 5), "a window of 5 does not fit into axis 1"),
+    (lambda: sg.repeat(X, [1, 2], 0), "2 counts for axis 0"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED)
+def test_what_torch_or_numpy_refuse_is_refused(call, message):
+    if message is None:
+        call()
+        return
+    with pytest.raises(sg.SymgradError, match=message):
+        call()
+
+
+def test_pooling_indices_and_unpooling():
+    x = np.arange(16.0).reshape(1, 4, 4)
+    y, at = F.max_pool2d(sg.tensor(x), 2, return_indices=True)
+    np.testing.assert_array_equal(at.numpy(), [[[5, 7], [13, 15]]])
+    back = F.max_unpool2d(y, at, 2)
+    np.testing.assert_array_equal(back.numpy(), np.where(np.isin(x, [5, 7, 13, 15]), x, 0))
+
+
+def test_of_equal_elements_the_first_of_a_window_gets_the_gradient():
+    x = sg.tensor(np.zeros((1, 1, 2, 4)), requires_grad=True)
+    F.max_pool2d(x, 2).sum().backward()
+    np.testing.assert_array_equal(x.grad[0, 0], [[1, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_empty_batches():
+    x = sg.tensor(np.zeros((0, 2, 5, 5)), requires_grad=True)
+    y = F.max_pool2d(F.conv2d(x, np.ones((3, 2, 2, 2))), 2)
+    assert y.shape == (0, 3, 2, 2)
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+
+
+def test_a_batch_of_symbolic_size_is_traced():
+    x, w = sg.spec("B", 2, 5, 5), np.ones((3, 2, 2, 2))
+    graph = sg.trace(lambda x: F.max_pool2d(F.relu(F.conv2d(x, w)), 2), x)
+    (y,) = graph.outputs
+    assert str(y.shape) == "(B, 3, 2, 2)"
+    data = np.random.default_rng(0).normal(size=(3, 2, 5, 5))
+    np.testing.assert_allclose(graph(data), F.max_pool2d(F.relu(F.conv2d(data, w)), 2))
