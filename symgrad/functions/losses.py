@@ -147,19 +147,14 @@ def _hard(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: st
     places = expand_dims(safe, axis)
     own = None if weight is None else array_like(weight, name)
     _per_class(own, log_p, axis)
-    each = where(counts, astype_of(1.0 if own is None else own[safe], log_p), 0.0)
+    each = astype(counts, log_p.dtype) if own is None else where(counts, own[safe], 0.0)
     losses = -squeeze(take_along_axis(log_p, places, axis), axis) * each
     if smoothing:
-        spread = -sum(log_p * _per_class(own, log_p, axis), axis) * astype_of(counts, log_p)
+        spread = -sum(log_p * _per_class(own, log_p, axis), axis) * astype(counts, log_p.dtype)
         losses = losses * (1 - smoothing) + spread * (smoothing / log_p.shape[axis])
     if reduction == "mean":
         return sum(losses) / sum(each + 0 * losses)
     return reduced_loss(losses, reduction, name)
-
-
-def astype_of(x: Any, like: Any) -> Any:
-    """A number as it is, an array with the element type of another."""
-    return x if isinstance(x, float) else astype(x, like.dtype)
 
 
 @function()

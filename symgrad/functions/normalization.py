@@ -142,6 +142,5 @@ def rms_norm(z: Any, gamma: Any, eps: float = 1e-5, *, axis: Any = -1) -> Any:
     Tensor([0.2, 1.4])
     """
     z = array_like(z, "rms_norm")
-    gamma = array_like(gamma, "rms_norm")
     m = named(mean(z**2, axis, keepdims=True), "m", latex=r"\overline{z^2}")
     return gamma * (z / (m + eps) ** 0.5)

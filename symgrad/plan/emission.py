@@ -66,7 +66,9 @@ def _sum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         weights = w.constant(np.full(n, 1 / scale, x.dtype), "ones" if scale == 1 else "mean_weights")
         w.line(f"dot({weights}, {w.flat(args[0])}, {w.shaped(out, ())})")
         return True
-    w.line(f"add.reduce({args[0]}, {axes!r}, None, {out}, {keepdims})")
+    # sum_to may drop some axes and keep others
+    target = out if keepdims else w.shaped(out, tuple(n for k, n in enumerate(x.shape) if k not in axes))
+    w.line(f"add.reduce({args[0]}, {axes!r}, None, {target}, {keepdims})")
     if scale != 1:
         w.line(f"divide({out}, {w.constant(np.asarray(scale, node.dtype), 'count')}, {out})")
     return True

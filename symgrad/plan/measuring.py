@@ -44,7 +44,7 @@ def _work(node: Tensor) -> int:
         letters = dict(zip(node.params[0].partition("->")[0].replace(",", ""),
                            [n for x in node.inputs for n in x.shape], strict=True))  # fmt: skip
         return len(node.inputs) * int(np.prod(list(letters.values()), dtype=np.int64))
-    inputs = [int(size_of(x.shape)) for x in node.inputs]
+    inputs = [int(size_of(x.shape)) for x in node.inputs if x.op is None or not x.op.outputs]
     return max([int(size_of(node.shape)), *inputs])
 
 

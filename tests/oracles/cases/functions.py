@@ -24,11 +24,19 @@ def functional(name: str, *args: Any, fixed: tuple[Any, ...] = (), domain: Any =
     title = f"F.{name} {' '.join(words)}"
     return composition(
         title + "".join(str(a) for a in args if isinstance(a, tuple)),
-        lambda *xs: getattr(F, name)(*xs, *fixed, **options),
+        lambda *xs: getattr(F, name)(*xs, *_typed(fixed, xs[0]), **_typed(options, xs[0])),
         *args,
         torch=lambda t, *xs: getattr(t.nn.functional, name)(*xs, *_given(t, fixed), **_given(t, options)),
         domain=domain,
     )
+
+
+def _typed(values: Any, x: Any) -> Any:
+    """Arrays of floats with the element type of another."""
+    if isinstance(values, dict):
+        return dict(zip(values, _typed(tuple(values.values()), x), strict=True))
+    return tuple(v.astype(x.dtype) if getattr(v, "dtype", x.dtype).kind == "f" and hasattr(v, "shape") else v
+                 for v in values)  # fmt: skip
 
 
 def _given(t: Any, values: Any) -> Any:

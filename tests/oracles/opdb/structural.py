@@ -379,7 +379,7 @@ NOT_ASKED: dict[str, Call] = {
                  "weights in single precision"),
     "gather": _when(lambda a, o: a[2].numel() == 0 and a[2].ndim != a[0].ndim, "an empty index of any shape"),
     "linalg.svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
-        o.get("full_matrices", True) and a[0].shape[-1] != a[0].shape[-2]), "signs, and further vectors, are arbitrary"),
+        o.get("full_matrices", True) and a[0].shape[-1] != a[0].shape[-2]), "arbitrary signs or vectors"),
     "linalg.norm": _when(lambda a, o: a[0].ndim == 2 and a[1:2] in ((2,), (-2,)) and not a[0].any(),
                          "equal singular values"),
     "nn.functional.batch_norm": _when(lambda a, o: a[0].ndim < 2, "no channels"),
@@ -389,6 +389,6 @@ NOT_ASKED: dict[str, Call] = {
     **dict.fromkeys(["linalg.eigh", "linalg.eigvalsh", "linalg.pinv.hermitian"],
                     _when(lambda a, o: not bool((a[0] == a[0].mT).all()), "a matrix that is not symmetric")),
     "svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
-        o.get("some") is False and a[0].shape[-1] != a[0].shape[-2]), "signs, and further vectors, are arbitrary"),
+        o.get("some") is False and a[0].shape[-1] != a[0].shape[-2]), "arbitrary signs or vectors"),
     "tensordot": _when(lambda a, o: 1 in a[0].shape, "NumPy does not broadcast summed axes"),
 }  # fmt: skip
