@@ -34,7 +34,7 @@ class _Rule:
 
     def __call__(self, node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
-        if node.op.outputs or node.dtype.kind != "f" or any(x.dtype != node.dtype for x in inputs):
+        if isinstance(node.dtype, tuple) or node.dtype.kind != "f" or any(x.dtype != node.dtype for x in inputs):
             return None
         if name == "einsum":
             return self.contracted(node, inputs)
