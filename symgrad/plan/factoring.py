@@ -34,7 +34,8 @@ class _Rule:
 
     def __call__(self, node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
-        if isinstance(node.dtype, tuple) or node.dtype.kind != "f" or any(x.dtype != node.dtype for x in inputs):
+        several = node.op is not None and bool(node.op.outputs)
+        if several or node.dtype.kind != "f" or any(x.dtype != node.dtype for x in inputs):
             return None
         if name == "einsum":
             return self.contracted(node, inputs)
