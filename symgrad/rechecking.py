@@ -234,7 +234,7 @@ class _Checker:
                 raise RefusedError("the sides are not shown to be equal")
             self.shown.add(name if rule == "gradient" else "")
         else:
-            raise RefusedError(f"this is no {rule}")
+            raise RefusedError(f"{rule}: no such rule, or another left side than it must have")
 
     def derivative(self, name: str, indices: Sequence[str]) -> Poly:
         """The derivative of the sum of output times cotangent."""
