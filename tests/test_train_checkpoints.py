@@ -96,7 +96,7 @@ def test_killed_at_every_moment_of_every_save(whole, tmp_path, monkeypatch):
         calls = kill_at(patched, 10**9)
         trainer(tmp_path / "count").fit(blobs(), blobs(seed=1), epochs=3)
     assert calls[0] > 80
-    for n in range(1, calls[0], 5):  # 5 and the number of calls per save have no common divisor
+    for n in range(1, calls[0], 9):  # 9 and the number of calls per save have no common divisor
         folder = tmp_path / str(n)
         with monkeypatch.context() as patched:
             kill_at(patched, n)

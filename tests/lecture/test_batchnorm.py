@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from planted import fails_with
+from mutants import fails_with
 
 import symgrad as sg
 from symgrad import data, losses, nn, optim

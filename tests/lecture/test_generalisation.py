@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from planted import fails_with
+from mutants import fails_with
 
 import symgrad as sg
 from symgrad import data, losses, nn, optim
