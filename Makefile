@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 ORACLES := .venv-oracles
 
-.PHONY: help demo test test-oracles fuzz mutants test-tex test-browser lint derive docs experiments bench clean
+.PHONY: help demo test test-oracles fuzz mutants test-tex test-browser test-fuzz lint derive docs experiments bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ fuzz: $(VENV)/.installed  ## thousands of random compositions: graph, plan and m
 
 mutants: $(VENV)/.installed  ## refute every wrong gradient made from the catalogue, about 1,700 (3 minutes)
 	$(VENV)/bin/python tests/symbolic/gradient_mutants.py
+
+test-fuzz: $(VENV)/.installed  ## pictures of ten thousand hostile names
+	SYMGRAD_FUZZ=10000 $(VENV)/bin/python -m pytest -n 2 tests/viz/test_hostile.py
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from symgrad.errors import GradientError, SymgradError
 from symgrad.reverse import adjoints
 from symgrad.shapes import concrete
@@ -150,7 +152,8 @@ def draw(
     if mode != "forward" and reading.root is not None:
         title = f"backprop of {reading.names.get(reading.nodes[reading.root].serial, ('L', None))[0]}"
     look = Look(mode, labels, frozenset(show), grads, what.kinds, what.notes if mode != "forward" else {})
-    return Picture(build(reading, folded, title, look), theme, direction)
+    with np.errstate(all="ignore"):
+        return Picture(build(reading, folded, title, look), theme, direction)
 
 
 def _check(option: str, given: Any, known: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from symgrad.errors import GradientError, SymgradError
 from symgrad.op import OPS, Op
 from symgrad.tensor import Tensor
@@ -122,9 +124,10 @@ def step_through(loss: Tensor, *, fold: Any = None, max_nodes: int = 200, theme:
     how = fold
     if how is None and reading.scopes:
         how = 1
-    viewer = Viewer(reading, look, how, max_nodes, THEMES[theme])
+    with np.errstate(all="ignore"):  # what overflowed in the network overflows in its gradients
+        views = Viewer(reading, look, how, max_nodes, THEMES[theme]).all()
     name = reading.names.get(reading.nodes[reading.roots[0]].serial, ("L", None))[0]
-    return Page(f"step through {name}", viewer.all(), reading, theme)
+    return Page(f"step through {name}", views, reading, theme)
 
 
 # The data of the page
