@@ -21,7 +21,8 @@ COUNT = int(os.environ.get("SYMGRAD_FUZZ", "120"))
 ELEMENTS = {"svg", "title", "g", "rect", "path", "polygon", "text", "tspan"}
 ATTRIBUTES = """id class width height viewBox role font-family font-size font-style font-weight fill stroke points
 stroke-width stroke-dasharray d x y rx dy text-anchor space"""
-TEXT = """< > & " ' \\ ]]> <!-- --> </script> <script> javascript: \x00 \u202e \ufeff \ud800 \\N \\G { } ^ _ \\frac \\hat
+TEXT = """< > & " ' \\ ]]> <!-- --> </script> <script> javascript: \x00 \u202e \ufeff \ud800 \\N \\G { } ^ _ \\frac
+\\hat
 % $ : ; -> @@ 学 λ é 🙂 a B 1 . / # &#x3c; &lt; {0} href= onload= ] ["""
 PIECES = [*TEXT.replace("\n", " ").split(" "), " ", "\n", "\t", "\u2028"]
 
