@@ -30,6 +30,10 @@ def chain_rule(scene):
     return found
 
 
+def exactly(x):
+    return sympy.Integer(int(x)) if float(x).is_integer() else sympy.Float(x, 30)  # orders are integers
+
+
 def check(scene, tolerance=1e-9):
     for card, g in zip(scene.cards, chain_rule(scene), strict=True):
         if card.grad is not None:
@@ -40,8 +44,7 @@ def check(scene, tolerance=1e-9):
     for edge in scene.edges:
         if edge.symbol:
             formula = sympy.sympify(edge.symbol, locals=places)
-            kinds = {"c": lambda v: sympy.true, "n": sympy.Integer}  # a condition, an order
-            given = [kinds.get(card.full, lambda v: sympy.Float(v, 30))(card.value) for card in scene.cards]
+            given = [sympy.true if card.full == "c" else exactly(card.value) for card in scene.cards]
             value = formula.xreplace({places[f"n{k}"]: v for k, v in enumerate(given)})
             assert math.isclose(float(value), edge.number, rel_tol=tolerance, abs_tol=tolerance), edge
             assert any(figure(edge.number) in run.text for run in edge.label.tail)
