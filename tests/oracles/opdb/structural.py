@@ -71,10 +71,6 @@ def _low_rank_pinv(a: Any, b: Any) -> Any:
     return linalg.pinv(a @ _mt(b), 1e-12)
 
 
-def _hermitian_pinv(a: Any, **options: Any) -> Any:
-    return linalg.pinv((sg.tril(a) + _mt(sg.tril(a, -1))), 1e-13)
-
-
 def _svd(a: Any, full_matrices: bool = True, some: bool = True, compute_uv: bool = True) -> Any:
     u, s, vh = linalg.svd(a, full_matrices=full_matrices and a.shape[-1] == a.shape[-2])
     return u, s, vh
@@ -310,7 +306,7 @@ CALLS: dict[str, str | Call | None] = {
     "nn.functional.linear_cross_entropy": _linear_cross_entropy,
     **dict.fromkeys(["qr", "linalg.qr"], _qr),
     **dict.fromkeys(["linalg.pinv", "pinverse"], _pinv),
-    "linalg.pinv.singular": _low_rank_pinv, "linalg.pinv.hermitian": _hermitian_pinv,
+    "linalg.pinv.singular": _low_rank_pinv, "linalg.pinv.hermitian": None,
     **dict.fromkeys(["norm", "norm.fro", "norm.nuc", "norm.inf"], _norm),
     **dict.fromkeys(["linalg.norm", "linalg.norm.subgradients_at_zero"], _linalg_norm),
     **dict.fromkeys(["cross", "linalg.cross"], _cross),
@@ -324,7 +320,7 @@ CALLS: dict[str, str | Call | None] = {
     "einsum": lambda xs, text: sg.einsum(text, *xs),
     "fill": lambda x, value: 0 * x + value, "zero_": lambda x: 0 * x,
     "flatten": sg.flatten, "flip": lambda x, *axes, dims=None: sg.flip(x, dims or _sizes(axes)),
-    "grid_sampler_2d": _grid, "grid_sampler_3d": _grid,
+    "grid_sampler_2d": _grid,
     "linalg.cholesky_ex": _cholesky_ex,
     "linalg.lstsq.grad_oriented": _lstsq,
     "linalg.eigh": lambda a, UPLO="L": linalg.eigh(a), "linalg.eigvalsh": lambda a, UPLO="L": linalg.eigvalsh(a),
