@@ -14,7 +14,7 @@ from dataclasses import replace
 from viz.escape import LIMIT, clean
 from viz.scene import Run, Text, plain
 
-__all__ = ["bracketed", "cut", "is_loose", "latex_text", "literal", "name_text", "notation_text", "raised"]
+__all__ = ["SMALL", "bracketed", "cut", "is_loose", "latex_text", "literal", "name_text", "notation_text", "raised"]
 
 _LETTERS = "αβγδεζηθικλμνξοπρςστυφχψω"
 _WORDS = (
@@ -236,7 +236,7 @@ class _Reader:
         return [replace(run, italic=False) for run in self._next()]
 
 
-_SMALL = {-1: str.maketrans("0123456789+−", "₀₁₂₃₄₅₆₇₈₉₊₋"), 1: str.maketrans("0123456789+−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")}
+SMALL = {-1: str.maketrans("0123456789+−", "₀₁₂₃₄₅₆₇₈₉₊₋"), 1: str.maketrans("0123456789+−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")}
 
 
 def raised(runs: Sequence[Run], script: int) -> list[Run]:
@@ -245,7 +245,7 @@ def raised(runs: Sequence[Run], script: int) -> list[Run]:
     for run in runs:
         text = run.text.replace(" ", "")
         if run.script:
-            small = text.translate(_SMALL[run.script])
+            small = text.translate(SMALL[run.script])
             if any(c == d for c, d in zip(text, small, strict=True)):
                 return [Run("^(" if script > 0 else "_("), *runs, Run(")")]
             text = small

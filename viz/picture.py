@@ -11,9 +11,10 @@ from symgrad.errors import SymgradError
 from viz.dot import dot_source
 from viz.html import html_source
 from viz.layout import Layout, place
+from viz.mathtext import SMALL
 from viz.paint import paint
 from viz.render import plain_layout, to_png, write_atomically
-from viz.scene import Scene, plain
+from viz.scene import Scene, Text
 from viz.svg import svg_source
 from viz.theme import THEMES, Theme
 from viz.wrapping import wrapped
@@ -28,8 +29,8 @@ class Picture:
     ----------
     scene : Scene
         What it says, as plain data.
-    dot : str
-        A Graphviz file; it needs no engine.
+    dot, text : str
+        A Graphviz file, and a tree of characters for terminals; they need no engine.
     svg, html : str
         Placed by Graphviz, painted by us; the page is one file that loads nothing.
     png, pdf : bytes
@@ -70,6 +71,11 @@ class Picture:
         return layout if down else wrapped(self.scene, layout)
 
     @cached_property
+    def text(self) -> str:
+        """The picture for a terminal, as a tree of characters; it needs no engine."""
+        return _as_text(self.scene)
+
+    @cached_property
     def svg(self) -> str:
         """The picture as SVG."""
         layout = self._layout
@@ -100,7 +106,7 @@ class Picture:
         Parameters
         ----------
         path : path
-            Ending in .dot, .gv, .svg, .html, .png, .pdf or .json.
+            Ending in .dot, .gv, .svg, .html, .png, .pdf, .txt or .json.
 
         Returns
         -------
@@ -130,7 +136,7 @@ class Picture:
         try:
             return {"image/svg+xml": self.svg, "text/plain": repr(self)}
         except Exception as error:
-            return {"text/plain": f"{self!r}\n{error}\n{_as_text(self.scene)}"}
+            return {"text/plain": f"{self!r}\n{error}\n{self.text}"}
 
 
 def _zoom(layout: Layout) -> float:
@@ -139,12 +145,22 @@ def _zoom(layout: Layout) -> float:
 
 
 def _as_text(scene: Scene) -> str:
-    lines = []
-    for card in scene.cards:
-        formula = f" = {plain(card.formula)}" if card.formula else ""
-        rows = ", ".join(f"{row.word} {row.text}".strip() for row in card.rows)
-        lines.append(f"{plain(card.name)}{formula}: {rows}")
-    return "\n".join(lines)
+    """The scene for terminals: each card above what it is computed from, by networkx."""
+    import networkx as nx
+
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    for k, card in reversed(list(enumerate(scene.cards))):
+        formula = f" = {_flat(card.formula)}" if card.formula else ""
+        rows = ", ".join(f"{row.word} {_flat(row.runs) or row.text}".strip() for row in card.rows)
+        graph.add_node(k, label=f"{_flat(card.name)}{formula}" + (f": {rows}" if rows else ""))
+    graph.add_edges_from((edge.target, edge.source) for edge in scene.edges)
+    return "\n".join(nx.generate_network_text(graph, with_labels=True))
+
+
+def _flat(text: Text) -> str:
+    """Runs as characters of one line; scripts as small digits where there are such."""
+    parts = [run.text.translate(SMALL[run.script]) if run.script else run.text for run in text]
+    return "".join(parts).replace("\u2009", " ")
 
 
 _FORMATS: dict[str, Any] = {
@@ -154,5 +170,6 @@ _FORMATS: dict[str, Any] = {
     ".html": lambda p: p.html,
     ".dot": lambda p: p.dot,
     ".gv": lambda p: p.dot,
+    ".txt": lambda p: p.text + "\n",
     ".json": lambda p: p.scene.to_json(),
 }

@@ -200,6 +200,13 @@ def test_a_broken_dot_falls_back(neuron, monkeypatch, tmp_path):
         _ = viz.draw_backprop(neuron).svg
 
 
+def test_a_tree_for_terminals(neuron):
+    lines = viz.draw_backprop(neuron).text.splitlines()
+    assert lines[0].endswith("L = r²: value 0.476, grad 1")
+    assert sum("w: value −0.8, grad −0.443" in line for line in lines) == 1
+    assert all(c.isprintable() for line in lines for c in line)
+
+
 def test_dot_is_in_the_visual_language(neuron):
     dot = viz.draw_backprop(neuron).dot
     assert dot.count('dir=both color="#0072B2:#D55E00" arrowtail=normal') == 6
