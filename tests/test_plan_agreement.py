@@ -56,12 +56,17 @@ def sgd(params):
     return optim.SGD(params, lr=0.05, momentum=0.9)
 
 
+OTHER = ("Activation", "GLU", "Threshold")  # abstract, another shape, needs arguments
+
+
 def _is_activation(name):
     found = getattr(nn, name)
-    return inspect.isclass(found) and issubclass(found, nn.Activation) and "Pool" not in name and name != "Activation"
+    return inspect.isclass(found) and issubclass(found, nn.Activation) and "Pool" not in name and name not in OTHER
 
 
 FLAT = {
+    "glu": lambda: nn.Sequential(nn.GLU(), nn.Linear(3, 6)),
+    "threshold": lambda: nn.Threshold(0.1, -0.2),
     "linear": lambda: nn.Linear(6, 6),
     "wide": lambda: nn.Sequential(nn.Linear(6, 40), nn.Linear(40, 6)),
     "unbiased": lambda: nn.Linear(6, 6, bias=False),
