@@ -75,6 +75,7 @@ def test_a_dot_on_the_path_comes_first(monkeypatch, tmp_path):
     if not viz.engines()["pygraphviz"]:
         pytest.skip("no second engine to stand in for dot")
     w = sg.tensor(2.0, name="w", requires_grad=True)
+    monkeypatch.setenv("PATH", "")
     expected = viz.draw_backprop(sg.exp(w) * w).svg
     child = tmp_path / "child.py"
     child.write_text(render._CHILD.replace("sys.argv[2]", "sys.argv[2][2:]"), encoding="utf-8")
