@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import UNCHECKED, contenders
-from benchmarks.growth import grow
 from benchmarks.page import write
 from benchmarks.problems import FAMILIES
 
@@ -144,7 +143,9 @@ def main() -> int:
     for name, value in results["import"].items():
         sys.stdout.write(f"import {name:17} {value:.3f} s\n")
     if not options.quick and not options.families:
-        results["growth"] = grow()
+        run = [sys.executable, "-m", "benchmarks.growth"]
+        environment = {**os.environ, **ONE_THREAD}
+        results["growth"] = json.loads(subprocess.run(run, env=environment, capture_output=True, check=True).stdout)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.page:

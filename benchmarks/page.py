@@ -122,6 +122,8 @@ def _growth(results: dict[str, Any], path: Path) -> None:
         axes.plot(xs, ys, marker="o")
         axes.plot(xs, [ys[-1] * x / xs[-1] for x in xs], linestyle=":", color="0.6")
         axes.set(xscale="log", yscale="log", title=title, ylabel=curve["unit"])
+        axes.set_xticks(xs, [f"{x:g}" for x in xs], minor=False)
+        axes.set_xticks([], minor=True)
         axes.title.set_fontsize(9)
         axes.grid(color="0.92")
     figure.suptitle("How cost grows (dotted: proportional)", fontsize=10)
