@@ -127,7 +127,8 @@ def picking(f: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
 
 def picking_spread(f: Callable[..., Any]) -> Callable[..., Any]:
     def call(x: Any, dim: Any = None, unbiased: Any = None, mask: Any = None, **options: Any) -> Any:
-        ddof = options.pop("correction", 1) if unbiased is None else int(unbiased)
+        correction = options.pop("correction", None)
+        ddof = int(unbiased) if unbiased is not None else 1 if correction is None else correction
         return f(x, axis=axes(dim), ddof=ddof, where=True if mask is None else mask, **renamed(options))
 
     return call
