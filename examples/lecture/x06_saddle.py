@@ -26,7 +26,7 @@ def path(start, momentum=0.0, noise=0.0, seed=0):
     rng = np.random.default_rng(seed)
     p, v, ys = np.array(start), np.zeros(2), []
     for _ in range(STEPS):
-        p, v = rules.momentum(p, gradient(p) + noise * rng.normal(size=2), v, lr=RATE, momentum=momentum)
+        p, v, *_ = rules.momentum(p, gradient(p) + noise * rng.normal(size=2), v, lr=RATE, momentum=momentum)
         ys.append(abs(float(p[1])))
     return np.array(ys)
 
