@@ -37,7 +37,7 @@ def final_losses(seed, width):
     m = v = np.zeros_like(theta)
     t = np.zeros(())
     for k in range(STEPS):
-        errors, (theta, m, v, t) = step(theta, m, v, t, np.asarray(0.03 * min(1.0, 2 * (1 - k / STEPS))))
+        errors, (theta, m, v, t, *_) = step(theta, m, v, t, np.asarray(0.03 * min(1.0, 2 * (1 - k / STEPS))))
     return np.sort(errors)
 
 

@@ -45,7 +45,7 @@ class Conv2d(Layer):
 
     Attributes
     ----------
-    weight : Tensor, shape (out_channels, in_channels / groups, *kernel_size)
+    weight : Tensor, shape (out_channels, in_channels / groups, kernel_size...)
     bias : Tensor, shape (out_channels,)
 
     Examples
