@@ -44,13 +44,12 @@ def plots(model):
 def test_every_plot_in_every_format(model, tmp_path):
     for name, plot in plots(model).items():
         ET.fromstring(plot.svg)
-        assert plot.png[:8] == b"\x89PNG\r\n\x1a\n"
-        assert plot.save(tmp_path / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
-        with pytest.raises(sg.SymgradError, match="use one of"):
-            plot.save(tmp_path / "a.gif")
         assert "image/svg+xml" in plot._repr_mimebundle_()
-        if name == "history":
-            assert plots(model)[name].svg == plot.svg
+    assert plots(model)[name].svg == plot.svg
+    assert plot.png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert plot.save(tmp_path / "a.pdf").read_bytes()[:5] == b"%PDF-"
+    with pytest.raises(sg.SymgradError, match="use one of"):
+        plot.save(tmp_path / "a.gif")
 
 
 def test_lines_are_told_apart_without_colour(model):
