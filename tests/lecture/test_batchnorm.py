@@ -41,7 +41,11 @@ def layer(n=3, **options):
     return made
 
 
-@fails_with(off=lambda patch: patch.setattr(data.BatchShift, "__call__", lambda self, X, y, random: (X, y)))
+@fails_with(
+    no_shift=lambda patch: patch.setattr(data.BatchShift, "__call__", lambda self, X, y, random: (X, y)),
+    uncentred=instead(partial(formula, centre=False)),
+    unscaled=instead(lambda z, gamma, beta, eps: gamma * (z - z.mean(axis=0)) + beta),
+)
 def test_l30_minibatches_shift_and_batch_norm_moves_all_to_one_place():
     shift = data.BatchShift(0.5, 2.0)
     shifted = [shift(Z, None, np.random.default_rng(k))[0] for k in range(3)]
@@ -199,7 +203,7 @@ def test_l37_minibatches_are_shuffled_anew_in_every_epoch():
     assert {frozenset(b) for b in seen[:4]} != {frozenset(b) for b in seen[4:8]}
 
 
-@fails_with(identity=lambda patch: patch.setattr(nn.BatchNorm1d, "_of_units", lambda self, rows: rows))
+@fails_with(not_normalised=instead(lambda z, gamma, beta, eps: gamma * z + beta))
 def test_l38_training_is_faster_with_batch_norm():
     digits = data.digits()
 

@@ -1,15 +1,11 @@
 """The lecture's decays (L16 to L20), with mutants; errata on their names and on what their sums allow (E6, E15)."""
 
-import sys
 from math import exp, pi
-from pathlib import Path
 
 import numpy as np
+from mutants import holds_only_for
 
 from symgrad.optim import schedules
-
-sys.path.insert(0, str(Path(__file__).parent))
-from mutants import holds_only_for
 
 STEPS = range(0, 300)
 
