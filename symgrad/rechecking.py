@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction as Q
+from itertools import chain, groupby, permutations, product, starmap
 from typing import Any, NamedTuple
 
 __all__ = ["Recheck", "recheck"]
 
-Atom = Any  # (kind, name, indices): "var", "delta", "function", "base"; summed indices are (0, k), free ones (1, name)
-Poly = dict[Any, Q]  # (sizes of the summed indices, sorted atoms with exponents) -> coefficient
+Atom = Any  # (kind, contents, indices): "var x", "delta" or a function; indices: (0, k) summed, (1, name) free
+Poly = dict[Any, Q]  # (summed indices with sizes, sorted atoms with exponents) -> coefficient
 Dual = tuple[Poly, int, Poly]  # value, sign, slope
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ONE: Poly = {((), ()): Q(1)}
@@ -60,12 +60,12 @@ class RefusedError(ValueError):
 
 def recheck(data: Mapping[str, Any]) -> Recheck:
     """Verify every step of a derivation given as plain data, ``d.data()``, which JSON can hold."""
-    at = None
+    at: int | None = None
     try:
         checker = _Checker(data)
         digest = _digest("", {n: x for n, x in data.items() if n != "steps"})
-        for k, step in enumerate(data["steps"]):
-            at, digest = k, _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
+        for at, step in enumerate(data["steps"]):  # noqa: B007
+            digest = _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
             if step["certificate"]["claim"] != digest:
                 raise RefusedError("the certificate belongs to another claim")
             checker.step(step)
@@ -87,18 +87,19 @@ class _Checker:
         self.data, self.shown, self.contents = data, set[str](), dict[str, Any]()  # contents: of functions and bases
         leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
         self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
-        self.binary = {n for n, x in leaves.items() if x["binary"]} | {"Step", *data["truths"]}
-        self.positive = {n for n, x in leaves.items() if x["positive"]} | {*data["sizes"], "pi"}
+        self.binary = {f"var {n}" for n, x in leaves.items() if x["binary"]} | {f"held {n}" for n in data["truths"]}
+        self.positive = {f"var {n}" for n in [*data["sizes"], "pi", *[n for n, x in leaves.items() if x["positive"]]]}
+        self.binary, self.positive = self.binary | {"Step"}, self.positive | {"exp", "cosh", "Abs", "positive"}
         self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
         self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
         self.conditions()
 
-    def at(self, atom: Atom, names: Mapping[Any, Any]) -> Atom:
-        return (*atom[:2], tuple([names.get(i, i) for i in atom[2]]))
+    def at(self, factors: Iterable[Any], names: Mapping[Any, Any]) -> list[Any]:
+        return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
-        for key, c in itertools.chain(*[p.items() for p in parts]):
+        for key, c in chain(*[p.items() for p in parts]):
             total[key] = total.get(key, Q(0)) + c
         return {key: c for key, c in total.items() if c}
 
@@ -110,88 +111,67 @@ class _Checker:
         for part in parts:
             if len(result) * len(part) > MOST:
                 raise RefusedError("an expression is too long to be multiplied out")
-            terms = []
-            for (bound, factors), c in result.items():
-                for (more, others), d in part.items():
-                    moved = {(0, k): (0, k + len(bound)) for k in range(len(more))}
-                    pairs = [*factors, *[(self.at(a, moved), e) for a, e in others]]
-                    terms.append(self.term([*bound, *more], pairs, c * d))
-            result = self.add(*terms)
+            pairs = [(*self.opened(x, 3), y, c * d) for x, c in part.items() for y, d in result.items()]
+            result = self.add(*[self.term([*y[0], *bound], [*y[1], *factors], c) for bound, factors, y, c in pairs])
         return result
 
+    def opened(self, key: Any, tag: int) -> tuple[list[Any], list[Any]]:
+        """The summed indices of a term, with sizes, and its factors, in which these are called otherwise."""
+        return [((tag, i[1]), n) for i, n in key[0]], self.at(key[1], {i: (tag, i[1]) for i, _ in key[0]})
+
     def rename(self, poly: Poly, names: Mapping[Any, Any]) -> Poly:
-        return self.add(*[self.term(n, [(self.at(a, names), e) for a, e in fs], c) for (n, fs), c in poly.items()])
+        return self.add(*[self.term(bound, self.at(factors, names), c) for (bound, factors), c in poly.items()])
 
-    def sum(self, poly: Poly, bound: Sequence[Any]) -> Poly:
-        terms = []
-        for (sizes, factors), c in poly.items():
-            names = {(1, i): (0, len(sizes) + k) for k, (i, _) in enumerate(bound)}
-            terms.append(self.term([*sizes, *[n for _, n in bound]], [(self.at(a, names), e) for a, e in factors], c))
-        return self.add(*terms)
+    def sum(self, poly: Poly, bound: Iterable[Any]) -> Poly:
+        return self.add(*[self.term([*inner, *bound], factors, c) for (inner, factors), c in poly.items()])
 
-    def atom(self, kind: str, name: str, indices: Iterable[Any] = (), e: Q = Q(1)) -> Poly:
-        return self.term([], [((kind, name, tuple(indices)), e)], Q(1))
+    def atom(self, kind: str, contents: str = "", indices: Iterable[Any] = (), e: Q = Q(1)) -> Poly:
+        return self.term([], [((kind, contents, tuple(indices)), e)], Q(1))
 
     def size(self, text: str) -> Poly:
         """A size such as ``2*B+-1``."""
         products = [term.split("*") for term in text.split("+")]
-        return self.add(*[self.mul(self.number(c), *[self.atom("var", n) for n in names]) for c, *names in products])
+        return self.add(*[self.mul(self.scale(ONE, Q(c)), *[self.atom(f"var {n}") for n in ns]) for c, *ns in products])
 
-    def number(self, text: str) -> Poly:
-        return self.scale(ONE, Q(text))
-
-    def term(self, bound: Sequence[str], pairs: Iterable[tuple[Atom, Any]], c: Q) -> Poly:
+    def term(self, bound: Iterable[Any], factors: Iterable[Any], c: Q) -> Poly:
         """A term in canonical form: deltas used up, unused indices replaced by their sizes, the others named anew."""
-        live, queue, kept = {(0, k): n for k, n in enumerate(bound)}, list(pairs), []
+        live, queue, flat = dict(bound), list(factors), dict[Atom, Any]()
         while found := [a for a, _ in queue if a[0] == "delta"]:
             i, j = min(sorted(a[2]) for a in found)
             gone, stays = (i, j) if i in live else (j, i)
-            queue = [(self.at(a, {gone: stays}), e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]]
+            queue = self.at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
             if i != j and live.pop(gone, None) is None:
-                kept.append((("delta", "", (i, j)), Q(1)))
-        flat: dict[Atom, Any] = dict(kept)
+                flat["delta", "", (i, j)] = Q(1)
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
-            if flat[a] > 1 and a[1].split(" ")[0] in self.binary:
-                flat[a] = Q(1)
-        flat = {a: e for a, e in flat.items() if e}
+        flat = {a: Q(1) if e > 1 and a[0] in self.binary else e for a, e in flat.items() if e}
         used = {i: n for i, n in live.items() if any(i in a[2] for a in flat)}
-        tried = [(tuple(sorted([(self.at(a, o), e) for a, e in flat.items()])), o) for o in self._orders(used, flat)]
-        named, order = min(tried, key=lambda t: t[0])
-        key = (tuple([live[i] for i in order]), named)
+        tried = [(sorted(self.at(flat.items(), o)), k, o) for k, o in enumerate(self._orders(used, flat))]
+        named, _, order = min(tried)
+        key = (tuple([(order[i], live[i]) for i in order]), tuple(named))
         unused = [self.size(n) for i, n in live.items() if i not in used]
         return self.mul({key: c}, *unused) if unused else {key: c}
 
     def _orders(self, live: Mapping[Any, str], flat: Mapping[Atom, Any]) -> list[dict[Any, Any]]:
         """The ways to name summed indices that nothing but their names tells apart."""
-
-        def look(i: Any) -> str:
-            near = [(a, e) for a, e in flat.items() if i in a[2]]
-            return repr(
-                (rank[i], sorted((a[:2], e, [(-1,) if j == i else rank.get(j, j) for j in a[2]]) for a, e in near))
-            )
-
+        near = {i: [x for x in flat.items() if i in x[0][2]] for i in live}
         rank: dict[Any, Any] = {i: (0, n) for i, n in live.items()}
         for _ in live:
-            looks = {i: look(i) for i in live}
+            looks = {i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in near[i]) for i in live}
             rank = {i: (0, str(sorted(looks.values()).index(x))) for i, x in looks.items()}
-        ties = [list(g) for _, g in itertools.groupby(sorted(live, key=lambda i: repr(rank[i])), key=rank.__getitem__)]
+        ties = [list(g) for _, g in groupby(sorted(live, key=rank.__getitem__), key=rank.__getitem__)]
         if math.prod(math.factorial(len(g)) for g in ties) > MOST:
             raise RefusedError("a sum is too symmetric to be named")
-        orders = itertools.product(*map(itertools.permutations, ties))
-        return [{i: (0, k) for k, i in enumerate(itertools.chain(*order))} for order in orders]
+        return [{i: (0, k) for k, i in enumerate(chain(*order))} for order in product(*map(permutations, ties))]
 
-    def closed(self, kind: str, name: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
+    def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
-        free = sorted({i for p in args for _, factors in p for a, _ in factors for i in a[2] if i[0] == 1})
-        tried = []
-        for order in itertools.permutations(free):
-            names = {i: (2, k) for k, i in enumerate(order)}
-            tried.append((tuple([tuple(sorted(self.rename(p, names).items())) for p in args]), order))
-        key, order = min(tried)
-        text = name + hashlib.sha256(repr(key).encode()).hexdigest()
-        depth = [self.contents[a[1]][0] for p in args for _, fs in p for a, _ in fs if a[1] in self.contents]
-        self.contents[text] = 1 + max(depth, default=0), key
+        atoms = [a for p in args for _, factors in p for a, _ in factors]
+        free = sorted({i for a in atoms for i in a[2] if i[0] == 1})
+        tried = [(o, {i: (2, k) for k, i in enumerate(o)}) for o in permutations(free)]
+        key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
+        text = hashlib.sha256(repr(key).encode()).hexdigest()
+        self.contents[text] = 1 + max([self.contents[a[1]][0] for a in atoms if a[1] in self.contents], default=0), key
         return self.atom(kind, text, order, e)
 
     def content(self, atom: Atom) -> Poly:
@@ -199,22 +179,21 @@ class _Checker:
 
     def cleared(self, poly: Poly) -> Poly:
         """The expression with every power base at its lowest power, outer ones first; empty only if it is zero."""
-        done: set[str] = set()
-        while found := {a[1] for _, factors in poly for a, _ in factors if a[0] == "base"} - done:
-            name = max(found, key=lambda n: (self.contents[n][0], n))
-            done.add(name)
-            powers = [(a, e) for _, factors in poly for a, e in factors if a[:2] == ("base", name)]
+        done = set[Any]()
+        while found := {a[:2] for _, factors in poly for a, _ in factors if a[0] in ("positive", "nonzero")} - done:
+            base = max(found, key=lambda a: (self.contents[a[1]][0], a))
+            done.add(base)
+            powers = [((), Q(0)), *[(a, e) for _, factors in poly for a, e in factors if a[:2] == base]]
             low = {part: min(e for _, e in powers if e % 1 == part) for part in {e % 1 for _, e in powers}}
-            low[Q(0)] = min(low.get(Q(0), Q(0)), Q(0))
             everywhere = {(a, Q(0)) for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
             terms = []
-            for (bound, factors), c in poly.items():
-                names = {(0, k): (1, f"!{k}") for k in range(len(bound))}
-                parts = [self.number(str(c))]
-                for a, e in [*factors, *[p for p in everywhere if p[0] not in dict(factors)]]:
-                    at, own = self.at(a, names), low[e % 1] if a[:2] == ("base", name) else e
-                    parts += [self.atom(at[0], at[1], at[2], own), *[self.content(at) for _ in range(int(e - own))]]
-                terms.append(self.sum(self.mul(*parts), [(f"!{k}", n) for k, n in enumerate(bound)]))
+            for key, c in poly.items():
+                bound, factors = self.opened(key, 4)
+                parts = [{((), ()): c}]
+                for a, e in [*factors, *[p for p in everywhere if p[0] not in dict(key[1])]]:
+                    own = low[e % 1] if a[:2] == base else e
+                    parts += [self.term([], [(a, own)], Q(1)), *[self.content(a) for _ in range(int(e - own))]]
+                terms.append(self.sum(self.mul(*parts), bound))
             poly = self.add(*terms)
         return poly
 
@@ -240,16 +219,17 @@ class _Checker:
         """The derivative of the sum of output times cotangent."""
         self.seed, self.moved = name, {}
         ((cotangent, leaf),) = self.data["cotangent"].items()
-        g = self.atom("var", cotangent, [(1, i) for i, _ in leaf["indices"]])
-        total = self.sum(self.mul(g, self.dual(self.data["output"])[2]), leaf["indices"])
+        g = self.atom(f"var {cotangent}", "", [(1, i) for i, _ in leaf["indices"]])
+        flow = self.mul(g, self.dual(self.data["output"])[2])
         self.seed = ""
-        return self.rename(total, {(1, f"?{k}"): (1, i) for k, i in enumerate(indices)})
+        total = self.sum(flow, [((1, i), n) for i, n in leaf["indices"]])
+        return self.rename(total, {(5, k): (1, i) for k, i in enumerate(indices)})
 
     def dual(self, tree: Any) -> Dual:
         """The expression in terms of arguments, its sign as far as it is known, and its derivative by the seed."""
         match tree:
             case ["num", text]:
-                return self.number(text), POSITIVE if Q(text) > 0 else NONNEGATIVE if Q(text) == 0 else ANY, {}
+                return self.scale(ONE, Q(text)), POSITIVE if Q(text) > 0 else NONNEGATIVE if Q(text) == 0 else ANY, {}
             case (poly, sign) if isinstance(tree, tuple):  # a known value, never from data
                 return poly, sign, {}
             case ["delta", i, j]:
@@ -263,10 +243,11 @@ class _Checker:
                 slopes = [self.mul(flow, *polys[:k], *polys[k + 1 :]) for k, flow in enumerate(flows) if flow]
                 known = [max(s, NONNEGATIVE - polys.count(p) % 2) for p, s in zip(polys, signs, strict=True)]
                 return self.mul(*polys), min(known), self.add(*slopes)
-            case ["sum", bound, body]:
+            case ["sum", bound, body] if len({i for i, _ in bound}) == len(bound):
                 poly, sign, flow = self.dual(body)
                 low = sign if all("-" not in n for _, n in bound) else min(sign, NONNEGATIVE)
-                return self.sum(poly, bound), low, self.sum(flow, bound)
+                poly, flow = (self.sum(p, [((1, i), n) for i, n in bound]) for p in (poly, flow))
+                return poly, low, flow
             case ["pow", base, ["num", text]]:
                 poly, sign, flow = self.dual(base)
                 slope = self.scale(self.mul(self.power(poly, sign, Q(text) - 1)[0], flow), Q(text)) if flow else {}
@@ -283,19 +264,20 @@ class _Checker:
                 flow = args[0][2] if name in SLOPES else {}
                 return poly, sign, self.mul(self.dual(SLOPES[name](args[0][:2], (poly, sign)))[0], flow) if flow else {}
             case ["reduce", name, bound, body] if name in self.data["held"]:
-                inside = self.rename(self.dual(body)[0], {(1, i): (3, k) for k, (i, _) in enumerate(bound)})
-                return self.closed("function", f"{name} over {[n for _, n in bound]} of ", [inside]), ANY, {}
+                inside = self.rename(self.dual(body)[0], {(1, i): (6, k) for k, (i, _) in enumerate(bound)})
+                return self.closed(f"held {name} over {[n for _, n in bound]}", [inside]), ANY, {}
         raise RefusedError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
     def ref(self, name: str, indices: Sequence[str]) -> Dual:
         """A name: of a definition, which was read once at its own indices, or of an argument, constant or size."""
-        deltas = [(("delta", "", ((1, i), (1, f"?{k}"))), Q(1)) for k, i in enumerate(indices)]
+        deltas = [(("delta", "", ((1, i), (5, k))), Q(1)) for k, i in enumerate(indices)]
         flow = self.term([], deltas, Q(1)) if name == self.seed else {}
         if name not in self.known:
             if self.rank.get(name) != len(indices):
                 raise RefusedError(f"{name} with {len(indices)} indices is not known")
-            sign = POSITIVE if name in self.positive else NONNEGATIVE if name in self.binary else ANY
-            return self.atom("var", name, [(1, i) for i in indices]), sign, flow
+            var = f"var {name}"
+            sign = POSITIVE if var in self.positive else NONNEGATIVE if var in self.binary else ANY
+            return self.atom(var, "", [(1, i) for i in indices]), sign, flow
         formal, tree, poly, sign = self.known[name]
         names = {(1, i): (1, j) for i, j in zip(formal, indices, strict=True)}
         if self.seed and name != self.seed and name not in self.moved:
@@ -308,9 +290,8 @@ class _Checker:
         if name == "exp":
             parts = []
             for (bound, factors), c in poly.items():
-                ((a, e),) = factors if len(factors) == 1 and not bound else ((("", "", ()), 0),)
-                log = a[1].startswith("log ") and e == 1
-                base = self.content(a) if log else self.closed("function", "exp ", [{(bound, factors): Q(1)}])
+                log = not bound and len(factors) == 1 and factors[0][0][0] == "log" and factors[0][1] == 1
+                base = self.content(factors[0][0]) if log else self.closed("exp", [{(bound, factors): Q(1)}])
                 parts.append(self.power(base, POSITIVE, c)[0])
             return self.mul(*parts), POSITIVE
         if name == "truth" and self.add(self.mul(poly, poly), self.scale(poly, Q(-1))):
@@ -321,19 +302,18 @@ class _Checker:
             return poly, sign
         if name in ("log", "Abs", "sign"):
             self.require(poly, sign, name == "log")
-        known = POSITIVE if name in ("cosh", "Abs") else ANY
-        return self.closed("function", f"{name} ", [arg[0] for arg in args]), known
+        kind = name if name in (*SLOPES, "digamma") else f"held {name}"
+        return self.closed(kind, [arg[0] for arg in args]), POSITIVE if name in ("cosh", "Abs") else ANY
 
     def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
         """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
-        inner = next((a for _, factors in poly for a, _ in factors if a[1].split(" ")[0] in self.binary), None)
+        inner = next((a for _, factors in poly for a, _ in factors if a[0] in self.binary), None)
         if inner is not None:
             if any(i[0] == 0 for i in inner[2]):
                 raise RefusedError("a condition depends on a sum of conditions")
             off = {k: c for k, c in poly.items() if inner not in dict(k[1])}
-            on = {key: c for key, c in poly.items() if key not in off}
-            rest = [self.term(n, [p for p in factors if p[0] != inner], c) for (n, factors), c in on.items()]
-            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *rest), off))
+            on = [(b, [p for p in fs if p[0] != inner], c) for (b, fs), c in poly.items() if inner in dict(fs)]
+            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *starmap(self.term, on)), off))
             return self.add(no, self.mul(self.atom(*inner), self.add(yes, self.scale(no, Q(-1)))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
             return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
@@ -341,7 +321,7 @@ class _Checker:
             self.require(poly, ANY, False)
         if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
             return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
-        return self.closed("function", "Step ", [self.scale(poly, 1 / abs(poly[min(poly)]))])
+        return self.closed("Step", [self.scale(poly, 1 / abs(poly[min(poly)]))])
 
     def power(self, poly: Poly, sign: int, e: Q) -> tuple[Poly, int]:
         """A rational power; a monomial of positive factors is taken apart, anything else becomes an atom."""
@@ -352,29 +332,26 @@ class _Checker:
         if not poly or not whole or e < 0:
             self.require(poly, sign, not whole)
         ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
-        if not bound and all(whole or self.is_positive(a) for a, _ in factors) and (factors or whole):
+        if not bound and all(whole or a[0] in self.positive for a, _ in factors) and (factors or whole):
             c = poly[bound, factors]
             front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
             powers = [(a, k if a[0] == "delta" else k * e) for a, k in factors]
             return self.mul(front, self.term([], powers, Q(1))), found
         sure = found == POSITIVE or self.holds(poly, sign, True)
-        return (ONE if poly == ONE else self.closed("base", "positive " if sure else "nonzero ", [poly], e)), found
+        return (ONE if poly == ONE else self.closed("positive" if sure else "nonzero", [poly], e)), found
 
     def require(self, poly: Poly, sign: int, positive: bool) -> None:
         """Refuse what must be positive, or not zero, where neither its form nor a stated condition says so."""
         ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
         single = not bound and factors and (poly[bound, factors] > 0 or not positive)
-        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if not self.is_positive(a)]
-        if not (
-            sign == POSITIVE or self.holds(poly, sign, positive) or (single and all(self.holds(*p) for p in parts))
-        ):
+        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
+        known = sign == POSITIVE or self.holds(poly, sign, positive)
+        if not known and not (single and all(self.holds(*p) for p in parts)):
             raise RefusedError(f"a condition is missing: something must be {'positive' if positive else 'not zero'}")
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
         """Whether a condition is stated, up to a factor."""
-        if self.stated is None:
-            return True  # while the conditions themselves are read
-        strict, unequal = ((relation, self.unit(poly, relation)) in self.stated for relation in (">", "!="))
+        strict, unequal = (self.stated is None or (r, self.unit(poly, r)) in self.stated for r in (">", "!="))
         return strict or (unequal and (not positive or sign == NONNEGATIVE))
 
     def conditions(self) -> None:
@@ -391,7 +368,4 @@ class _Checker:
         if not poly:
             raise RefusedError("a power of 0 is not defined")
         c = abs(poly[min(poly)]) if relation == ">" else poly[min(poly)]
-        return next(iter(self.closed("", "", [self.scale(poly, 1 / c)])))[1][0][0][1]
-
-    def is_positive(self, atom: Atom) -> bool:
-        return atom[1] in self.positive or atom[1].split(" ")[0] in ("exp", "cosh", "Abs", "positive")
+        return next(iter(self.closed("", [self.scale(poly, 1 / c)])))[1][0][0][1]
