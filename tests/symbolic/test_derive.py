@@ -106,7 +106,17 @@ def turned(z, gamma, beta, eps=1e-5):
     return sg.squeeze(gamma * c / sg.sqrt(sg.mean(c**2, axis=1, keepdims=True) + eps) + beta, 0)
 
 
-@pytest.mark.parametrize("f", [composed, renamed, by_sums, raw_moments, nested, turned])
+def pairwise(z, gamma, beta, eps=1e-5):
+    differences = sg.expand_dims(z, 1) - z
+    return beta + gamma * sg.mean(differences, axis=1) / sg.sqrt(sg.mean(differences**2, axis=(0, 1)) / 2 + eps)
+
+
+def by_logarithms(z, gamma, beta, eps=1e-5):
+    c = z - sg.mean(z)
+    return gamma * c * sg.exp(-sg.log(sg.mean(c * c) + eps) / 2) + beta
+
+
+@pytest.mark.parametrize("f", [composed, renamed, by_sums, raw_moments, nested, turned, pairwise, by_logarithms])
 def test_batchnorm_written_in_other_ways_has_the_same_gradient(f):
     d, reference = derive(f, **BN), derive("batchnorm")
     assert all(d.proofs.values())
