@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad import data, linalg, losses, nn, optim, regularizers, special
 from symgrad.calling import checkpoint
-from symgrad.checking import GradCheck, gradcheck
 from symgrad.context import current_run, detect_anomaly, no_grad, run, scope
-from symgrad.derived import fused
 from symgrad.differentiate import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from symgrad.errors import (
     AnomalyError,
@@ -249,17 +246,10 @@ from symgrad.ops.sliding import overlap_add, sliding_window_view, windows
 from symgrad.ops.special import erf
 from symgrad.ops.trigonometric import arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, sin, tan
 from symgrad.ops.updating import index_update
-from symgrad.plan import compile
 from symgrad.reverse import adjoints, backward
-from symgrad.saving import load, save
 from symgrad.shapes import Dim
 from symgrad.tensor import Tensor, tensor
 from symgrad.tracing import spec, trace
-from symgrad.train import History, Trainer
-
-if TYPE_CHECKING:
-    from symgrad import symbolic
-    from symgrad.symbolic import derive
 
 __all__ = [
     "FUNCTIONS",
@@ -583,13 +573,50 @@ def _to_sympy(graph: Any) -> Any:
 
 FUNCTIONS.setdefault("to_sympy", _to_sympy)  # until symgrad.symbolic, which needs SymPy, is imported
 
-_LAZY = {"derive": "symgrad.symbolic", "symbolic": "symgrad"}  # they need SymPy, which takes long to load
+# What is loaded at its first use, and the module that holds it: `import symgrad` costs little more than NumPy.
+_LAZY = {
+    "GradCheck": "checking",
+    "History": "train",
+    "Trainer": "train",
+    "checking": "checking",
+    "compile": "plan",
+    "data": "data",
+    "derive": "symbolic",
+    "derived": "derived",
+    "fused": "derived",
+    "gradcheck": "checking",
+    "linalg": "linalg",
+    "load": "saving",
+    "losses": "losses",
+    "nn": "nn",
+    "optim": "optim",
+    "plan": "plan",
+    "regularizers": "regularizers",
+    "save": "saving",
+    "saving": "saving",
+    "special": "special",
+    "symbolic": "symbolic",
+    "train": "train",
+}
 
+if TYPE_CHECKING:
+    from symgrad import data, linalg, losses, nn, optim, regularizers, special, symbolic
+    from symgrad.checking import GradCheck, gradcheck
+    from symgrad.derived import fused
+    from symgrad.plan import compile
+    from symgrad.saving import load, save
+    from symgrad.symbolic import derive
+    from symgrad.train import History, Trainer
+else:
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        from importlib import import_module
 
-    if name not in _LAZY:
-        raise AttributeError(f"module 'symgrad' has no attribute {name!r}")
-    found = import_module("symgrad.symbolic")
-    return found if name == "symbolic" else getattr(found, name)
+        if name not in _LAZY:
+            raise AttributeError(f"module 'symgrad' has no attribute {name!r}")
+        module = import_module(f"symgrad.{_LAZY[name]}")
+        found = globals()[name] = module if name == _LAZY[name] else getattr(module, name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LAZY})

@@ -10,7 +10,8 @@ import numpy as np
 
 from symgrad.context import MODE, mode
 from symgrad.errors import DTypeError, GradientError, TracingError
-from symgrad.op import FUNCTIONS, OPS
+from symgrad.op import FUNCTIONS
+from symgrad.ops.marks import alias
 from symgrad.recording import apply, outputs_of
 from symgrad.reverse import accumulate, ones, order_below, seeded, zeros
 from symgrad.shapes import concrete, size_of
@@ -19,7 +20,6 @@ from symgrad.trees import Structure, flatten, tree_map, unflatten
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
-_ALIAS = OPS["alias"]
 _TRANSFORM = 2  # the bit of requires_grad that arguments of transforms carry
 
 
@@ -67,7 +67,7 @@ class _Call:
                 f"{self.where}: argument {n} is {x.dtype}; gradients need floats: write 3.0 instead of 3, "
                 "or convert with .astype(np.float64)"
             )
-        fresh = apply(_ALIAS, (x,))
+        fresh = apply(alias, (x,))
         fresh.requires_grad = x.requires_grad | _TRANSFORM
         return fresh
 

@@ -14,13 +14,15 @@ import numpy as np
 from symgrad.context import MODE
 from symgrad.errors import DTypeError, GradientError, ShapeError
 from symgrad.op import FUNCTIONS, OPS, Op
+from symgrad.ops.marks import item
+from symgrad.ops.reduction import expand, sum_to
 from symgrad.recording import check_finite, outputs_of
 from symgrad.shapes import broadcast, concrete, same_shape, size_of
 from symgrad.tensor import Tensor, as_tensor, check_fresh, constant
 
 __all__ = ["accumulate", "adjoints", "backward", "ones", "order_below", "seeded", "zeros"]
 
-_ITEM, _SUM_TO, _EXPAND, _ASTYPE = (OPS[n] for n in ("item", "sum_to", "expand", "astype"))
+_ASTYPE = OPS["astype"]
 
 
 def order_below(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
@@ -100,7 +102,7 @@ def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, array
     op: Any = node.op
     inputs, rule = node.inputs, op.pullback
     check_fresh(node)
-    if op is _ITEM:
+    if op is item:
         parent = inputs[0]
         bundle = cotangents.setdefault(parent.serial, [None] * len(parent.op.outputs))  # type: ignore[union-attr]
         k = node.params[0]
@@ -135,9 +137,9 @@ def _reshaped(op: Op, c: Any, x: Any) -> Any:
     except ShapeError:
         wide = ()
     if same_shape(wide, c.shape):
-        return _SUM_TO(c, tuple(x.shape))
+        return sum_to(c, tuple(x.shape))
     if same_shape(wide, x.shape):
-        return _EXPAND(c, tuple(x.shape))
+        return expand(c, tuple(x.shape))
     raise GradientError(f"{op.name}: its pullback gave shape {tuple(c.shape)} for an input of shape {tuple(x.shape)}")
 
 

@@ -128,7 +128,7 @@ def public_names(name: str, sources) -> set[str]:
     """The names that a package's __init__ binds to something else than a module."""
     tree = ast.parse(sources[name][1])
     found = set()
-    for node in tree.body:
+    for node in [*tree.body, *(inner for block in tree.body if isinstance(block, ast.If) for inner in block.body)]:
         match node:
             case ast.FunctionDef(name=bound) | ast.ClassDef(name=bound):
                 found.add(bound)
@@ -271,6 +271,7 @@ def test_what_never_runs_is_free(source):
         "def tensor(): ...",
         "tensor = None",
         "_LATER = {'tensor': 'symgrad.tensor'}",
+        "if TYPE_CHECKING:\n    from symgrad.making import tensor",
     ],
 )
 def test_a_shadowing_module_is_caught(init):

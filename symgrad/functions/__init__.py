@@ -1,19 +1,16 @@
 """Compositions of ops: ordinary symgrad functions, each formula written once."""
 
 from symgrad.functions import elementwise, order, scans, special
-from symgrad.functions.losses import cross_entropy, mse
 from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
 from symgrad.functions.norms import norm, vector_norm
 from symgrad.functions.statistics import prod, std, var
 
 __all__ = [
     "batch_norm",
-    "cross_entropy",
     "elementwise",
     "layer_norm",
     "log_softmax",
     "logsumexp",
-    "mse",
     "norm",
     "order",
     "prod",

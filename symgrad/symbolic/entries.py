@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import SymbolicError, nearest
-from symgrad.functions import batch_norm, cross_entropy, layer_norm, log_softmax, logsumexp, mse, rms_norm, softmax
+from symgrad.functions.losses import cross_entropy, mse
+from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, logaddexp, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
