@@ -8,39 +8,30 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from symgrad import __version__
-from symgrad.cli.checking import check
-from symgrad.cli.deriving import derive
-from symgrad.cli.diagnosing import diagnose
-from symgrad.cli.drawing import draw
-from symgrad.cli.proving import prove
-from symgrad.cli.touring import tour
-from symgrad.cli.training import evaluate, predict, resume, train
 from symgrad.errors import SymgradError
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = ["COMMANDS", "application", "main"]
 
-COMMANDS = (
-    tour,
-    derive,
-    prove,
-    diagnose,
-    check,
-    draw,
-    train,
-    resume,
-    evaluate,
-    predict,
-)
-
-app = typer.Typer(name="symgrad", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-for each in COMMANDS:
-    app.command()(each)
+COMMANDS = {
+    "tour": "touring",
+    "derive": "deriving",
+    "prove": "proving",
+    "diagnose": "diagnosing",
+    "check": "checking",
+    "draw": "drawing",
+    "train": "training",
+    "resume": "training",
+    "evaluate": "training",
+    "predict": "training",
+}
+"""Every command, and the module that is loaded when it is wanted."""
 
 
 def _version(wanted: bool) -> None:
@@ -49,9 +40,17 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Try it: symgrad tour --out tour")
 def _root(version: bool = typer.Option(False, "--version", callback=_version, help="Show the version.")) -> None:
     """Derive, prove, check, draw and train: one graph per formula."""
+
+
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands."""
+    app = typer.Typer(name="symgrad", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app.callback(epilog="Try it: symgrad tour --out tour")(_root)
+    for name in names:
+        app.command()(getattr(import_module(f"symgrad.cli.{COMMANDS[name]}"), name))
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Without the program's name; by default those of the process.
     """
-    command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(application(given[:1] if given and given[0] in COMMANDS else COMMANDS))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without ∂ shows \u2202 and goes on

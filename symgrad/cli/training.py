@@ -8,16 +8,18 @@ import io
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from symgrad.cli.configuration import Configuration
 from symgrad.cli.frame import Answer, MistakeError, Say, command, write
-from symgrad.cli.runs import Run, open_run, read_inputs, trained
-from symgrad.data import Dataset, read_npz
-from symgrad.train import Trainer
+
+if TYPE_CHECKING:  # data, layers and trainers are loaded by the commands, not by their --help
+    from symgrad.cli.runs import Run
+    from symgrad.data import Dataset
+    from symgrad.train import Trainer
 
 __all__ = ["evaluate", "predict", "resume", "train"]
 
@@ -63,6 +65,8 @@ def train(
 
     Example: symgrad train digits --batchnorm --epochs 30 --checkpoint run
     """
+    from symgrad.cli.runs import Run
+
     configuration = Configuration.gather(source, given | ({"seed": seed} if seed else {}))
     run = Run.of(configuration)
     trainer = run.trainer()
@@ -80,6 +84,8 @@ def resume(folder: Folder, say: Say) -> Answer:
 
     Example: symgrad resume run
     """
+    from symgrad.cli.runs import open_run
+
     run = open_run(folder)
     trainer = run.trainer()
     train, validation, _ = run.parts
@@ -101,6 +107,8 @@ def evaluate(
 
     Example: symgrad evaluate run
     """
+    from symgrad.cli.runs import open_run, trained
+
     run = open_run(folder)
     trainer = trained(run)
     dataset = run.parts[2] if data is None else _read(run, data)
@@ -119,6 +127,8 @@ def predict(
 
     Example: symgrad predict run new.csv --out predictions.csv
     """
+    from symgrad.cli.runs import open_run, read_inputs, trained
+
     run = open_run(folder)
     X = np.asarray(read_inputs(run, data))
     wanted = run.parts[0].X.shape[1:]
@@ -148,6 +158,8 @@ def _class_rows(run: Run, logits: Any) -> list[dict[str, Any]]:
 
 
 def _read(run: Run, path: str) -> Dataset:
+    from symgrad.data import Dataset, read_npz
+
     if run.table is not None:
         return Dataset(run.table.encode(path), run.table.targets(path), run.table.classes)
     if not path.endswith(".npz"):
