@@ -599,6 +599,27 @@ _LAZY = {
     "train": "train",
 }
 
+_TORCH = {
+    "cat": "concatenate",
+    "clamp": "clip",
+    "div": "divide",
+    "eq": "equal",
+    "ge": "greater_equal",
+    "ger": "outer",
+    "gt": "greater",
+    "le": "less_equal",
+    "lt": "less",
+    "movedim": "moveaxis",
+    "mul": "multiply",
+    "ne": "not_equal",
+    "neg": "negative",
+    "permute": "transpose",
+    "sub": "subtract",
+    "swapdims": "swapaxes",
+    "unsqueeze": "expand_dims",
+}
+"""What PyTorch calls functions that stand here under NumPy's names."""
+
 if TYPE_CHECKING:
     from symgrad import data, linalg, losses, nn, optim, regularizers, special, symbolic
     from symgrad.checking import GradCheck, gradcheck
@@ -612,6 +633,9 @@ else:
     def __getattr__(name: str) -> Any:
         from importlib import import_module
 
+        name = _TORCH.get(name, name)
+        if name in FUNCTIONS:  # NumPy's other names, such as amax and mod
+            return FUNCTIONS[name]
         if name not in _LAZY:
             raise AttributeError(f"module 'symgrad' has no attribute {name!r}")
         module = import_module(f"symgrad.{_LAZY[name]}")

@@ -567,3 +567,13 @@ def test_serials_are_unique_over_threads():
         t.join()
     serials = [s for part in found for s in part]
     assert len(set(serials)) == len(serials)
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("amax", "max"), ("mod", "remainder"), ("absolute", "abs"), ("mul", "multiply"), ("cat", "concatenate")],
+)
+def test_other_names_of_numpy_and_torch_are_known(name, same):
+    assert getattr(sg, name) is sg.FUNCTIONS[same]
+    with pytest.raises(AttributeError, match="no attribute 'amaxx'"):
+        sg.amaxx  # noqa: B018
