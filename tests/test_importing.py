@@ -22,7 +22,7 @@ def told(program: str) -> str:
 
 def loaded(program: str) -> set[str]:
     """The modules that a program leaves loaded."""
-    return set(ast.literal_eval(told(f"{program}\nimport sys; print(list(sys.modules))")))
+    return set(ast.literal_eval(told(f"{program}\nimport sys; print(list(sys.modules))").splitlines()[-1]))
 
 
 def test_importing_symgrad_loads_numpy_and_nothing_heavy():
@@ -40,6 +40,17 @@ def test_training_never_loads_sympy():
     )
     assert "symgrad.train" in modules
     assert not modules & {"sympy", "networkx"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        (["derive"], {f"symgrad.{name}" for name in LATER - {"cli", "symbolic"}}),
+        (["--help"], {*THIRD_PARTY - {"typer"}, "viz", "symgrad.train", "symgrad.symbolic"}),
+    ],
+)
+def test_a_command_loads_its_own_modules(arguments, unused):
+    assert not loaded(f"from symgrad.cli import main; main({arguments})") & unused
 
 
 def test_the_tables_hold_all_ops_and_all_of_numpy_before_anything_else_is_loaded():
