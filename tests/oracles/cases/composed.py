@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -75,7 +76,7 @@ def _elementwise() -> list[Any]:
     found = []
     for f, reference, torch, domain in ELEMENTWISE:
         name = f.__name__
-        arity = 3 if name in ("lerp", "addcmul", "addcdiv") else f.__code__.co_argcount
+        arity = 3 if name in ("lerp", "addcmul", "addcdiv") else inspect.unwrap(f).__code__.co_argcount
         arity = {"round": 1, "nan_to_num": 1, "logit": 1, "isclose": 2}.get(name, arity)
         for shapes in (UNARY, BINARY, TERNARY)[arity - 1]:
             other = torch_named(name) if torch is True else torch
