@@ -342,7 +342,7 @@ def test_asarray_is_explicit():
 
 def test_unknown_numpy_functions_are_refused():
     x = leaf([1.0, 2.0])
-    for call in (lambda: np.cross(x, x), lambda: np.spacing(x), lambda: np.add.reduce(x), lambda: np.fft.fft(x)):
+    for call in (lambda: np.convolve(x, x), lambda: np.spacing(x), lambda: np.add.reduce(x), lambda: np.fft.fft(x)):
         with pytest.raises(UnsupportedError, match=r"np\.\w+.*x\.numpy\(\)"):
             call()
 
