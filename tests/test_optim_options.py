@@ -303,3 +303,17 @@ def test_presets_are_defaults_that_can_be_overruled(name, library):
 def test_an_unknown_library_is_named():
     with pytest.raises(sg.SymgradError, match=r"like='mxnet' is none of \['keras', 'optax'"):
         optim.Adam(leaves(), like="mxnet")
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.ASGD, optim.NAdam, optim.Adagrad])
+def test_a_rate_set_before_the_first_step_is_that_step_s(kind):
+    ends = []
+    for made, later in ((0.3, None), (0.01, 0.3)):
+        w = sg.tensor([1.0, -2.0], requires_grad=True)
+        optimizer = kind([w], lr=made)
+        if later is not None:
+            optimizer.lr = later
+        w.grad = np.array([0.5, 0.25])
+        optimizer.step()
+        ends.append(w.numpy())
+    np.testing.assert_array_equal(*ends)

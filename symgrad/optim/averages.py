@@ -10,9 +10,8 @@ import numpy as np
 
 from symgrad.context import no_grad
 from symgrad.errors import SymgradError
-from symgrad.ops.layout import concatenate, ravel
 from symgrad.optim import rules
-from symgrad.optim.groups import Group, Recipe
+from symgrad.optim.groups import Group, Recipe, flat
 from symgrad.optim.optimizer import Optimizer, reader
 from symgrad.tensor import Tensor
 
@@ -35,7 +34,7 @@ class _Following(Optimizer):
         result = self.optimizer.step(closure, loss=loss)
         read, (unit,) = reader(), self.following.units
         with no_grad():
-            theta = concatenate([ravel(read(p)) for p in unit.params])
+            theta = flat([read(p) for p in unit.params])
             state = [read(s) for s in unit.state.values() if s is not None]
             unit.publish(list(self.following.rule(theta, *state, **self.following.read(read))))
         return result

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from symgrad.context import MODE, no_grad
 from symgrad.errors import GradientError, SymgradError
-from symgrad.ops.layout import concatenate, ravel
 from symgrad.ops.marks import astype
 from symgrad.ops.piecewise import isfinite, logical_and, where
 from symgrad.ops.reduction import all_
-from symgrad.optim.groups import Group, Recipe, Unit, called, checked, groups_of
+from symgrad.optim.groups import Group, Recipe, Unit, called, checked, flat, groups_of
 from symgrad.optim.presets import PRESETS
 from symgrad.optim.rules.declare import decayed, declaration
 from symgrad.tensor import Tensor, tensor
@@ -195,7 +194,7 @@ class Optimizer:
         """
         units = self._units()
         read = reader()
-        olds = [concatenate([ravel(read(p)) for p in u.params]) for u in units]
+        olds = [flat([read(p) for p in u.params]) for u in units]
         states = [[None if s is None else read(s) for s in u.state.values()] for u in units]
         self._follow_schedules()
         hypers = [u.group.read(read) for u in units]
@@ -271,30 +270,29 @@ class Optimizer:
                 found = transform(found, values, step) if getattr(transform, "needs_step", False) else transform(
                     found, values
                 )  # fmt: skip
-        flat, start = [], 0
+        vectors, start = [], 0
         for u in units:
             stop = start + len(u.params)
-            g = concatenate([ravel(x) for x in found[start:stop]])
-            flat.append(-g if self.maximize else g)
+            g = flat(found[start:stop])
+            vectors.append(-g if self.maximize else g)
             start = stop
-        return flat, finite
+        return vectors, finite
 
     def _updated(self, u: Unit, theta: Any, g: Any, state: Any, hyper: dict[str, Any], loss: Any) -> list[Any]:
         """The new parameters and state of one unit."""
         rule = u.group.rule
         names = u.group.declared.hyperparameters
         if "weight_decay" in hyper and "weight_decay" not in names:
-            decay = hyper["weight_decay"]
+            decay = hyper.pop("weight_decay")
             if u.group.decoupled:
                 theta = theta * (1 - hyper["lr"] * decay)
             else:
                 g = decayed(theta, g, decay)
-        given = {name: value for name, value in hyper.items() if name in names}
         if "loss" in names:
             if loss is None:
                 raise GradientError(f"step: {self._name} compares losses; call step(loss=loss), or pass a closure")
-            given["loss"] = loss if _traced() else np.asarray(loss, self.dtype)
-        found = list(rule(theta, g, *state, **given))
+            hyper["loss"] = loss if _traced() else np.asarray(loss, self.dtype)
+        found = list(rule(theta, g, *state, **hyper))
         return found + [None] * (1 + len(state) - len(found))
 
     def zero_grad(self) -> None:

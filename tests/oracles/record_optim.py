@@ -251,16 +251,22 @@ class Optax:
         # Counts are 32-bit integers, whose powers and quotients JAX makes 32-bit floats: here they are doubles.
         double = lambda x: x.astype("float64") if x.dtype.kind == "i" else x  # noqa: E731
         self.state = jax.tree.map(double, self.optimizer.init(self.params))
-        self.update = jax.jit(self.optimizer.update)
+        self.update = jax.jit(self._update)
+        self.gradient: Any = None
 
     def step(self, k: int, gradients: Any) -> np.ndarray:
         if callable(gradients):
-            g = self.jax.grad(lambda params: gradients(self.jax.numpy, params))(self.params)
+            if self.gradient is None:
+                self.gradient = self.jax.jit(self.jax.grad(lambda params: gradients(self.jax.numpy, params)))
+            g = self.gradient(self.params)
         else:
             g = [self.jax.numpy.asarray(x) for x in gradients]
-        updates, self.state = self.update(g, self.state, self.params)
-        self.params = self.optax.apply_updates(self.params, updates)
+        self.params, self.state = self.update(g, self.state, self.params)
         return flat(self.params)
+
+    def _update(self, g: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        updates, state = self.optimizer.update(g, state, params)
+        return self.optax.apply_updates(params, updates), state
 
 
 def runner(case: Case, values: list[np.ndarray]) -> Torch | Optax:

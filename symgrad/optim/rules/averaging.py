@@ -10,7 +10,7 @@ from symgrad.optim.rules.declare import mean, rule
 __all__ = ["asgd", "ema", "lookahead", "swa"]
 
 
-@rule(scalars=("eta", "mu", "t"), start={"eta": "lr", "mu": 1.0})
+@rule(scalars=("eta", "mu", "t"), start={"mu": 1.0})
 def asgd(
     theta: Any, g: Any, average: Any, eta: Any, mu: Any, t: Any, *, lr: Any, lambd: Any, alpha: Any, t0: Any
 ) -> Any:
@@ -19,12 +19,14 @@ def asgd(
     .. math::
         \theta \leftarrow (1 - \lambda \eta_t)\, \theta - \eta_t g, \quad
         a \leftarrow a + \mu_t (\theta - a), \quad
-        \eta_{t+1} = \frac{\eta}{(1 + \lambda \eta t)^\alpha}, \quad \mu_{t+1} = \frac{1}{\max(1, t - t_0)}
+        \eta_1 = \eta, \quad \eta_{t+1} = \frac{\eta}{(1 + \lambda \eta t)^\alpha}, \quad
+        \mu_{t+1} = \frac{1}{\max(1, t - t_0)}
 
     References
     ----------
     B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
     """
+    eta = where(t == 0, lr, eta)
     t = t + 1
     theta = theta * (1 - lambd * eta) - eta * g
     average = average + mu * (theta - average)
