@@ -41,6 +41,20 @@ def test_penalties_are_their_formulas_and_differentiate(name):
     assert sg.gradcheck(lambda w, b: penalty({"weight": w, "bias": b}), away, order=2)
 
 
+def test_a_quasi_norm_differentiates_and_leaves_what_is_0():
+    w = sg.tensor([1.0, 0.0, -4.0], requires_grad=True)
+    penalty = regularizers.Lp(2.0, 0.5)
+    value = penalty([w])
+    value.backward()
+    assert value.item() == pytest.approx(2 * 9)
+    np.testing.assert_allclose(w.grad, [2 * 3, 0, -2 * 1.5])  # sign |theta|^(p-1) / norm^(p-1), and 0
+    assert sg.gradcheck(lambda x: penalty([x]), [W + 0.05], order=2)
+    w.assign(np.zeros(3))
+    w.grad = None
+    penalty([w]).backward()
+    assert not w.grad.any()
+
+
 PROXIMAL = {
     "l1": regularizers.L1(0.3, proximal=True),
     "l2": regularizers.L2(0.3, proximal=True),
@@ -97,6 +111,48 @@ def test_projections():
         assert not zero.numpy().any()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_projections_to_the_1_norm_and_to_shares_are_the_nearest_points(seed):
+    """By bisection on the threshold, which needs no sorting; inside nothing moves."""
+    random = np.random.default_rng(seed)
+    w = random.standard_normal((3, 7)) * 10.0 ** random.integers(-1, 2)
+
+    def by_bisection(v, total):
+        low, high = v.min() - total, v.max()
+        for _ in range(200):
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.maximum(v - middle, 0).sum() > total else (low, middle)
+        return np.maximum(v - low, 0)
+
+    def projection(regularizer, start=w):
+        leaf = sg.tensor(start, requires_grad=True)
+        regularizer.after_step([leaf], 0.1)
+        return leaf.numpy()
+
+    np.testing.assert_allclose(
+        projection(regularizers.Simplex(2.0)), [by_bisection(row, 2.0) for row in w], rtol=1e-9, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        projection(regularizers.Simplex(2.0, axis=0)).T, [by_bisection(row, 2.0) for row in w.T], rtol=1e-9, atol=1e-12
+    )
+    length = np.abs(w).sum()
+    expected = np.sign(w) * by_bisection(np.abs(w).ravel(), length / 3).reshape(w.shape)
+    small = projection(regularizers.L1Ball(length / 3))
+    np.testing.assert_allclose(small, expected, rtol=1e-9, atol=1e-12)
+    assert np.abs(small).sum() == pytest.approx(length / 3)
+    np.testing.assert_array_equal(projection(regularizers.L1Ball(length * 1.01)), w)
+    np.testing.assert_allclose(projection(regularizers.Simplex(2.0), small * 0 + 2 / 7), np.full(w.shape, 2 / 7))
+    assert not projection(regularizers.L1Ball(0.0)).any()
+
+
+def test_projections_compile():
+    leaf = sg.tensor([[3.0, -2.0, 0.5]], requires_grad=True)
+    run = sg.compile(lambda x: (regularizers.L1Ball(2.0).update(x, 0.1), regularizers.Simplex().update(x, 0.1)))
+    first, second = run(leaf)
+    np.testing.assert_allclose(first.numpy(), [[1.5, -0.5, 0.0]])
+    np.testing.assert_allclose(second.numpy(), [[1.0, 0.0, 0.0]])
+
+
 def test_penalties_of_the_jacobian():
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).initialize(0)
     X = np.random.default_rng(0).standard_normal((5, 3))
@@ -131,7 +187,7 @@ def test_a_trainer_takes_penalties_and_projections():
 ERRORS = {
     "negative": (lambda: regularizers.L1(-1.0), "lam=-1.0"),
     "no number": (lambda: regularizers.L2("much"), "lam='much'"),
-    "quasi-norm": (lambda: regularizers.Lp(1.0, 0.5), "p=0.5"),
+    "no norm": (lambda: regularizers.Lp(1.0, 0), "p=0"),
     "proximal of 3": (lambda: regularizers.Lp(1.0, 3, proximal=True), "p=1 and p=2"),
     "power 1": (lambda: regularizers.LpPower(1.0, 1), "above 1"),
     "all excluded": (

@@ -11,7 +11,7 @@ from symgrad.errors import ShapeError
 from symgrad.op import FUNCTIONS, function
 from symgrad.ops.layout import squeeze
 from symgrad.ops.marks import astype, stop_gradient
-from symgrad.ops.piecewise import abs
+from symgrad.ops.piecewise import abs, where
 from symgrad.ops.reduction import max, min, norm2, sum
 from symgrad.shapes import normalize_axes, size_of
 from symgrad.tensor import array_like
@@ -56,7 +56,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) -> Any:
     r"""Norm of the elements along axes as one vector, :math:`(\sum_i |x_i|^p)^{1/p}`, without overflow.
 
-    The gradient at 0 is 0.
+    The gradient at 0 is 0, and for 0 < p < 1 that of every element that is 0.
 
     Parameters
     ----------
@@ -90,7 +90,10 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = False) 
         return max(abs(x), axis, keepdims=keepdims)
     extreme = stop_gradient((max if ord > 0 else min)(abs(x), axes, keepdims=True))
     scale = extreme + (extreme == 0)
-    total = sum((abs(x) / scale) ** float(ord), axes, keepdims=True)
+    powers = (abs(x) / scale) ** float(ord)
+    if 0 < ord < 1:  # infinitely steep at 0
+        powers = where(x == 0, 0.0, (where(x == 0, 1.0, abs(x)) / scale) ** float(ord))
+    total = sum(powers, axes, keepdims=True)
     y = (total + (total == 0)) ** (1 / float(ord)) * extreme
     return y if keepdims else squeeze(y, axes)
 

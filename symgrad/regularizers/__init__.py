@@ -3,7 +3,7 @@
 from symgrad.regularizers.base import Regularizer, named
 from symgrad.regularizers.inputs import gradient_penalty, jacobian_penalty
 from symgrad.regularizers.penalties import L1, L2, ElasticNet, GroupLasso, Lp, LpPower
-from symgrad.regularizers.projections import Box, L2Ball, MaxNorm, NonNegative, UnitNorm, WeightDecay
+from symgrad.regularizers.projections import Box, L1Ball, L2Ball, MaxNorm, NonNegative, Simplex, UnitNorm, WeightDecay
 
 __all__ = [
     "L1",
@@ -11,12 +11,14 @@ __all__ = [
     "Box",
     "ElasticNet",
     "GroupLasso",
+    "L1Ball",
     "L2Ball",
     "Lp",
     "LpPower",
     "MaxNorm",
     "NonNegative",
     "Regularizer",
+    "Simplex",
     "UnitNorm",
     "WeightDecay",
     "gradient_penalty",

@@ -82,7 +82,8 @@ class Lp(Regularizer):
     ----------
     lam : float
     p : float
-        At least 1, or infinity.
+        At least 1, or infinity. Below 1 it is no norm but a quasi-norm, which is not convex: it drives fewer weights
+        further, and one that is 0 stays 0, as its gradient there is taken to be 0.
     proximal : bool
         For p = 1 and p = 2: step to exact zeros instead of adding to the loss.
     exclude : sequence of str
@@ -98,8 +99,8 @@ class Lp(Regularizer):
 
     def __init__(self, lam: float, p: float = 2, proximal: bool = False, exclude: Iterable[str] = ()) -> None:
         super().__init__(exclude)
-        if not isinstance(p, SCALARS) or not p >= 1:
-            raise SymgradError(f"Lp: p={p!r} is no norm's; use a number of at least 1, or float('inf')")
+        if not isinstance(p, SCALARS) or not p > 0:
+            raise SymgradError(f"Lp: p={p!r} is no norm's; use a number above 0, or float('inf')")
         if proximal and p not in (1, 2):
             raise SymgradError(f"Lp: the proximal step is known for p=1 and p=2, not for p={p}")
         self.lam = number("Lp", "lam", lam)

@@ -6,13 +6,19 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-from symgrad.ops.arithmetic import div0
-from symgrad.ops.piecewise import clip, maximum, minimum, where
-from symgrad.ops.reduction import norm2
-from symgrad.regularizers.base import Regularizer
-from symgrad.regularizers.penalties import number
+import numpy as np
 
-__all__ = ["Box", "L2Ball", "MaxNorm", "NonNegative", "UnitNorm", "WeightDecay"]
+from symgrad.functions.order import sort
+from symgrad.functions.scans import cumsum
+from symgrad.ops.arithmetic import div0
+from symgrad.ops.layout import ravel
+from symgrad.ops.piecewise import abs, clip, maximum, minimum, where
+from symgrad.ops.reduction import max, norm2
+from symgrad.regularizers.base import Regularizer
+from symgrad.regularizers.penalties import number, soft_threshold
+from symgrad.shapes import normalize_axis
+
+__all__ = ["Box", "L1Ball", "L2Ball", "MaxNorm", "NonNegative", "Simplex", "UnitNorm", "WeightDecay"]
 
 
 class MaxNorm(Regularizer):
@@ -55,6 +61,81 @@ class L2Ball(MaxNorm):
 
     def __init__(self, limit: float, exclude: Iterable[str] = ()) -> None:
         super().__init__(limit, None, exclude)
+
+
+def _excess(w: Any, total: float, axis: int) -> Any:
+    r"""The t with :math:`\sum_i \max(w_i - t, 0) = c`: the largest mean excess of the k largest over c, for any k."""
+    n = w.shape[axis]
+    k = np.arange(1, n + 1, dtype=w.dtype).reshape(-1, *[1] * (-axis - 1))
+    return max((cumsum(sort(w, axis, descending=True), axis) - total) / k, axis, keepdims=True)
+
+
+class L1Ball(Regularizer):
+    r"""Every parameter at the nearest point with :math:`\sum_i |\theta_i| \le c`; small numbers become exactly 0.
+
+    Parameters
+    ----------
+    limit : float
+        The c.
+    exclude : sequence of str
+
+    References
+    ----------
+    J. Duchi et al., "Efficient projections onto the l1-ball for learning in high dimensions", ICML 2008.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> from symgrad import regularizers
+    >>> w = sg.tensor([3.0, -2.0, 0.5], requires_grad=True)
+    >>> regularizers.L1Ball(2.0).after_step([w], lr=0.1)
+    >>> w
+    Tensor([ 1.5, -0.5,  0. ], requires_grad=True)
+    """
+
+    def __init__(self, limit: float, exclude: Iterable[str] = ()) -> None:
+        super().__init__(exclude)
+        self.limit = number("L1Ball", "limit", limit)
+
+    def update(self, theta: Any, lr: Any) -> Any:
+        """The projection of one parameter."""
+        return soft_threshold(theta, maximum(_excess(abs(ravel(theta)), self.limit, -1), 0.0).reshape(()))
+
+
+class Simplex(Regularizer):
+    r"""Vectors at the nearest point with :math:`\theta_i \ge 0`, :math:`\sum_i \theta_i = c`: shares, as of a mixture.
+
+    Parameters
+    ----------
+    total : float
+        The c.
+    axis : int
+        The axis of one vector.
+    exclude : sequence of str
+
+    References
+    ----------
+    As of `L1Ball`.
+
+    Examples
+    --------
+    >>> import symgrad as sg
+    >>> from symgrad import regularizers
+    >>> w = sg.tensor([[0.5, 0.75, -1.0], [0.2, 0.2, 0.6]], requires_grad=True)
+    >>> regularizers.Simplex().after_step([w], lr=0.1)
+    >>> w
+    Tensor([[0.375, 0.625, 0.   ],
+            [0.2  , 0.2  , 0.6  ]], requires_grad=True)
+    """
+
+    def __init__(self, total: float = 1.0, axis: int = -1, exclude: Iterable[str] = ("bias",)) -> None:
+        super().__init__(exclude)
+        self.total, self.axis = number("Simplex", "total", total), axis
+
+    def update(self, theta: Any, lr: Any) -> Any:
+        """The projection of one parameter."""
+        axis = normalize_axis(self.axis, len(theta.shape), "Simplex") - len(theta.shape)
+        return maximum(theta - _excess(theta, self.total, axis), 0.0)
 
 
 class UnitNorm(Regularizer):

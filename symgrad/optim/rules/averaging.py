@@ -10,9 +10,9 @@ from symgrad.optim.rules.declare import mean, rule
 __all__ = ["asgd", "ema", "lookahead", "swa"]
 
 
-@rule(scalars=("eta", "mu", "t"), start={"mu": 1.0})
+@rule(scalars=("rate", "mu", "t"), start={"mu": 1.0})
 def asgd(
-    theta: Any, g: Any, average: Any, eta: Any, mu: Any, t: Any, *, lr: Any, lambd: Any, alpha: Any, t0: Any
+    theta: Any, g: Any, average: Any, rate: Any, mu: Any, t: Any, *, lr: Any, lambd: Any, alpha: Any, t0: Any
 ) -> Any:
     r"""Descent with decaying rates, and the average of where it was.
 
@@ -26,9 +26,9 @@ def asgd(
     ----------
     B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
     """
-    eta = where(t == 0, lr, eta)
+    rate = where(t == 0, lr, rate)
     t = t + 1
-    theta = theta * (1 - lambd * eta) - eta * g
+    theta = theta * (1 - lambd * rate) - rate * g
     average = average + mu * (theta - average)
     return theta, average, lr / (1 + lambd * lr * t) ** alpha, 1 / maximum(t - t0, 1.0), t
 
