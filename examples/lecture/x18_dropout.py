@@ -9,7 +9,7 @@ from experiment import Check, Experiment, dots
 from symgrad import data, losses, nn, optim
 from symgrad.train import Trainer, accuracy
 
-KEEPS, EPOCHS = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0), 25
+KEEPS, EPOCHS = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0), 40
 
 
 def parts(seed):

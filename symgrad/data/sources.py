@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from symgrad.errors import DataError
 __all__ = ["mnist", "one_hot", "read_npz", "spirals", "two_basins", "xor"]
 
 
+@cache
 def mnist() -> Dataset:
-    """Load 5,000 handwritten digits of MNIST as images of 28x28 pixels; needs the extra "data".
+    """Load 5,000 handwritten digits of MNIST as images of 28x28 pixels, once; needs the extra "data".
 
     Returns
     -------
