@@ -13,7 +13,7 @@ from symgrad.functions.random import random_uniform
 from symgrad.op import function
 from symgrad.ops.exponential import expm1, log, logaddexp, sigmoid, tanh
 from symgrad.ops.layout import reshape
-from symgrad.ops.marks import astype, stop_gradient
+from symgrad.ops.marks import astype, named, stop_gradient
 from symgrad.ops.piecewise import abs, maximum, where
 from symgrad.ops.special import erf
 from symgrad.shapes import normalize_axis
@@ -212,14 +212,14 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 def silu(x: Any) -> Any:
     r"""The product of x and the logistic function, :math:`x \sigma(x)`; also called swish."""
     x = array_like(x, "silu")
-    return x * sigmoid(x)
+    return x * named(sigmoid(x), "a")
 
 
 @function()
 def mish(x: Any) -> Any:
     r"""The product :math:`x \tanh(\ln(1 + e^x))`."""
     x = array_like(x, "mish")
-    return x * tanh(logaddexp(x, 0.0))
+    return x * named(tanh(named(logaddexp(x, 0.0), "s")), "a")
 
 
 @function()

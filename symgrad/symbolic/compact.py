@@ -20,7 +20,7 @@ from functools import lru_cache
 from math import gcd, lcm
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total, add, mul, power
-from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum
+from symgrad.symbolic.factors import DECIMAL, Factor, Index, Monomial, Number, Sum
 from symgrad.symbolic.normal import Poly, number, rename
 
 __all__ = ["compact", "symbols"]
@@ -77,6 +77,8 @@ def _content(poly: Poly, denominators: bool) -> tuple[Number, Monomial]:
             lowest[f] = e if e > 0 or denominators else max(exponents)
     coefficients = [Fraction(c) for c in poly.terms.values()]
     content = Fraction(gcd(*[c.numerator for c in coefficients]), lcm(*[c.denominator for c in coefficients]))
+    if content.denominator > DECIMAL:
+        content = Fraction(1)
     return (-content if all(c < 0 for c in coefficients) else content), tuple(sorted(lowest.items()))
 
 

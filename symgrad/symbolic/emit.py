@@ -34,7 +34,7 @@ from symgrad.symbolic.expr import (
     refs,
     rename_tree,
 )
-from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.factors import DECIMAL, Extent, Index, Number, Var
 
 __all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code", "unused"]
 
@@ -160,8 +160,10 @@ class Emitter:
                 above.append(self._factor(f, layout))
         narrow, wide = above[:-1], above[-1:]
         sign, c = ("-" if c < 0 else ""), abs(c)
-        top = ([_number(c.numerator, PRODUCT)] if c.numerator != 1 or not above else []) + narrow
-        if c.denominator != 1:
+        decimal = c.denominator > DECIMAL and Fraction(str(float(c))) == c
+        front = _number(c if decimal else c.numerator, PRODUCT)
+        top = ([front] if front != "1" or not above else []) + narrow
+        if c.denominator != 1 and not decimal:
             below.insert(0, str(c.denominator))
         if not below:
             text = " * ".join(top + wide)
@@ -195,6 +197,9 @@ class Emitter:
             return f"({self(args[0], layout)})"
         if name == "pow":
             return f"{self(args[0], layout, ATOM)}**{self(args[1], layout, ATOM)}"
+        match name, args:
+            case "log", (Add((Call("exp", (a,)), Call("exp", (b,)))),):  # which overflows where its logarithm does not
+                return f"np.logaddexp({self(a, layout)}, {self(b, layout)})"
         return f"{_function(name)}({', '.join(self(a, layout) for a in args)})"
 
     # sums --------------------------------------------------------------------------------------------------------

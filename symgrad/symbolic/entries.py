@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from symgrad.errors import SymbolicError, nearest
+from symgrad.functions.activations import gelu, leaky_relu, mish, silu
 from symgrad.functions.losses import cross_entropy, mse
 from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
+from symgrad.functions.regression_losses import binary_cross_entropy_with_logits
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, logaddexp, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
@@ -25,7 +25,6 @@ from symgrad.ops.piecewise import abs as absolute
 from symgrad.ops.piecewise import maximum, relu, where
 from symgrad.ops.reduction import mean
 from symgrad.ops.reduction import sum as total
-from symgrad.ops.special import erf
 from symgrad.tracing import spec
 
 __all__ = ["ALIASES", "Entry", "catalogue", "entry"]
@@ -107,11 +106,6 @@ def smoothed_cross_entropy(logits: Any, target: Any, smoothing: float = 0.1) -> 
     return cross_entropy(logits, (1 - smoothing) * target + smoothing / logits.shape[1])
 
 
-def binary_cross_entropy(logits: Any, target: Any) -> Any:
-    """Cross-entropy of the logistic function of logits with probabilities of 1."""
-    return mean(logaddexp(logits, 0.0) - target * logits)
-
-
 def kl_divergence(t: Any, z: Any) -> Any:
     """Divergence of softmax(z) from positive targets t, per sample."""
     return total(t * (log(t) - log_softmax(z)), axis=-1)
@@ -172,40 +166,13 @@ def lp_pooling(x: Any, p: float = 3.0) -> Any:
 # activations -------------------------------------------------------------------------------------------------------
 
 
-def gelu(x: Any) -> Any:
-    """X times the probability that a standard normal number is smaller."""
-    return x * (1 + erf(x / 2**0.5)) / 2
-
-
-def gelu_tanh(x: Any) -> Any:
-    """GELU with the distribution function approximated by tanh."""
-    return x * (1 + tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
-
-
-def silu(x: Any) -> Any:
-    """X times its logistic value."""
-    a = named(sigmoid(x), "a")
-    return x * a
-
-
 def softplus(x: Any) -> Any:
     """The smooth ramp."""
     return logaddexp(x, 0.0)
 
 
-def mish(x: Any) -> Any:
-    """X times tanh of its smooth ramp."""
-    a = named(tanh(named(logaddexp(x, 0.0), "s")), "a")
-    return x * a
-
-
-def leaky_relu(x: Any, slope: float = 0.01) -> Any:
-    """A ramp that rises a little where x is negative."""
-    return where(x > 0, x, slope * x)
-
-
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """A ramp that falls to -alpha."""
+    """A ramp that falls to -alpha; without the guard of symgrad's own against overflow, which hides what is 0."""
     return where(x > 0, x, alpha * (exp(x) - 1))
 
 
@@ -301,7 +268,7 @@ def _entries() -> dict[str, Entry]:
         "logsumexp": Entry(logsumexp, {"x": s("B", "C"), "axis": -1}),
         "cross_entropy": Entry(cross_entropy, classes),
         "smoothed_cross_entropy": Entry(smoothed_cross_entropy, classes),
-        "binary_cross_entropy": Entry(binary_cross_entropy, {"logits": s("B"), "target": s("B")}),
+        "binary_cross_entropy": Entry(binary_cross_entropy_with_logits, {"input": s("B"), "target": s("B")}),
         "kl_divergence": Entry(kl_divergence, {"t": s("B", "C", positive=True), "z": s("B", "C")}),
         "focal_loss": Entry(focal_loss, classes),
         "info_nce": Entry(info_nce, couples),
@@ -317,7 +284,7 @@ def _entries() -> dict[str, Entry]:
         "tanh": Entry(tanh, one),
         "relu": Entry(relu, one),
         "gelu": Entry(gelu, one),
-        "gelu_tanh": Entry(gelu_tanh, one),
+        "gelu_tanh": Entry(gelu, {**one, "approximate": "tanh"}),
         "silu": Entry(silu, one),
         "softplus": Entry(softplus, one),
         "mish": Entry(mish, one),

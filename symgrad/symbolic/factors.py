@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 Number = int | Fraction
+DECIMAL = 1000  # longer denominators are those of decimal numbers
 Extent = tuple[
     tuple[tuple[str, ...], int], ...
 ]  # a symbolic size as a sorted polynomial: B - 1 is ((("B",), 1), ((), -1))

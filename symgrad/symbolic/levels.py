@@ -228,6 +228,14 @@ class _NumPy:
         """True everywhere."""
         return np.ones(np.shape(x), dtype=bool)
 
+    def logaddexp(self, x: Any, y: Any) -> Any:
+        """As it is defined: nothing overflows here."""
+        return np.log(np.exp(x) + np.exp(y))
+
+    def heaviside(self, x: Any, at_zero: float) -> Any:
+        """1 where positive."""
+        return np.where(x > 0, 1, np.where(x == 0, at_zero, 0))
+
 
 def _graph(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: Point) -> dict[str, Any]:
     """The ops of the graph and of the pullbacks that train, one after the other."""

@@ -95,7 +95,8 @@ def _split(f: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, A
         raise SymbolicError(
             f"derive: {_name(f)} has no argument {sorted(unknown)}; its arguments are {list(parameters)}"
         )
-    options = {n: x for n, x in given.items() if isinstance(x, int | float | tuple | None)}
+    words = [n for n, p in parameters.items() if isinstance(p.default, str)]
+    options = {n: x for n, x in given.items() if n in words or isinstance(x, int | float | tuple | None)}
     return {n: x for n, x in given.items() if n not in options}, partial(f, **options) if options else f
 
 

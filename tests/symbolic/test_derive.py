@@ -11,6 +11,7 @@ import sympy
 
 import symgrad as sg
 from symgrad.errors import SymbolicError
+from symgrad.nn import functional
 from symgrad.symbolic import catalogue, derive, parse, prove
 from symgrad.symbolic.proof import expand
 
@@ -338,6 +339,28 @@ def test_the_catalogue_reads_the_functions_that_train():
         assert derive(name).function is sg.FUNCTIONS[name]
     assert derive("logsumexp").function.func is sg.logsumexp
     assert derive("softmax_cross_entropy").function is sg.losses.cross_entropy
+    for name in ("gelu", "silu", "mish", "leaky_relu"):
+        assert derive(name).function is getattr(functional, name)
+    assert derive("binary_cross_entropy").function is functional.binary_cross_entropy_with_logits
+
+
+def test_a_word_is_an_option_where_the_default_is_one():
+    assert derive(functional.gelu, sg.spec("N"), approximate="tanh").gradients == derive("gelu_tanh").gradients
+    with pytest.raises(SymbolicError, match="needs a spec"):
+        derive(lambda x, y: x * y, x=sg.spec("N"), y="N")
+
+
+def test_emitted_logarithms_of_sums_do_not_overflow():
+    x = np.array([-700.0, 0.0, 800.0])
+    for name in ("softplus", "mish"):
+        d = derive(name)
+        np.testing.assert_allclose(d.compiled["forward"](x)[0], d.function(x), rtol=1e-15)
+
+
+def test_emitted_decimals_are_decimals():
+    source = derive("gelu").numpy_source
+    assert "dx = g * (c_ / 2 + 0.7071067811865476 * exp_ / np.sqrt(np.pi) * x)" in source
+    assert "0000000" not in source[source.index("def forward") :]
 
 
 def test_the_emitted_softmax_family_is_stable():
