@@ -1,5 +1,7 @@
 """Optimizers and schedules beside torch's and optax's, all steps, on the tape and on a model that they train."""
 
+import os
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import schedule_cases
 import symgrad as sg
 from symgrad import optim
 
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # steps are tiny, compiling them is the work
 torch = pytest.importorskip("torch")
 pytest.importorskip("optax")
 
