@@ -188,6 +188,25 @@ class Derivation:
         moving, at = tangents(self.reader, nodes, self.record.arguments[self._known(second)])
         return (Poly({}) if cotangent is None else moving.get(cotangent.serial, Poly({}))), at
 
+    def double(self, name: str) -> Derivation:
+        r"""Double backward: the derivation of one gradient times a direction, with proofs and NumPy source of its own.
+
+        Parameters
+        ----------
+        name : str
+            The argument x; the function is :math:`\langle v, \partial \langle g, f \rangle / \partial x \rangle`.
+
+        Examples
+        --------
+        >>> import symgrad as sg
+        >>> d = sg.derive(lambda x: sg.sum(x**3), x=sg.spec("N"))
+        >>> d.double("x").gradients["x"]
+        6*g*g_bar*v[i]*x[i]
+        """
+        from symgrad.symbolic.double import double_of
+
+        return double_of(self, self._known(name))
+
     @cached_property
     def assumptions(self) -> tuple[str, ...]:
         """What is assumed and could not be derived, as LaTeX."""

@@ -14,6 +14,7 @@ from symgrad.errors import SymbolicError
 from symgrad.op import Op
 from symgrad.reverse import adjoints
 from symgrad.shapes import Dim
+from symgrad.symbolic.emit import unused
 from symgrad.tensor import Tensor, abstract, reachable
 
 __all__ = ["Record", "Spec", "in_order", "record"]
@@ -60,7 +61,8 @@ def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
             f"derive: {_name(f)} returned {type(output).__name__}; it must return one Tensor "
             "(sum the parts that a loss is made of)"
         )
-    name = "g" if "g" not in arguments | held | constants else "g_bar"
+    taken = arguments | held | constants
+    name = "g" if "g" not in taken else unused("g_bar", taken)
     cotangent = _abstract(output.shape, name, positive=False, differentiated=True)  # nothing that it enters is constant
     forward = reachable([output])
     kept = adjoints(output, cotangent)

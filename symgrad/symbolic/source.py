@@ -209,7 +209,8 @@ def _sizes(d: Derivation, needed: set[str]) -> list[str]:
 
 def _reshaped(d: Derivation, name: str, node: Any) -> bool:
     layout = axes_of(node.shape)
-    return None in layout or free_of(d.trees[name]) != {i for i in layout if i is not None}
+    tree = d.trees[name]
+    return None in layout or not refs(tree) or free_of(tree) != {i for i in layout if i is not None}
 
 
 def _backward(d: Derivation) -> tuple[list[str], list[str]]:

@@ -106,3 +106,7 @@ def test_second_derivatives_agree_with_torch(name):
     total = (gradient * torch.tensor(direction)).sum()
     expected = torch.autograd.grad(total, inputs[first])[0] if total.requires_grad else torch.zeros(twice.shape)
     np.testing.assert_allclose(twice, expected.numpy(), rtol=1e-10, atol=1e-10)
+    double = d.double(first)
+    *_, way = double.record.arguments
+    emitted = double.backward(**arrays, **{"g": g, way: direction, double.record.cotangent.name: 1.0})[first]
+    np.testing.assert_allclose(emitted, expected.numpy(), rtol=1e-10, atol=1e-10)
