@@ -16,7 +16,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "lecture/results"]
 nitpicky = False
 suppress_warnings = ["misc.highlighting_failure"]
 

@@ -53,3 +53,22 @@ def test_a_check_tells_a_claim_from_its_opposite(frame):
     assert not check.holds([{"error": 0.1}, {"error": 0.6}])
     assert frame.Check("error", "<", 0.5, mean=True).holds([{"error": 0.1}, {"error": 0.6}])
     assert not check.holds([{"error": float("nan")}])
+
+
+RECORDED = LECTURE.parents[1] / "docs" / "lecture" / "results"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.stem)
+def test_what_the_pages_show_was_measured_by_these_scripts(frame, script):
+    """Run `python examples/lecture --out docs/lecture/results` after changing a script, and look at the figures."""
+    record = json.loads((RECORDED / f"{script.stem}.json").read_text(encoding="utf-8"))
+    experiment = frame.load(script)
+    assert record["key"] == experiment.key()
+    assert experiment.verdict(record) == (True, True)
+    shown = (RECORDED / f"{script.stem}.md").read_text(encoding="utf-8")
+    for check in experiment.checks:
+        assert check.spread(record["on"]) in shown
+    assert (RECORDED / f"{script.stem}.svg").exists()
+    pages = "".join(p.read_text(encoding="utf-8") for p in RECORDED.parent.glob("*.md"))
+    assert f"results/{script.stem}.svg" in pages
+    assert f"results/{script.stem}.md" in pages

@@ -800,3 +800,18 @@ def test_chains_take_arguments_that_are_large_small_or_not_contiguous(fast, dtyp
             expected = [t.numpy() for t in f(sg.tensor(given), sg.tensor(y), sg.tensor(dtype(0.5)))]
             for a, b in zip(run(given, y, dtype(0.5)), expected, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-6)
+
+
+def test_a_flatten_of_a_permutation_is_a_copy_wherever_memory_lies():
+    """A layout without memory of its own could seem to share that of a copy, by the chance of addresses."""
+    x = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
+    expected = np.maximum(x, 0).transpose(0, 3, 1, 2).reshape(2, -1)
+    graph = sg.trace(lambda x: sg.reshape(sg.transpose(sg.relu(x), (0, 3, 1, 2)), (2, -1)), x)
+    kept = []
+    for size in range(300):
+        kept.append(np.empty(size % 7 * 1000 + 1, np.int8))
+        merged = merge_views(graph)
+        assert [n.op.name for n in merged.nodes if n.op is not None and n.op.name != "relu"] == ["permute", "reshape"]
+    assert np.array_equal(
+        sg.compile(lambda x: sg.reshape(sg.transpose(sg.relu(x), (0, 3, 1, 2)), (2, -1)))(x), expected
+    )

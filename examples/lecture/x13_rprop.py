@@ -76,14 +76,14 @@ def measure(seed, control):
         "loss of the lecture's Rprop / of gradient descent": runs["Rprop, lecture"][-1] / runs["gradient descent"][-1],
         "w of w² from -2, as printed": abs(float(printed(-2.0, slope))),
         "w of w² from -2, mended": abs(float(mended(-2.0, slope))),
-        "curves": {name: values[::2] for name, values in runs.items()},
+        "curves": {name: np.minimum.accumulate(values)[::2] for name, values in runs.items()},
     }
 
 
 def draw(axes, on, off):
     for k, name in enumerate(on[0]["curves"]):
         curve(axes, [r["curves"][name] for r in on], name, k, np.arange(0, STEPS, 2), end=False)
-    axes.set(yscale="log", xlabel="step (full batch)", ylabel="training loss")
+    axes.set(yscale="log", xlabel="step (full batch)", ylabel="lowest training loss so far")
     axes.legend(frameon=False)
 
 

@@ -47,7 +47,7 @@ def polygamma(n: Any, x: Any) -> Any:
     --------
     >>> import symgrad as sg
     >>> sg.special.polygamma(1, 1.0)
-    1.6449340668482266
+    array(1.64493407)
     """
     return OPS["polygamma"](_order(n, "polygamma"), x)
 
@@ -107,8 +107,8 @@ def log_ndtr(x: Any) -> Any:
     Examples
     --------
     >>> import symgrad as sg
-    >>> sg.special.log_ndtr(sg.tensor([-40.0, 0.0]))
-    Tensor([-804.60844202,   -0.69314718])
+    >>> sg.special.log_ndtr(sg.tensor([-40.0, 0.0])).tolist()[0]
+    -804.6084420137
     """
     low, high = where(less(x, -1.0), x, -1.0), where(less(x, -1.0), -1.0, x)
     tail = log(erfcx(multiply(low, -ROOT_HALF)) / 2.0) - square(low) / 2.0
@@ -177,7 +177,7 @@ def sinc(x: Any) -> Any:
     >>> import symgrad as sg
     >>> second = sg.grad(sg.grad(sg.sinc))
     >>> sg.sinc(0.0), second(0.0)
-    (1.0, array(-3.28986813))
+    (array(1.), array(-3.28986813))
     """
     return OPS["spherical_jn"](0, multiply(x, PI))
 
