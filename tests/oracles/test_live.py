@@ -10,6 +10,7 @@ from record import CASES, FAMILIES, check, file_of, main, write
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore:.*is in beta")  # torch's own
 def test_symgrad_agrees_with_torch(name):
     case = CASES[name]
     arrays = case.inputs()

@@ -27,6 +27,8 @@ NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
 
 def call_of(name: str, variant: str = "") -> Callable[..., Any] | None:
     """The call that answers an op of the database, or None."""
+    if f"{name}.{variant}" in OUT_OF_SCOPE:
+        return None
     found = CALLS.get(f"{name}.{variant}", CALLS.get(name))
     if not isinstance(found, str):
         return found

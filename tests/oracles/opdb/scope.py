@@ -21,6 +21,7 @@ OUT_OF_SCOPE: dict[str, str] = {
         [f"fft.{kind}{n}" for kind in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft") for n in ("", "2", "n")],
         COMPLEX,
     ),
+    "nn.functional.pad.replicate_negative": "an axis that is cropped to nothing has no edge to repeat",
     **dict.fromkeys(["sparse.mm", "sparse.sampled_addmm", "to_sparse"], SPARSE),
     **dict.fromkeys(
         [

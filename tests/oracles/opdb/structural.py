@@ -269,7 +269,8 @@ SAME = [
 ]  # fmt: skip
 LINALG = ["cond", "det", "householder_product", "inv", "lu_solve", "matrix_power", "slogdet",
           "svdvals", "tensorinv"]  # fmt: skip
-ELSEWHERE = {"cross_entropy", "fold", "gumbel_softmax", "one_hot", "rrelu", "upsample"}
+ELSEWHERE = {"affine_grid", "cross_entropy", "fold", "gumbel_softmax", "log_softmax", "lp_pool1d", "lp_pool2d",
+             "lp_pool3d", "one_hot", "rrelu", "sigmoid", "softmax", "tanh", "upsample"}  # fmt: skip
 
 CALLS: dict[str, str | Call | None] = {
     "nn.functional.linear_cross_entropy.chunked": None,  # its gradients have no derivatives
@@ -278,6 +279,7 @@ CALLS: dict[str, str | Call | None] = {
     **{f"linalg.{name}": getattr(linalg, name) for name in LINALG},
     **{f"nn.functional.{name}": getattr(F, name) for name in F.__all__ if name not in ELSEWHERE},
     **{f"nn.functional.{name}": _renamed(_typed(getattr(F, name)), dim="axis") for name in ("glu", "softmin")},
+    **{name: _renamed(_typed(getattr(F, name)), dim="axis") for name in ("softmax", "log_softmax")},
     **{name: _spread(getattr(sg, name)) for name in ("block_diag", "cartesian_prod", "broadcast_tensors")
        if hasattr(sg, name)},
     **dict.fromkeys(["clone", "contiguous", "alias_copy", "double", "to"], _same),
@@ -301,7 +303,7 @@ CALLS: dict[str, str | Call | None] = {
     **dict.fromkeys(["narrow", "narrow_copy"], sg.narrow),
     **dict.fromkeys(["linalg.cholesky", "cholesky"], lambda a, upper=False: linalg.cholesky(a, upper=upper)),
     **dict.fromkeys(["linalg.inv_ex"], lambda a, **o: (linalg.inv(a), np.zeros(a.shape[:-2], np.int32))),
-    **dict.fromkeys(["matrix_exp", "linalg.matrix_exp"], linalg.matrix_exp),
+    "matrix_exp": linalg.matrix_exp,
     "linalg.svd": _svd, "svd": _old_svd,
     "nn.functional.linear_cross_entropy": _linear_cross_entropy,
     **dict.fromkeys(["qr", "linalg.qr"], _qr),
