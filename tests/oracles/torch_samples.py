@@ -46,7 +46,7 @@ def examine(name: str, op: Any) -> Finding:
     found = Finding(name)
     call = call_of(op.name, op.variant_test_name)
     if call is None:
-        reason = OUT_OF_SCOPE.get(op.name)
+        reason = OUT_OF_SCOPE.get(f"{op.name}.{op.variant_test_name}", OUT_OF_SCOPE.get(op.name))
         found.verdict, found.why = ("out of scope", [reason]) if reason else ("missing", [])
         return found
     torch.manual_seed(0)
