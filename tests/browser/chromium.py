@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -20,14 +21,22 @@ def executable():
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+# Puts the pipes where Chromium looks for them; a shell need not know descriptors above 9.
+LAUNCH = """
+import fcntl, os, sys
+into, out = (fcntl.fcntl(int(x), fcntl.F_DUPFD, 10) for x in sys.argv[1:3])
+os.dup2(into, 3), os.dup2(out, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Chromium:
     """One browser with one page; everything that it logs or asks of the network is kept."""
 
     def __init__(self, folder, width=1280, height=900):
         ours, theirs = os.pipe(), os.pipe()
-        line = f'exec "$0" "$@" 3<&{ours[0]} 4>&{theirs[1]}'
-        command = ["sh", "-c", line, executable(), *FLAGS, f"--user-data-dir={folder}",
-                   f"--window-size={width},{height}", "about:blank"]  # fmt: skip
+        command = [sys.executable, "-c", LAUNCH, str(ours[0]), str(theirs[1]), executable(), *FLAGS,
+                   f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]  # fmt: skip
         self.process = subprocess.Popen(
             command, pass_fds=(ours[0], theirs[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
