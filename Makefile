@@ -57,10 +57,10 @@ docs: $(VENV)/.installed  ## write the generated pages of docs/, and the site in
 experiments: $(VENV)/.installed  ## the lecture's claims, measured; the page goes to experiments/
 	$(VENV)/bin/python examples/lecture --out experiments
 
-bench: $(ORACLES)/.installed  ## time symgrad beside its peers, and write the page about speed (12 minutes)
+bench: $(ORACLES)/.installed  ## time symgrad beside its peers, and write the page about speed
 	$(ORACLES)/bin/python -m benchmarks --json docs/speed.json --page docs/speed.md
 
-bench-quick: $(ORACLES)/.installed  ## the same with few contenders and rounds, printed only (2 minutes)
+bench-quick: $(ORACLES)/.installed  ## the same with few contenders and rounds, printed only
 	$(ORACLES)/bin/python -m benchmarks --quick
 
 clean:  ## remove what the other targets made, except the two environments
