@@ -10,7 +10,9 @@ for folder in (
     "oracles",
     "lecture",
     "symbolic",
-):  # the case table and the planting of mutants, which several test files read
+    "differentiation",
+    "gradcheck",
+):  # the case table, the planting of mutants and what else several test files read
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 # As in a terminal, also where the tests run in the background, where Ctrl-C is ignored.
