@@ -21,7 +21,7 @@ import sympy
 
 import symgrad as sg
 import symgrad.ops
-from symgrad import symbolic
+from symgrad import optim, symbolic
 from symgrad.op import FUNCTIONS, OPS, Op
 from symgrad.ops.marks import astype
 from symgrad.ops.reduction import norm2
@@ -35,8 +35,9 @@ from symgrad.symbolic.entries import entry
 from symgrad.tensor import Tensor, abstract, reachable
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "oracles")]
 
+import optim_cases  # noqa: E402
 from peers import all_names, checked_against, peers  # noqa: E402
 
 NOTE = "<!-- Written by docs/generate.py (make docs). Change the code it is read from, not this page. -->"
@@ -521,6 +522,45 @@ def presets_section() -> list[str]:
     return [PRESETS_INTRO, *rows, ""]
 
 
+ORACLES_INTRO = """## What the rules are compared with
+
+Every cell names whose trajectory is symgrad's: 200 steps in float64, to within 1e-12 on recorded gradients and 1e-10 on
+those that a small network gives as it is trained. In every one of them the rate follows a schedule; on recorded ones
+some gradients are zero, one parameter has no axes, and the state is saved and restored midway. "paper" is the published
+recurrence, calculated number by number. The libraries are PyTorch 2.13, Optax 0.2.8 and Keras 3.15.
+
+"""
+PEERS = {"torch": "PyTorch", "optax": "Optax", "keras": "Keras", "paper": "paper"}
+
+
+def oracles_section() -> list[str]:
+    """The table of rules and options with the oracle of each, from the cases that the tests run."""
+    table: dict[str, dict[str, list[str]]] = {name: {} for name in rules.__all__}
+    for name, case in optim_cases.CASES.items():
+        made = getattr(optim, case.kind)([sg.tensor(0.0, requires_grad=True)], **case.common, **case.options)
+        option = name.rpartition(", ")[2] if name.rpartition(", ")[2] in optim_cases.OPTIONS else ""
+        peer = PEERS[case.oracle]
+        if name in optim_cases.SPECIAL:
+            own = {k: v for k, v in {**case.options, **case.common}.items() if k not in ("lr", "like")}
+            shown = ", ".join(f"`{k}={v!r}`" for k, v in own.items())
+            option, peer = ("more", f"{peer}: {shown}") if shown else ("", peer)
+        table[made.groups[0].rule.__name__].setdefault(option, []).append(peer)
+    for name, (peer, _) in optim_cases.AVERAGES.items():
+        table[name.lower()][""] = [PEERS[peer]]
+    columns = ["", *optim_cases.OPTIONS, "more"]
+    lines = ["| rule | as it stands | weight decay | maximize | two groups | further options |", "|---" * 6 + "|"]
+    for name in sorted(table):
+        cells = ["; ".join(dict.fromkeys(table[name].get(column, []))) for column in columns]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    wrong = ", ".join(f"`{case.other}`" for case in optim_cases.WRONG.values())
+    return [
+        ORACLES_INTRO + "\n".join(lines),
+        "",
+        f"Not compared with Optax's {wrong}, which differ from the papers.",
+        "",
+    ]
+
+
 def optimizers_page() -> str:
     lines = [NOTE, RULES_INTRO]
     for name in sorted(rules.__all__):
@@ -533,6 +573,7 @@ def optimizers_page() -> str:
                   f"State: {', '.join(f'`{x}`' for x in state) or 'none'}. "
                   f"Hyperparameters: {', '.join(f'`{x}`' for x in hyper)}.", ""]  # fmt: skip
     lines += presets_section()
+    lines += oracles_section()
     lines.append(SCHEDULES_INTRO)
     for name in sorted(set(schedules.__all__) - {"Schedule"}):
         f = getattr(schedules, name)

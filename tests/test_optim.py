@@ -2,13 +2,15 @@
 
 import copy
 import json
-import math
 import pickle
 import re
 
 import numpy as np
+import optim_papers as papers
 import pytest
 import record_optim as oracle
+from optim_cases import AVERAGES, OPTIONS
+from optim_cases import RULES as RULES_COMPARED
 
 import symgrad as sg
 import viz
@@ -34,19 +36,27 @@ def give(params, gradients):
 
 def made(case, params, **more):
     """symgrad's optimizer of a case."""
-    lr = {} if case.lr is None else {"lr": case.lr}
-    return getattr(optim, case.kind)(case.spread(params), **lr, **case.options, **more)
+    return getattr(optim, case.kind)(case.spread(params), **case.common, **case.options, **more)
 
 
-def run_tape(make, dtype=np.float64, watched=range(1, oracle.STEPS + 1)):
+def run_tape(make, dtype=np.float64, watched=range(1, oracle.STEPS + 1), restart=None):
     params = leaves(dtype)
     optimizer = make(params)
     lr = optimizer.lr.item()
     seen = []
     for k, gradients in enumerate(oracle.tape()):
-        give(params, gradients)
+        if k == restart:
+            saved = optimizer.state_dict()
+            optimizer = make(params)
+            optimizer.load_state_dict(saved)
+
+        def closure(gradients=gradients):
+            give(params, gradients)
+
+        closure()
         optimizer.lr = lr * oracle.rate(k)
-        optimizer.step()
+        ahead = optimizer.groups[0].declared.point is not None
+        optimizer.step(closure if ahead else None, loss=oracle.loss_of(k))
         if k + 1 in watched:
             seen.append(flat(params))
     return np.array(seen)
@@ -59,16 +69,41 @@ def scale(rows):
 
 @pytest.mark.parametrize("name", oracle.CASES)
 def test_trajectories_are_the_oracle_s(name):
+    """200 steps, scheduled, with zero gradients and a parameter without axes; state is saved and restored midway."""
     case = oracle.CASES[name]
-    found = run_tape(lambda params: made(case, params), watched=oracle.WATCHED)
+    found = run_tape(lambda params: made(case, params), watched=oracle.WATCHED, restart=100)
     error = np.max(np.abs(found - RECORDED[name]) / scale(RECORDED[name]))
     assert error <= 1e-12
 
 
-SIGNS = ("Rprop", "Lion", "signSGD")  # a sign of a rounded number may be the other
+@pytest.mark.parametrize("name", AVERAGES)
+def test_averages_are_the_oracle_s(name):
+    options, params = AVERAGES[name][1], leaves()
+    optimizer = getattr(optim, name)(optim.SGD(params, lr=oracle.RATE), **options)
+    seen = []
+    for gradients in oracle.tape():
+        give(params, gradients)
+        optimizer.step()
+        kept = optimizer.state_dict()
+        seen.append(kept[f"{name}.slow" if name == "Lookahead" else f"{name}.average"])
+    np.testing.assert_allclose([seen[k - 1] for k in oracle.WATCHED], RECORDED[name], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in oracle.CASES if "," not in name and not name.startswith(SIGNS)])
+def rule_name(case):
+    return made(case, leaves()).groups[0].rule.__name__
+
+
+def test_every_rule_has_an_oracle_for_every_option():
+    """By the first oracle of a rule: as it stands, and with each option that all optimizers have."""
+    compared = {rule_name(case) for case in RULES_COMPARED.values()} | {name.lower() for name in AVERAGES}
+    assert compared == set(rules.__all__)
+    assert {f"{name}, {option}" for name in RULES_COMPARED for option in OPTIONS} <= oracle.CASES.keys()
+
+
+SIGNS = ("Rprop", "iRprop", "Lion", "Signum", "signSGD", "Keras Lion")  # a sign of a rounded number may be the other
+
+
+@pytest.mark.parametrize("name", [name for name in RULES_COMPARED if not name.startswith(SIGNS)])
 def test_float32_stays_float32_and_close(name):
     case = oracle.CASES[name]
     found = run_tape(lambda params: made(case, params), np.float32, oracle.WATCHED)
@@ -77,45 +112,19 @@ def test_float32_stays_float32_and_close(name):
 
 
 def test_the_record_holds_every_case():
-    assert RECORDED.keys() == oracle.CASES.keys() | oracle.LBFGS.keys()
+    assert RECORDED.keys() == oracle.CASES.keys() | oracle.LBFGS.keys() | AVERAGES.keys()
 
 
-# --- the recurrences as the sources print them, one number at a time
-
-
-def lecture_momentum(theta, gradients, rates, beta):
-    """dW = beta dW - eta g; W = W + dW."""
-    step = 0.0
-    for g, lr in zip(gradients, rates, strict=True):
-        step = beta * step - lr * g
-        theta = theta + step
-        yield theta
-
-
-def lookahead(theta, gradients, rates, beta):
-    """The same with the gradient taken at W + beta dW, which is the point that is followed here."""
-    step = 0.0
-    weight = theta
-    for g, lr in zip(gradients, rates, strict=True):
-        step = beta * step - lr * g
-        weight = weight + step
-        yield weight + beta * step
-
-
-def adam_algorithm_1(theta, gradients, rates, beta1, beta2, eps):
-    m = v = 0.0
-    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), 1):
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g * g
-        theta = theta - lr * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + eps)
-        yield theta
+# --- recurrences as the sources print them, beside the oracles above
 
 
 LITERAL = {
-    "lecture momentum": (lambda p: optim.SGD(p, 0.01, 0.9, lr_in_velocity=True), lecture_momentum, 0.01, (0.9,)),
-    "look-ahead": (lambda p: optim.SGD(p, 0.01, 0.9, nesterov=True, lr_in_velocity=True), lookahead, 0.01, (0.9,)),
-    "adam": (lambda p: optim.Adam(p, 0.1, (0.8, 0.99), 1e-3), adam_algorithm_1, 0.1, (0.8, 0.99, 1e-3)),
-}
+    "look-ahead": (lambda p: optim.SGD(p, 0.01, 0.9, nesterov=True, lr_in_velocity=True), papers.lookahead, 0.01, {}),
+    "adam": (
+        lambda p: optim.Adam(p, 0.1, (0.8, 0.99), 1e-3), papers.adam, 0.1, {"beta1": 0.8, "beta2": 0.99, "eps": 1e-3}
+    ),
+    "momentum": (lambda p: optim.SGD(p, 0.01, 0.9, lr_in_velocity=True), papers.momentum_lecture, 0.01, {}),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LITERAL)
@@ -123,11 +132,13 @@ def test_trajectories_are_the_paper_s(name):
     make, recurrence, lr, constants = LITERAL[name]
     found = run_tape(make)
     gradients = np.array([np.concatenate([np.ravel(g) for g in step]) for step in oracle.tape()])
-    rates = [lr * oracle.rate(k) for k in range(oracle.STEPS)]
     for j, theta in enumerate(np.concatenate([np.ravel(p) for p in oracle.start()])):
-        np.testing.assert_allclose(
-            found[:, j], list(recurrence(theta, gradients[:, j], rates, *constants)), rtol=1e-12, atol=1e-14
-        )
+        tape = [(g, lr * oracle.rate(k), 0.0) for k, g in enumerate(gradients[:, j])]
+        np.testing.assert_allclose(found[:, j], list(recurrence(theta, tape, **constants)), rtol=1e-12, atol=1e-14)
+
+
+def test_ftrl_gives_exact_zeros():
+    assert (run_tape(lambda p: optim.FTRL(p, lr=0.05, l1=300.0)) == 0).all()
 
 
 def test_the_rate_inside_the_velocity_matters_only_under_a_schedule(monkeypatch):
@@ -178,13 +189,13 @@ RULES = {
     "swa": {"start": 1.0, "every": 2.0},
     "lookahead": {"every": 2.0, "alpha": 0.5},
 }
-AVERAGES = ("ema", "swa", "lookahead")  # of the parameters; they see no gradient
+FOLLOWING = ("ema", "swa", "lookahead")  # of the parameters; they see no gradient
 
 
 def rule_of(name):
     """A rule as all others are: (theta, g, *state) -> (theta, *state), all optional state in use."""
     rule, hyper = getattr(rules, name), RULES[name]
-    if name in AVERAGES:
+    if name in FOLLOWING:
         return lambda theta, g, *state: rule(theta - 0.1 * g, *state, **hyper)
     return lambda theta, g, *state: rule(theta, g, *state, **hyper)
 
@@ -222,7 +233,7 @@ def test_a_rule_on_arrays_is_the_rule_on_tensors_and_in_a_trace(name):
         np.testing.assert_array_equal(a, c)
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name not in AVERAGES])
+@pytest.mark.parametrize("name", [name for name in RULES if name not in FOLLOWING])
 def test_gradients_flow_through_rules_to_hyperparameters(name):
     """d theta_3 / d lr of three steps on a quartic, whose gradients come from sg.grad."""
     rule, hyper = getattr(rules, name), RULES[name]

@@ -12,16 +12,13 @@ from symgrad.optim.rules.declare import rule
 
 __all__ = ["irprop_minus", "irprop_plus", "rprop_lecture", "rprop_minus", "rprop_plus"]
 
-_START = {"size": "lr"}
 
-
-def sized(size: Any, agreement: Any, eta_minus: Any, eta_plus: Any, step_min: Any, step_max: Any) -> Any:
-    """The step size: longer while signs agree, shorter where they differ, within limits if there are any."""
-    size = size * where(agreement > 0, eta_plus, where(agreement < 0, eta_minus, 1.0))
+def sized(size: Any, agreement: Any, lr: Any, eta_minus: Any, eta_plus: Any, step_min: Any, step_max: Any) -> Any:
+    """The step size: the rate at first, longer while signs agree, shorter where they differ, within limits if any."""
+    size = where(size > 0, size, lr) * where(agreement > 0, eta_plus, where(agreement < 0, eta_minus, 1.0))
     return size if step_min is None and step_max is None else clip(size, step_min, step_max)
 
 
-@rule(start=_START)
 def rprop_lecture(
     theta: Any,
     g: Any,
@@ -47,12 +44,11 @@ def rprop_lecture(
     """
     agreement = direction * sign(g)
     over = agreement < 0
-    longer = sized(size, agreement, eta_minus, eta_plus, step_min, step_max)
+    longer = sized(size, agreement, lr, eta_minus, eta_plus, step_min, step_max)
     following = where(over, direction, sign(g))
     return theta + where(over, direction * size, 0.0) - following * longer, longer, following
 
 
-@rule(start=_START)
 def rprop_minus(
     theta: Any,
     g: Any,
@@ -77,11 +73,10 @@ def rprop_minus(
     ----------
     M. Riedmiller, "Advanced supervised learning in multi-layer perceptrons", 1994.
     """
-    size = sized(size, sign(g) * sign(previous), eta_minus, eta_plus, step_min, step_max)
+    size = sized(size, sign(g) * sign(previous), lr, eta_minus, eta_plus, step_min, step_max)
     return theta - sign(g) * size, g, size
 
 
-@rule(start=_START)
 def irprop_minus(
     theta: Any,
     g: Any,
@@ -103,12 +98,11 @@ def irprop_minus(
     C. Igel and M. Hüsken, "Improving the Rprop learning algorithm", 2000.
     """
     agreement = sign(g) * sign(previous)
-    size = sized(size, agreement, eta_minus, eta_plus, step_min, step_max)
+    size = sized(size, agreement, lr, eta_minus, eta_plus, step_min, step_max)
     g = where(agreement < 0, 0.0, g)
     return theta - sign(g) * size, g, size
 
 
-@rule(start=_START)
 def rprop_plus(
     theta: Any,
     g: Any,
@@ -133,12 +127,12 @@ def rprop_plus(
     M. Riedmiller and H. Braun, "A direct adaptive method for faster backpropagation learning", ICNN 1993.
     """
     agreement = sign(g) * sign(previous)
-    size = sized(size, agreement, eta_minus, eta_plus, step_min, step_max)
+    size = sized(size, agreement, lr, eta_minus, eta_plus, step_min, step_max)
     step = where(agreement < 0, -step, -sign(g) * size)
     return theta + step, where(agreement < 0, 0.0, g), size, step
 
 
-@rule(start=_START | {"error": float("inf")}, scalars=("error",))
+@rule(start={"error": float("inf")}, scalars=("error",))
 def irprop_plus(
     theta: Any,
     g: Any,
@@ -167,7 +161,7 @@ def irprop_plus(
     C. Igel and M. Hüsken, "Improving the Rprop learning algorithm", 2000.
     """
     agreement = sign(g) * sign(previous)
-    size = sized(size, agreement, eta_minus, eta_plus, step_min, step_max)
+    size = sized(size, agreement, lr, eta_minus, eta_plus, step_min, step_max)
     undone = where(logical_and(agreement < 0, loss > error), -step, 0.0)
     step = where(agreement < 0, undone, -sign(g) * size)
     return theta + step, where(agreement < 0, 0.0, g), size, step, loss
