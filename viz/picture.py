@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from symgrad.errors import SymgradError
+from symgrad.files import write_atomically
 from viz.dot import dot_source
 from viz.html import html_source
 from viz.layout import Layout, place
 from viz.mathtext import SMALL
 from viz.paint import paint
-from viz.render import plain_layout, to_png, write_atomically
+from viz.render import plain_layout, to_png
 from viz.scene import Scene, Text
 from viz.svg import svg_source
 from viz.theme import THEMES, Theme

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from symgrad.errors import SymgradError
-from viz.render import EngineError, write_atomically
+from symgrad.files import write_atomically
+from viz.render import EngineError
 from viz.theme import THEMES, Theme
 
 __all__ = ["STYLES", "Plot", "label_ends", "style_axes"]

@@ -11,10 +11,10 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from symgrad.errors import SymgradError
+from symgrad.files import write_atomically
 
 __all__ = ["EngineError", "available", "plain_layout", "to_png"]
 
@@ -135,23 +135,6 @@ def to_png(svg: str, scale: float) -> bytes:
             sans_serif_family="DejaVu Sans",
         )
     )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the target, flush to disk, rename over it."""
-    import os
-
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent or Path())
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_text(path: Path, text: str) -> None:

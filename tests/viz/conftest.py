@@ -1,7 +1,44 @@
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import symgrad as sg
+from viz import render
+
+STAND_IN = """#!/bin/sh
+: > "{used}"
+exec "{python}" -I -c "{child}" "{packages}" "${{1#-T}}"
+"""
+
+
+@pytest.fixture(params=["dot", "empty PATH"])
+def engine(request, monkeypatch, tmp_path_factory):
+    """Pictures drawn by a `dot` on the PATH, and with an empty PATH by the Graphviz inside pygraphviz's wheel.
+
+    Where no `dot` is installed, a command of this name that calls the same wheel stands in: it is called as dot is.
+    """
+    bundled = find_spec("pygraphviz")
+    folder = tmp_path_factory.mktemp("engine")
+    if request.param == "empty PATH":
+        if bundled is None:
+            pytest.skip("pygraphviz, which brings a Graphviz, has no wheel for this platform")
+        monkeypatch.setenv("PATH", "")
+        return None
+    if (real := shutil.which("dot")) is not None:
+        monkeypatch.setenv("PATH", str(Path(real).parent))
+        return real
+    if bundled is None or sys.platform == "win32":
+        pytest.skip("no dot is installed, and nothing can stand in for it")
+    dot = folder / "dot"
+    packages = Path(bundled.origin).parents[1]
+    dot.write_text(STAND_IN.format(used=folder / "used", python=sys.executable, child=render._CHILD, packages=packages))
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return str(dot)
 
 
 @pytest.fixture

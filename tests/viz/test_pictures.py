@@ -168,14 +168,6 @@ def test_without_an_engine(neuron, monkeypatch):
     assert "grad −0.443" in shown["text/plain"]
 
 
-@pytest.mark.skipif(not viz.engines()["pygraphviz"], reason="no pygraphviz here")
-def test_bundled_graphviz_without_dot(neuron, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    picture = viz.draw_backprop(neuron)
-    parsed(picture.svg, ELEMENTS)
-    assert "image/svg+xml" in picture._repr_mimebundle_()
-
-
 def test_a_slow_engine_is_stopped(neuron, monkeypatch, tmp_path):
     slow = tmp_path / "dot"
     slow.write_text("#!/bin/sh\nexec /bin/sleep 20\n")
