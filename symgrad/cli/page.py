@@ -177,7 +177,7 @@ def _training(f: Findings) -> tuple[str, str, str]:
         "Trained on real data",
         f"""
 <p>Three hidden layers of 64 sigmoid units on 1,797 handwritten digits: 60 % to train, 20 % to validate, 20 % held back
-until the end. With and without BatchNorm, {SEEDS} seeds each, {epochs} epochs; {f.train_seconds:.0f} s in all.</p>
+until the end. With and without BatchNorm, {SEEDS} seeds each, {epochs} epochs; {f.train_seconds:.0f}&nbsp;s in all.</p>
 {_code(code_of(chapters.show_network))}{_code(code_of(chapters.show_train))}
 <figure><img src="{image}" alt="Validation loss against epochs, with and without BatchNorm">
 <figcaption>Validation loss: the mean over the seeds, and the band from the smallest to the largest.</figcaption>

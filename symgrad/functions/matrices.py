@@ -15,7 +15,7 @@ from symgrad.ops.layout import concatenate, expand_dims, moveaxis, ravel, reshap
 from symgrad.ops.piecewise import where
 from symgrad.ops.reduction import sum
 from symgrad.ops.updating import index_update
-from symgrad.shapes import normalize_axis
+from symgrad.shapes import as_integer, normalize_axis
 from symgrad.tensor import array_like
 
 __all__ = [
@@ -112,7 +112,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def _triangle(name: str, mask: Any, which: str) -> Any:
     def triangle(m: Any, k: int = 0) -> Any:
-        m = array_like(m, name)
+        m, k = array_like(m, name), as_integer(k, name, "k")
         if len(m.shape) < 2:
             raise ShapeError(f"{name}: needs matrices, got shape {tuple(m.shape)}")
         rows, columns = m.shape[-2:]
