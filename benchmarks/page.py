@@ -75,7 +75,7 @@ def _facts(results: dict[str, Any]) -> str:
     head = "first step, ms: symgrad | with `fast` | torch | peak memory, MB: symgrad | with `fast` | torch"
     lines = [f"\n| work | {head} |", "|---" * 7 + "|"]
     for family, rows in results["families"].items():
-        if "MLP" in family:
+        if "MLP" in family and "step" not in family:
             three = [rows.get(name) for name in ("symgrad", "symgrad fast", "torch")]
             cells = [f"{row[key] * scale:.0f}" if row else "" for key, scale in (("first", 1e3), ("peak", 1e-6))
                      for row in three]  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BETA1", "BETA2", "EPS", "FAMILIES", "MOMENTUM", "Chain", "Hessian", "Network", "Norm", "arrays", "normed"]
+__all__ = ["BETA1", "BETA2", "EPS", "FAMILIES", "MOMENTUM", "Chain", "Hessian", "Network", "Norm", "Update", "arrays",
+           "given", "normed"]  # fmt: skip
 
 BETA1, BETA2, EPS, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 
@@ -47,6 +48,17 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Update:
+    """A step of an optimizer alone: the parameters of a perceptron, and gradients that are given."""
+
+    optimizer: str
+    sizes: tuple[int, ...]
+    lr: float = 0.001
+    decay: float = 0.01  # AdamW's
+    kind: str = "update"
+
+
+@dataclass(frozen=True)
 class Hessian:
     """The Hessian of Rosenbrock's function."""
 
@@ -69,6 +81,11 @@ FAMILIES: dict[str, Any] = {
     "BatchNorm 256x512": Norm(256, 512),
     "BatchNorm 1024x1024": Norm(1024, 1024),
     "Hessian of 10 variables": Hessian(10),
+    **{
+        f"{name} step, {where} MLP": Update(name.lower(), sizes)
+        for where, sizes in (("small", (48, 64, 64, 10)), ("image", (784, 300, 100, 10)))
+        for name in ("SGD", "Momentum", "Adam", "AdamW")
+    },
 }
 
 
@@ -93,3 +110,11 @@ def normed(norm: Norm) -> tuple[Any, ...]:
     rng = np.random.default_rng(0)
     shapes = [(norm.batch, norm.features), (norm.features,), (norm.features,), (norm.batch, norm.features)]
     return tuple(rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+
+
+def given(update: Update) -> tuple[list[Any], list[Any]]:
+    """Weights and biases, and a gradient for each, in float32."""
+    rng = np.random.default_rng(0)
+    shapes = [shape for pair in pairwise(update.sizes) for shape in (pair, pair[1:])]
+    parameters, gradients = ([rng.standard_normal(shape).astype(np.float32) for shape in shapes] for _ in range(2))
+    return parameters, gradients

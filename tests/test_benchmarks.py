@@ -24,6 +24,16 @@ def test_other_families_give_what_numpy_gives(family):
     np.testing.assert_allclose(float(ours()), getattr(numpy_, problem.kind)(problem)(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["momentum", "adam"])
+@pytest.mark.parametrize("options", [{"compiled": False}, {"fast": False}])
+def test_an_update_alone_is_numpy_s(kind, options):
+    problem = problems.Update(kind, (6, 4, 3))
+    parameters, gradients = problems.given(problem)
+    numpy_.updater(problem, parameters)(gradients)
+    found = symgrad_.update(problem, **options)()
+    np.testing.assert_allclose(found, sum(np.abs(p).sum() for p in parameters), rtol=1e-5)
+
+
 def test_a_replayed_chain_is_the_chain():
     chain = problems.Chain(20, replayed=True)
     np.testing.assert_allclose(float(symgrad_.chain(chain, fast=False)()), numpy_.chain(chain)(), rtol=1e-12)

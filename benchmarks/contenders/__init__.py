@@ -1,8 +1,8 @@
 """How each contender does the work: a module per library, imported in the contender's own process only.
 
-A module has one function per kind of problem, ``network``, ``cnn``, ``norm``, ``chain`` or ``hessian``, that takes
-the problem and options and returns ``step``: it does the work once, and gives a number that all contenders share
-(the loss before the step, a sum of gradients).
+A module has one function per kind of problem, ``network``, ``cnn``, ``norm``, ``chain``, ``hessian`` or ``update``,
+that takes the problem and options and returns ``step``: it does the work once, and gives a number that all contenders
+share (the loss before the step, a sum of gradients, the size of the parameters after the first update).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from benchmarks.problems import FAMILIES
 __all__ = ["CONTENDERS", "contenders"]
 
 CONTENDERS: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "torch": ("torch_", "torch", {}, "network cnn norm chain hessian"),
-    "torch fused": ("torch_", "torch", {"fused": True}, "network cnn"),
+    "torch": ("torch_", "torch", {}, "network cnn norm chain hessian update"),
+    "torch fused": ("torch_", "torch", {"fused": True}, "network cnn update"),
     "torch.compile": ("torch_", "torch", {"compiled": True}, "network cnn norm hessian"),
-    "jax.jit": ("jax_", "jax", {}, "network cnn norm replayed hessian"),
+    "jax.jit": ("jax_", "jax", {}, "network cnn norm replayed hessian update"),
     "autograd": ("autograd_", "autograd", {}, "network norm chain hessian"),
     "MyGrad": ("mygrad_", "mygrad", {}, "network norm chain"),
     "scikit-learn": ("sklearn_", "sklearn", {}, "plain"),
     "NumPy by hand": ("numpy_", "numpy", {}, "network norm chain hessian"),
     "products alone": ("floor", "numpy", {}, "network"),
-    "symgrad eager": ("symgrad_", "symgrad", {"compiled": False}, "network cnn norm chain hessian"),
-    "symgrad": ("symgrad_", "symgrad", {"fast": False}, "network cnn norm replayed hessian"),
-    "symgrad fast": ("symgrad_", "numba", {"fast": True}, "network cnn norm replayed hessian"),
+    "symgrad eager": ("symgrad_", "symgrad", {"compiled": False}, "network cnn norm chain hessian update"),
+    "symgrad": ("symgrad_", "symgrad", {"fast": False}, "network cnn norm replayed hessian update"),
+    "symgrad fast": ("symgrad_", "numba", {"fast": True}, "network cnn norm replayed hessian update"),
 }
 """Name -> module, package it needs, options, kinds of problem."""
 

@@ -9,7 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.problems import BETA1, BETA2, EPS, MOMENTUM, Chain, Hessian, Network, Norm, arrays, normed
+from benchmarks.problems import (
+    BETA1,
+    BETA2,
+    EPS,
+    MOMENTUM,
+    Chain,
+    Hessian,
+    Network,
+    Norm,
+    Update,
+    arrays,
+    given,
+    normed,
+)
 
 
 def _loss(problem: Network, h: Any, y: Any) -> Any:
@@ -131,3 +144,30 @@ def hessian(problem: Hessian) -> Any:
     run = jax.jit(jax.hessian(f))
     x = np.linspace(-1, 1, problem.variables)
     return lambda: run(x).block_until_ready()[0, 0]
+
+
+def update(problem: Update) -> Any:
+    import optax
+
+    values, gradients = ([jnp.asarray(x) for x in xs] for xs in given(problem))
+    make = {
+        "sgd": lambda: optax.sgd(problem.lr),
+        "momentum": lambda: optax.sgd(problem.lr, MOMENTUM),
+        "adam": lambda: optax.adam(problem.lr, BETA1, BETA2, EPS),
+        "adamw": lambda: optax.adamw(problem.lr, BETA1, BETA2, EPS, weight_decay=problem.decay),
+    }
+    optimizer = make[problem.optimizer]()
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def run(theta: Any, state: Any, g: Any) -> Any:
+        updates, state = optimizer.update(g, state, theta)
+        return optax.apply_updates(theta, updates), state
+
+    held = list(run(values, optimizer.init(values), gradients))
+    done = sum(float(jnp.abs(p).sum()) for p in held[0])
+
+    def step() -> float:
+        held[:] = jax.block_until_ready(run(*held, gradients))
+        return done
+
+    return step

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import symgrad as sg
-from benchmarks.problems import BETA1, BETA2, EPS, MOMENTUM, Chain, Hessian, Network, Norm, arrays, normed
+from benchmarks.problems import (
+    BETA1,
+    BETA2,
+    EPS,
+    MOMENTUM,
+    Chain,
+    Hessian,
+    Network,
+    Norm,
+    Update,
+    arrays,
+    given,
+    normed,
+)
 from symgrad import derived, nn, optim
 
 Step = Callable[[], Any]
@@ -112,3 +126,36 @@ def hessian(problem: Hessian, compiled: bool = True, fast: bool = False) -> Step
     x = np.linspace(-1, 1, problem.variables)
     run = sg.compile(sg.hessian(f), fast=fast) if compiled else sg.hessian(f)
     return lambda: run(x)[0, 0]
+
+
+def update(problem: Update, compiled: bool = True, fast: bool = False) -> Step:
+    values, gradients = given(problem)
+    leaves = [sg.tensor(x, requires_grad=True) for x in values]
+    make = {
+        "sgd": optim.SGD,
+        "momentum": partial(optim.SGD, momentum=MOMENTUM),
+        "adam": partial(optim.Adam, betas=(BETA1, BETA2), eps=EPS),
+        "adamw": partial(optim.AdamW, betas=(BETA1, BETA2), eps=EPS, weight_decay=problem.decay),
+    }
+    optimizer = make[problem.optimizer](leaves, lr=problem.lr)
+
+    def step(*gs: Any) -> None:
+        for p, g in zip(leaves, gs, strict=True):
+            p.grad = g
+        optimizer.step()
+
+    run = sg.compile(step, fast=fast) if compiled else step
+    run(*gradients)  # the first one is what is checked
+
+    def check() -> float:
+        return sum(float(abs(p.numpy()).sum()) for p in leaves)
+
+    done = check()
+    if compiled:
+        HELD.enter_context(run.hold())  # type: ignore[attr-defined]
+
+    def replay() -> float:
+        run(*gradients)
+        return done
+
+    return replay

@@ -6,7 +6,20 @@ from typing import Any
 
 import torch
 
-from benchmarks.problems import BETA1, BETA2, EPS, MOMENTUM, Chain, Hessian, Network, Norm, arrays, normed
+from benchmarks.problems import (
+    BETA1,
+    BETA2,
+    EPS,
+    MOMENTUM,
+    Chain,
+    Hessian,
+    Network,
+    Norm,
+    Update,
+    arrays,
+    given,
+    normed,
+)
 
 torch.set_num_threads(1)
 
@@ -97,3 +110,25 @@ def hessian(problem: Hessian, compiled: bool = False) -> Any:
     x = torch.linspace(-1, 1, problem.variables, dtype=torch.float64)
     run = torch.compile(torch.func.hessian(f)) if compiled else torch.func.hessian(f)
     return lambda: run(x)[0, 0]
+
+
+def update(problem: Update, fused: bool = False) -> Any:
+    values, gradients = given(problem)
+    leaves = [torch.nn.Parameter(torch.tensor(x)) for x in values]
+    for p, g in zip(leaves, gradients, strict=True):
+        p.grad = torch.tensor(g)
+    options: dict[str, Any] = {"lr": problem.lr, "fused": fused, "foreach": not fused}
+    if problem.optimizer in ("sgd", "momentum"):
+        momentum = MOMENTUM if problem.optimizer == "momentum" else 0
+        optimizer: Any = torch.optim.SGD(leaves, momentum=momentum, **options)
+    else:
+        kind, decay = (torch.optim.Adam, 0.0) if problem.optimizer == "adam" else (torch.optim.AdamW, problem.decay)
+        optimizer = kind(leaves, betas=(BETA1, BETA2), eps=EPS, weight_decay=decay, **options)
+    optimizer.step()  # the first one is what is checked
+    done = sum(float(p.detach().abs().sum()) for p in leaves)
+
+    def step() -> float:
+        optimizer.step()
+        return done
+
+    return step
