@@ -45,6 +45,7 @@ __all__ = [
     "threshold",
 ]
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 # Lines with kinks
 
@@ -183,7 +184,7 @@ def selu(x: Any) -> Any:
     ----------
     G. Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017, equation 2.
     """
-    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+    return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
 @function()

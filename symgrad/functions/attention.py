@@ -1,4 +1,4 @@
-"""Attention and embeddings."""
+"""Attention: values mixed by the likeness of queries and keys."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import DTypeError, ShapeError
+from symgrad.errors import ShapeError
+from symgrad.functions.dropout import inverted
+from symgrad.functions.linear import linear
 from symgrad.functions.normalization import softmax
-from symgrad.functions.random import random_uniform
+from symgrad.functions.padding import constant_pad
 from symgrad.functions.rearranging import repeat
 from symgrad.op import function
-from symgrad.ops.indexing import labels
-from symgrad.ops.layout import expand_dims, swapaxes
-from symgrad.ops.marks import astype, stop_gradient
+from symgrad.ops.layout import broadcast_to, concatenate, expand_dims, reshape, squeeze, swapaxes
 from symgrad.ops.piecewise import where
 from symgrad.ops.product import matmul
+from symgrad.ops.reduction import mean
 from symgrad.tensor import array_like
 
-__all__ = ["embedding", "one_hot", "scaled_dot_product_attention"]
+__all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 
 @function()
@@ -74,80 +75,175 @@ def scaled_dot_product_attention(
         raise ShapeError(f"{name}: give attn_mask or is_causal, not both")
     if enable_gqa:
         k, v = (repeat(x, q.shape[-3] // x.shape[-3], -3) for x in (k, v))
-    scores = matmul(q, swapaxes(k, -1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
         attn_mask = np.tri(q.shape[-2], k.shape[-2], dtype=bool)
-    if attn_mask is not None:
-        mask = array_like(attn_mask, name)
-        scores = where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
-    weights = softmax(scores, -1)
-    if attn_mask is not None:  # a query that may look nowhere gets zeros
-        weights = where(scores.max(-1, keepdims=True) > -np.inf, weights, 0.0)
-    if dropout_p:
-        kept = random_uniform(name, tuple(weights.shape), weights.dtype) >= dropout_p
-        weights = where(kept, weights / (1 - dropout_p), 0.0)
-    return matmul(weights, v)
+    weights = _likeness(q, k, attn_mask, scale, name)
+    return matmul(inverted(weights, dropout_p, True, name), v)
+
+
+def _likeness(q: Any, k: Any, mask: Any, scale: float | None, name: str) -> Any:
+    """The weights of the keys for every query, which add up to 1; a query that may look nowhere gets zeros."""
+    scores = matmul(q, swapaxes(k, -1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if mask is None:
+        return softmax(scores, -1)
+    mask = array_like(mask, name)
+    scores = where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
+    return where(scores.max(-1, keepdims=True) > -np.inf, softmax(scores, -1), 0.0)
+
+
+# Several heads
+
+
+def apart(x: Any, heads: int) -> Any:
+    """Features (B, T, H d) as (B, H, T, d)."""
+    return swapaxes(reshape(x, (x.shape[0], x.shape[1], heads, x.shape[2] // heads)), 1, 2)
+
+
+def joined(x: Any) -> Any:
+    """Heads (B, H, T, d) as features (B, T, H d)."""
+    y = swapaxes(x, 1, 2)
+    return reshape(y, (y.shape[0], y.shape[1], y.shape[2] * y.shape[3]))
 
 
 @function()
-def embedding(
-    input: Any,
-    weight: Any,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-) -> Any:
-    """Rows of a matrix by their numbers.
+def multi_head_attention_forward(
+    query: Any,
+    key: Any,
+    value: Any,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Any,
+    in_proj_bias: Any,
+    bias_k: Any,
+    bias_v: Any,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Any,
+    out_proj_bias: Any,
+    training: bool = True,
+    key_padding_mask: Any = None,
+    need_weights: bool = True,
+    attn_mask: Any = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Any = None,
+    k_proj_weight: Any = None,
+    v_proj_weight: Any = None,
+    static_k: Any = None,
+    static_v: Any = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> tuple[Any, Any]:
+    r"""Attention in several heads, between a linear map of each of its inputs and one of its output.
 
     Parameters
     ----------
-    input : integers of any shape
-    weight : Tensor or array, shape (V, D)
-    padding_idx : int, optional
-        A row that gets no gradient.
-    max_norm, norm_type, scale_grad_by_freq
-        Not supported: they would change the weight, or its gradient, behind the formula's back.
+    query : Tensor or array, shape (T, B, E) or (T, E)
+    key, value : Tensor or array, shape (S, B, ...) or (S, ...)
+    embed_dim_to_check, num_heads : int
+        E, and how many heads of width d = E / num_heads.
+    in_proj_weight, in_proj_bias : Tensor or array, shape (3 E, E) and (3 E,), or None
+        The maps of query, key and value on top of each other.
+    bias_k, bias_v : Tensor or array, shape (1, 1, E), or None
+        One more key and value.
+    add_zero_attn : bool
+        Whether zeros are one more key and value.
+    dropout_p : float
+        The part of the weights that is set to 0 at random in training; needs a Run.
+    out_proj_weight, out_proj_bias : Tensor or array, shape (E, E) and (E,), or None
+    training : bool
+    key_padding_mask : array, shape (B, S) or (S,), optional
+        Of bool: keys that are NOT looked at. Of floats: added to the scores.
+    need_weights : bool
+        Whether the weights are returned too.
+    attn_mask : array, shape (T, S) or (B num_heads, T, S), optional
+        Of bool: where a query may NOT look. Of floats: added to the scores.
+    use_separate_proj_weight : bool
+        Take q_proj_weight, k_proj_weight and v_proj_weight in place of in_proj_weight.
+    static_k, static_v : Tensor or array, shape (B num_heads, S, d), optional
+        Mapped keys and values, in place of those of key and value.
+    average_attn_weights : bool
+        Whether the returned weights are the mean of the heads.
+    is_causal : bool
+        Says that attn_mask, which must be given, is the causal one; it changes nothing.
+
+    Returns
+    -------
+    tuple
+        The output, shape (T, B, E) or (T, E), and the weights or None: (B, T, S), or (B, num_heads, T, S) if not
+        averaged, without B if the query has none.
 
     Raises
     ------
-    DataError
-        If a number is outside of 0..V-1.
-    """
-    index, weight = array_like(input, "embedding"), array_like(weight, "embedding")
-    if len(weight.shape) != 2:
-        raise ShapeError(f"embedding: the weight has shape {tuple(weight.shape)}; it must be (V, D)")
-    if index.dtype.kind not in "iu":
-        raise DTypeError(f"embedding: the input must be integers, got {index.dtype}")
-    if max_norm is not None or scale_grad_by_freq:
-        raise ShapeError("embedding: max_norm and scale_grad_by_freq are not supported; normalise the weight yourself")
-    rows = weight[labels(index, weight.shape[0], "embedding")]
-    if padding_idx is None:
-        return rows
-    padding = expand_dims(index == padding_idx % weight.shape[0], -1)
-    return where(padding, stop_gradient(rows), rows)
+    ShapeError
+        If shapes do not fit, or is_causal is given without a mask.
 
-
-@function()
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
-    """Rows of zeros with a 1 at each label (integers, no gradient).
-
-    Parameters
+    References
     ----------
-    tensor : integers of any shape
-    num_classes : int
-        By default the largest label + 1 (not while tracing).
+    A. Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.2.2.
 
     Examples
     --------
     >>> import numpy as np
     >>> from symgrad.nn import functional as F
-    >>> F.one_hot(np.array([1, 0]), 3)
-    array([[0, 1, 0],
-           [1, 0, 0]])
+    >>> x = np.ones((3, 1, 4))
+    >>> y, weights = F.multi_head_attention_forward(
+    ...     x, x, x, 4, 2, np.ones((12, 4)), None, None, None, False, 0.0, np.eye(4), None
+    ... )
+    >>> y.shape, weights[0, 0].round(3)
+    ((3, 1, 4), array([0.333, 0.333, 0.333]))
     """
-    index = array_like(tensor, "one_hot")
-    if num_classes == -1:
-        num_classes = int(np.max(np.asarray(index), initial=-1)) + 1
-    safe = labels(index, num_classes, "one_hot")
-    return astype(expand_dims(safe, -1) == np.arange(num_classes), np.int64)
+    name = "multi_head_attention_forward"
+    q, k, v = (array_like(x, name) for x in (query, key, value))
+    batched, width = len(q.shape) == 3, q.shape[-1]
+    if width != embed_dim_to_check or width % num_heads:
+        raise ShapeError(f"{name}: the query has {width} features; embed_dim_to_check is {embed_dim_to_check}, and "
+                         f"they must divide into {num_heads} heads")  # fmt: skip
+    if is_causal and attn_mask is None:
+        raise ShapeError(f"{name}: is_causal is said of a mask; give it as attn_mask=~np.tri(T, S, dtype=bool)")
+    if not (len(q.shape) == len(k.shape) == len(v.shape) and len(q.shape) in (2, 3)):
+        raise ShapeError(f"{name}: shapes {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)} do not fit; "
+                         "all are (T, B, E), or all (T, E)")  # fmt: skip
+    q, k, v = (swapaxes(x, 0, 1) if batched else expand_dims(x, 0) for x in (q, k, v))
+    thirds = [slice(j * width, (j + 1) * width) for j in range(3)]
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight)
+    maps = separate if use_separate_proj_weight else [in_proj_weight[rows] for rows in thirds]
+    biases = [None if in_proj_bias is None else in_proj_bias[rows] for rows in thirds]
+    q, k, v = (linear(x, w, b) for x, w, b in zip((q, k, v), maps, biases, strict=True))
+    k, v = (x if b is None else _longer(x, b) for x, b in ((k, bias_k), (v, bias_v)))
+    q, k, v = (apart(x, num_heads) for x in (q, k, v))
+    k, v = (
+        x if s is None else reshape(s, (q.shape[0], num_heads, *s.shape[1:])) for x, s in ((k, static_k), (v, static_v))
+    )
+    if add_zero_attn:
+        k, v = (_longer(x, np.zeros((), x.dtype)) for x in (k, v))
+    mask = _added(attn_mask, key_padding_mask, (q.shape[0], num_heads, q.shape[2], k.shape[2]), q.dtype, name)
+    weights = inverted(_likeness(q, k, mask, None, name), dropout_p, training, name)
+    y = linear(joined(matmul(weights, v)), out_proj_weight, out_proj_bias)
+    shown = mean(weights, 1) if average_attn_weights else weights
+    if not batched:
+        y, shown = squeeze(y, 0), squeeze(shown, 0)
+    return (swapaxes(y, 0, 1) if batched else y), (shown if need_weights else None)
+
+
+def _longer(x: Any, row: Any) -> Any:
+    """One more row of the last axis but one."""
+    return concatenate([x, broadcast_to(row, (*x.shape[:-2], 1, x.shape[-1]))], -2)
+
+
+def _added(attn_mask: Any, key_padding_mask: Any, shape: Any, dtype: Any, name: str) -> Any:
+    """What masks add to the scores, (B, H, T, S), nothing for keys beyond the masks; or None."""
+    batch, heads, _, keys = shape
+    total: Any = None
+    for mask, lead in ((attn_mask, (batch, heads)), (key_padding_mask, (batch, 1, 1))):
+        if mask is None:
+            continue
+        mask = array_like(mask, name)
+        if mask.dtype == np.bool_:
+            mask = where(mask, np.array(-np.inf, dtype), np.zeros((), dtype))
+        own = tuple(mask.shape)[len(lead) - 4 :]
+        if lead == (batch, heads) and len(mask.shape) == 2:
+            lead = (1, 1)
+        mask = reshape(mask, (*lead, *own))
+        mask = constant_pad(mask, [(0, 0)] * (len(mask.shape) - 1) + [(0, keys - mask.shape[-1])])
+        total = mask if total is None else total + mask
+    return total

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgrad.errors import DataError, ShapeError
-from symgrad.functions.matrices import diagonal, tril
+from symgrad.functions.matrices import diagonal, tril, triu
 from symgrad.op import function
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.decomposition import eigh, lu, svd
@@ -33,6 +33,7 @@ __all__ = [
     "lstsq",
     "lu_factor",
     "lu_solve",
+    "lu_unpack",
     "matrix_norm",
     "matrix_rank",
     "ormqr",
@@ -235,6 +236,18 @@ def _permutation(pivots: Any, n: int) -> Any:
         for k, at in enumerate(exchanges - 1):
             rows[j, [k, at]] = rows[j, [at, k]]
     return np.eye(n)[rows].reshape(*pivots.shape[:-1], n, n)
+
+
+@function()
+def lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
+    """Permutation, lower and upper triangle from the factors of `lu_factor`; None in place of what is not wanted."""
+    LU = array_like(LU_data, "lu_unpack")
+    m, n = LU.shape[-2:]
+    k = int(np.minimum(m, n))
+    P = np.swapaxes(_permutation(LU_pivots, m), -1, -2).astype(LU.dtype) if unpack_pivots else None
+    if not unpack_data:
+        return P, None, None
+    return P, tril(LU[..., :k], -1) + np.eye(m, k, dtype=LU.dtype), triu(LU[..., :k, :])
 
 
 @function()

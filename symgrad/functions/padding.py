@@ -152,10 +152,16 @@ def _mapped(x: Any, widths: Widths, mode: str) -> Any:
             raise TracingError(f"pad: mode {mode!r} along the symbolic size {n}; trace with numbers")
         if n == 0 and n + a + b > 0:
             raise ShapeError(f"pad: axis {axis} of shape {tuple(x.shape)} has no elements to pad with")
-        at = np.arange(-a, n + b)
-        mirrored = n - 1 - np.abs(n - 1 - np.abs(at))
-        kept = np.arange(max(-a, 0), n - max(-b, 0))  # what is cut off is not continued either
-        around = np.arange(-max(a, 0), len(kept) + max(b, 0)) % max(len(kept), 1)
-        at = {"reflect": mirrored, "replicate": np.clip(at, 0, max(n - 1, 0)), "circular": kept[around]}[mode]
-        x = x[(*(slice(None),) * axis, at)]
+        x = x[(*(slice(None),) * axis, _source(mode, n, a, b))]
     return x
+
+
+def _source(mode: str, n: int, a: int, b: int) -> Any:
+    """Which of n elements stands where, with a more in front and b more behind."""
+    at = np.arange(-a, n + b)
+    if mode == "reflect":
+        return n - 1 - np.abs(n - 1 - np.abs(at))
+    if mode == "replicate":
+        return np.clip(at, 0, max(n - 1, 0))
+    kept = np.arange(max(-a, 0), n - max(-b, 0))  # what is cut off is not continued either
+    return kept[np.arange(-max(a, 0), len(kept) + max(b, 0)) % max(len(kept), 1)]

@@ -33,12 +33,14 @@ __all__ = [
     "column_stack",
     "dsplit",
     "dstack",
+    "fftshift",
     "flatten",
     "flip",
     "fliplr",
     "flipud",
     "hsplit",
     "hstack",
+    "ifftshift",
     "meshgrid",
     "pixel_shuffle",
     "pixel_unshuffle",
@@ -139,6 +141,24 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
             before = (slice(None),) * k
             a = concatenate([a[(*before, slice(n - s, None))], a[(*before, slice(None, n - s))]], k)
     return a
+
+
+def _shifted(x: Any, axes: Any, sign: int, name: str) -> Any:
+    x = array_like(x, name)
+    axes = normalize_axes(axes, len(x.shape), name)
+    return roll(x, tuple(sign * (x.shape[k] // 2) for k in axes), axes)
+
+
+@function()
+def fftshift(x: Any, axes: Any = None) -> Any:
+    """The first element of each axis moved to its middle, :math:`n // 2` places, as `numpy.fft.fftshift`."""
+    return _shifted(x, axes, 1, "fftshift")
+
+
+@function()
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    """The middle of each axis moved to its start: undoes `fftshift`."""
+    return _shifted(x, axes, -1, "ifftshift")
 
 
 @function()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.errors import ShapeError
+from symgrad.functions.attention import apart, joined
 from symgrad.nn import functional
 from symgrad.nn.layers import Linear
 from symgrad.nn.module import Module
 from symgrad.nn.parameter import sizes
-from symgrad.ops.layout import swapaxes
 
 __all__ = ["MultiheadAttention"]
 
@@ -57,14 +57,9 @@ class MultiheadAttention(Module):
         """
         key = query if key is None else key
         value = key if value is None else value
-        q, k, v = self._heads(self.query(query)), self._heads(self.key(key)), self._heads(self.value(value))
-        joined = swapaxes(functional.scaled_dot_product_attention(q, k, v, mask), 1, 2)
-        return self.out(joined.reshape((joined.shape[0], joined.shape[1], self.embed_dim)))
-
-    def _heads(self, x: Any) -> Any:
-        """Rows of features as (B, heads, T, d)."""
-        shape = (x.shape[0], x.shape[1], self.num_heads, self.embed_dim // self.num_heads)
-        return swapaxes(x.reshape(shape), 1, 2)
+        mapped = (self.query(query), self.key(key), self.value(value))
+        q, k, v = (apart(x, self.num_heads) for x in mapped)
+        return self.out(joined(functional.scaled_dot_product_attention(q, k, v, mask)))
 
     def extra(self) -> str:
         """The arguments that `repr` shows."""

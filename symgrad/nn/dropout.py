@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from symgrad.context import no_grad, run
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.functions.random import random_normal, random_uniform
+from symgrad.functions.dropout import staying, thinned
+from symgrad.functions.random import random_normal
 from symgrad.nn.layers import Linear, Sequential
 from symgrad.nn.module import Layer, Module
 from symgrad.tensor import SCALARS, tensor
@@ -89,12 +90,12 @@ class Dropout(Layer):
         if not self.in_training() and self.chosen is None:
             return x if self.style == "inverted" else x * self.keep
         stays = self._stays(x) if self.chosen is None or self.chosen is True else self.chosen
-        return x * stays if self.style == "lecture" else x * stays / self.keep
+        return x * stays if self.style == "lecture" else thinned(x, stays, self.keep)
 
     def _stays(self, x: Any) -> Any:
         """Which numbers stay."""
         dtype = x.dtype if x.dtype.kind == "f" else np.float64
-        return random_uniform(self._path or type(self).__name__, self._shape(x), dtype) < self.keep
+        return staying(self._path or type(self).__name__, self.keep, self._shape(x), dtype)
 
     def _shape(self, x: Any) -> Any:
         """The shape of the mask, which is repeated to that of x."""
@@ -207,8 +208,8 @@ class DropConnect(Layer):
         """The weighted sums by a random part of the weights."""
         w = self.layer.weight
         if self.in_training():
-            w = w * (random_uniform(self._path or "DropConnect", w.shape, w.dtype) < self.keep)
-            w = w / self.keep if self.style == "inverted" else w
+            stays = staying(self._path or "DropConnect", self.keep, w.shape, w.dtype)
+            w = thinned(w, stays, self.keep) if self.style == "inverted" else w * stays
         elif self.style == "lecture":
             w = w * self.keep
         z = x @ w

@@ -27,9 +27,19 @@ from symgrad.functions.activations import (
     tanhshrink,
     threshold,
 )
-from symgrad.functions.attention import embedding, one_hot, scaled_dot_product_attention
+from symgrad.functions.attention import multi_head_attention_forward, scaled_dot_product_attention
 from symgrad.functions.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from symgrad.functions.distances import cosine_similarity, normalize, pairwise_distance, pdist
+from symgrad.functions.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
+from symgrad.functions.embedding import embedding, embedding_bag, one_hot
+from symgrad.functions.fractional_pooling import fractional_max_pool2d, fractional_max_pool3d
 from symgrad.functions.interpolation import affine_grid, fold, grid_sample, interpolate, unfold, upsample
 from symgrad.functions.linear import bilinear, linear
 from symgrad.functions.losses import cross_entropy, linear_cross_entropy, nll_loss
@@ -90,6 +100,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "affine_grid",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -108,9 +119,17 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -146,6 +165,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # which torch's op database imports
 
-from opdb import CALLS, NOT_ASKED, OUT_OF_SCOPE, call_of
+from opdb import CALLS, DEFINITE, FLOORS, NO_SECOND, NOT_ASKED, OUT_OF_SCOPE, call_of
 from torch_samples import differentiable, examine
 
 OPS = differentiable()
@@ -21,5 +21,6 @@ def test_an_op_agrees_on_all_samples(name):
 
 def test_the_tables_name_ops_of_the_database():
     known = OPS.keys() | {op.name for op in OPS.values()}
-    assert CALLS.keys() | NOT_ASKED.keys() | OUT_OF_SCOPE.keys() <= known
+    for table in (CALLS, DEFINITE, FLOORS, NOT_ASKED, NO_SECOND, OUT_OF_SCOPE):
+        assert table.keys() <= known
     assert not CALLS.keys() & OUT_OF_SCOPE.keys()

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from opdb import NOT_ASKED, OUT_OF_SCOPE, call_of
+from opdb import DEFINITE, FLOORS, NO_SECOND, NOT_ASKED, OUT_OF_SCOPE, call_of
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import gradcheck_wrapper_hermitian_input
 
 import symgrad as sg
 
 NO_AXIS = "out of range for 0 axes"
-TOLERANCE = 1e-9  # relative to the largest number of the array, or to 0.01
+TOLERANCE = {
+    np.dtype(np.float64): 1e-9,
+    np.dtype(np.float32): 1e-6,
+}  # of the largest number of the array, or of a floor
+NAN, NONE = "torch's derivative is NaN in places", "torch has no derivative"
 Answers = dict[str, Any]
 
 
@@ -39,12 +45,13 @@ class Finding:
     verdict: str = "agrees"  # or: differs, refuses, missing, out of scope
     samples: int = 0
     why: list[str] = field(default_factory=list)
+    unanswered: Counter[str] = field(default_factory=Counter)  # samples that torch itself answers in part
 
 
 def examine(name: str, op: Any) -> Finding:
     """All samples of an op, asked of torch and of symgrad."""
     found = Finding(name)
-    call = call_of(op.name, op.variant_test_name)
+    call = symmetric(op, call_of(op.name, op.variant_test_name))
     if call is None:
         reason = OUT_OF_SCOPE.get(f"{op.name}.{op.variant_test_name}", OUT_OF_SCOPE.get(op.name))
         found.verdict, found.why = ("out of scope", [reason]) if reason else ("missing", [])
@@ -52,11 +59,14 @@ def examine(name: str, op: Any) -> Finding:
     torch.manual_seed(0)
     for sample in op.sample_inputs("cpu", torch.float64, requires_grad=True):
         args, options = (sample.input, *sample.args), dict(sample.kwargs)
+        if op.name in DEFINITE:
+            args, options = DEFINITE[op.name](args, options)
         asked = NOT_ASKED.get(op.name)
         if asked is not None and asked(args, options):
             continue
         found.samples += 1
-        trouble = disagreement(op, sample, call, args, options)
+        trouble, unanswered = disagreement(op, call, args, options)
+        found.unanswered.update(unanswered)
         if trouble and NO_AXIS in trouble[1]:
             found.samples -= 1  # torch gives a number an axis 0, NumPy does not
         elif trouble:
@@ -68,20 +78,30 @@ def examine(name: str, op: Any) -> Finding:
     return found
 
 
-def disagreement(op: Any, sample: Any, call: Callable[..., Any], args: Any, options: Any) -> tuple[str, str] | None:
-    """What one sample shows: None, or (verdict, what)."""
+def symmetric(op: Any, call: Any) -> Any:
+    """The call, with the symmetric part (twice) of its first argument if torch's tests do so with this op."""
+    if call is None or op.gradcheck_wrapper is not gradcheck_wrapper_hermitian_input:
+        return call
+    return lambda a, *args, **options: call(a + a.swapaxes(-1, -2), *args, **options)
+
+
+def disagreement(op: Any, call: Callable[..., Any], args: Any, options: Any) -> tuple[tuple[str, str] | None, set[str]]:
+    """What one sample shows: None, or (verdict, what); and which of torch's own answers are missing."""
     leaves = list(floats_of((args, options)))
     try:
-        theirs = by_torch(op, sample, args, options, leaves)
+        theirs, complete = by_torch(op, args, options, leaves)
     except RuntimeError as error:
-        return None if "not implemented" in str(error) else ("differs", f"torch: {error}")
+        return ("differs", f"torch: {error}"), set()
+    unanswered = {NAN for part, y in theirs.items() if not part.startswith("value") and np.isnan(y).any()}
+    if not complete:
+        unanswered.add(NONE)
     try:
         with np.errstate(all="ignore"):
             ours = by_symgrad(call, args, options, leaves, theirs)
     except Exception as error:  # whatever a user would see
-        return "refuses", f"{type(error).__name__}: {error}"
-    what = difference(ours, theirs)
-    return ("differs", what) if what else None
+        return ("refuses", f"{type(error).__name__}: {error}"), unanswered
+    what = difference(ours, theirs, FLOORS.get(op.name, 1e-3))
+    return (("differs", what) if what else None), unanswered
 
 
 # Trees of arguments
@@ -146,12 +166,15 @@ def curvature(value: Any) -> float:
     return 1 / float(1 + np.max(finite, initial=0.0))
 
 
-def by_torch(op: Any, sample: Any, args: Any, options: Any, leaves: list[Any]) -> Answers:
-    """Values, the gradient of a curved and weighted sum of them, and that gradient's derivative along a direction."""
+def by_torch(op: Any, args: Any, options: Any, leaves: list[Any]) -> tuple[Answers, bool]:
+    """Values, the gradient of a curved and weighted sum of them, and that gradient's derivative along a direction.
+
+    Also whether torch has all of these.
+    """
     fresh = {id(t): t.detach().requires_grad_() for t in leaves}
     args, options = mapped(lambda t: fresh.get(id(t), t), (args, options))
     xs = list(fresh.values())
-    results = outputs(op(*args, **options))
+    results = outputs(symmetric(op, op)(*args, **options))
     found: Answers = {f"value{k}": y.numpy(force=True) for k, y in enumerate(results)}
     scalar = None
     for k, y in enumerate(results):
@@ -160,17 +183,32 @@ def by_torch(op: Any, sample: Any, args: Any, options: Any, leaves: list[Any]) -
             term = ((y + curvature(found[f"value{k}"]) * y * y) * w).sum()
             scalar = term if scalar is None else scalar + term
     if scalar is None or not xs:
-        return found
-    first = torch.autograd.grad(scalar, xs, create_graph=op.supports_gradgrad, allow_unused=True)
+        return found, True
+    twice = op.supports_gradgrad and f"{op.name}.{op.variant_test_name}" not in NO_SECOND
+    first = derivatives(scalar, xs, create_graph=twice)
+    if first is None:
+        return found, False
     first = [torch.zeros_like(x) if g is None else g for g, x in zip(first, xs, strict=True)]
     found |= {f"first{k}": g.numpy(force=True) for k, g in enumerate(first)}
-    if not op.supports_gradgrad:
-        return found
+    if not twice:
+        return found, False
     slope = sum((g * torch.tensor(weights(f"v{k}", g.shape), dtype=g.dtype)).sum() for k, g in enumerate(first))
-    second = torch.autograd.grad(slope, xs, allow_unused=True) if slope.requires_grad else [None] * len(xs)
+    second = derivatives(slope, xs) if slope.requires_grad else [None] * len(xs)
+    if second is None:
+        return found, False
     for k, (h, x) in enumerate(zip(second, xs, strict=True)):
         found[f"second{k}"] = np.zeros(x.shape) if h is None else h.numpy(force=True)
-    return found
+    return found, True
+
+
+def derivatives(y: Any, xs: list[Any], **options: Any) -> Any:
+    """Torch's derivatives, or None where it says that it has none."""
+    try:
+        return torch.autograd.grad(y, xs, allow_unused=True, **options)
+    except RuntimeError as error:
+        if "not implemented" in str(error):
+            return None
+        raise
 
 
 def by_symgrad(call: Callable[..., Any], args: Any, options: Any, leaves: list[Any], theirs: Answers) -> Answers:
@@ -190,7 +228,7 @@ def by_symgrad(call: Callable[..., Any], args: Any, options: Any, leaves: list[A
     def scalar(*xs: Any) -> Any:
         total: Any = 0.0
         for k, y in enumerate(run(*xs)):
-            if y.dtype.kind == "f" and y.requires_grad:
+            if y.dtype.kind == "f" and getattr(y, "requires_grad", False):
                 curved = y + curvature(theirs[f"value{k}"]) * y * y
                 total = total + (curved * weights(f"y{k}", y.shape).astype(y.dtype)).sum()
         return total
@@ -211,7 +249,7 @@ def by_symgrad(call: Callable[..., Any], args: Any, options: Any, leaves: list[A
     return found
 
 
-def difference(ours: Answers, theirs: Answers) -> str | None:
+def difference(ours: Answers, theirs: Answers, floor: float) -> str | None:
     """What differs by more than the tolerance, or None; where torch's derivative is NaN it has no answer."""
     if ours.keys() != theirs.keys():
         return f"answers {sorted(ours)} against {sorted(theirs)}"
@@ -219,6 +257,7 @@ def difference(ours: Answers, theirs: Answers) -> str | None:
         x = ours[part]
         if x.shape != y.shape or x.dtype.kind != y.dtype.kind:
             return f"{part}: {x.dtype}{x.shape} against {y.dtype}{y.shape}"
+        tolerance = TOLERANCE.get(theirs["value0"].dtype, TOLERANCE[np.dtype(np.float64)])
         x, y = x.astype(float), y.astype(float)
         known = ~np.isnan(y) if part.startswith(("first", "second")) else np.ones(y.shape, bool)
         x, y = x[known], y[known]
@@ -226,7 +265,7 @@ def difference(ours: Answers, theirs: Answers) -> str | None:
         if not np.array_equal(x[~finite], y[~finite], equal_nan=True):
             return f"{part}: {x[~finite][:3]} against {y[~finite][:3]}"
         error = np.max(np.abs(x[finite] - y[finite]), initial=0.0)
-        if not error <= TOLERANCE * np.max(np.abs(y[finite]), initial=1e-2):
+        if not error <= tolerance * np.max(np.abs(y[finite]), initial=floor):
             return f"{part}: differs by {error:.3g} of {np.max(np.abs(y[finite]), initial=0.0):.3g}"
     return None
 
@@ -239,11 +278,14 @@ def main(names: list[str]) -> int:
         for one in found:
             if one.verdict == verdict and (names or verdict in ("differs", "refuses")):
                 print(f"{verdict}: {one.name}, {len(one.why)} of {one.samples} samples")
-                print(*[f"    {line[:300]}" for line in one.why[: 100 if names else 1]], sep="\n")
+                print(*[f"    {line[-300:]}" for line in one.why[: 100 if names else 1]], sep="\n")
     print("missing:", *[one.name for one in found if one.verdict == "missing"])
     counts = {v: sum(one.verdict == v for one in found) for v in sorted({one.verdict for one in found})}
     asked = [one for one in found if one.verdict != "out of scope"]
     samples = sum(one.samples for one in found if one.verdict == "agrees")
+    for what in (NAN, NONE):
+        by_name = {one.name: one.unanswered[what] for one in asked if one.unanswered[what]}
+        print(f"{what} of {sum(by_name.values())} samples, which count by the rest:", by_name)
     print(f"{len(found)} differentiable ops: " + ", ".join(f"{n} {v}" for v, n in counts.items()))
     print(f"{counts.get('agrees', 0)} of {len(asked)} ops in scope agree on all of torch's {samples} samples")
     return int(bool(counts.get("differs", 0) + counts.get("refuses", 0)))

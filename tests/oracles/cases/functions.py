@@ -59,6 +59,34 @@ def _probabilities(*shape: int) -> Any:
     return lambda rng: rng.uniform(0.05, 0.95, shape)
 
 
+BAGS, STARTS = np.array([3, 0, 2, 1, 1, 2]), np.array([0, 2, 2, 5])  # the second is empty, the last one padding
+INDEX = np.array([[0, 2, 1], [1, 0, 0]])
+HEADS = [
+    ("masked", {"attn_mask": ~np.tri(3, dtype=bool), "is_causal": True}, ((3, 2, 4), (12, 4), (12,), (4, 4), (4,))),
+    (
+        "longer keys",
+        {"key_padding_mask": np.array([[False, True, False], [False, False, False]]), "add_zero_attn": True,
+         "average_attn_weights": False, "bias": True},
+        ((3, 2, 4), (12, 4), (12,), (4, 4), (4,)),
+    ),
+    ("unbatched", {}, ((3, 4), (12, 4), (12,), (4, 4), (4,))),
+]  # fmt: skip
+
+
+def _bagged(t: Any, w: Any, reduce: str) -> Any:
+    """Bags without the padding, row by row: torch's embedding_bag has no second derivative."""
+    return t.stack([getattr(w[rows], reduce)(0) if rows else 0 * w[0] for rows in ([3, 0], [], [1, 1], [])])
+
+
+def _attention(f: Any, options: Any, x: Any, w: Any, b: Any, out: Any, out_b: Any) -> Any:
+    """Output and weights in one array; with bias, rows of the last matrix are one more key and value."""
+    rest = {k: v for k, v in options.items() if k not in ("bias", "add_zero_attn")}
+    more = (out[:1][None], out[1:2][None]) if "bias" in options else (None, None)
+    zeros = "add_zero_attn" in options
+    y, weights = f.multi_head_attention_forward(x, x, x, 4, 2, w, b, *more, zeros, 0.0, out, out_b, **rest)
+    return (y * y).sum() * weights + y.sum()
+
+
 def _multi_margin(t: Any, x: Any) -> Any:
     rows = range(4)
     margins = (1 - x[rows, LABELS][:, None] + x).clamp(min=0) ** 2
@@ -162,6 +190,45 @@ NETWORKS = [
     ),
     functional("grid_sample", (1, 2, 3, 4), (1, 2, 3, 2), align_corners=False, mode="bicubic", domain=(-1.1, 1.1)),
     *(functional("pad", (1, 3, 4), fixed=((2, 1), mode)) for mode in ("reflect", "replicate", "circular")),
+    functional(
+        "grid_sample", (1, 2, 2, 3, 4), (1, 2, 1, 2, 3), padding_mode="border", align_corners=False, domain=(-1.1, 1.1)
+    ),
+    *(
+        functional(
+            f"fractional_max_pool{n}d",
+            spread_out(1, 2, *(7, 6, 5)[:n]),
+            fixed=(2,),
+            output_size=3,
+            _random_samples=np.linspace(0.1, 0.9, 2 * n).reshape(1, 2, n),
+        )
+        for n in (2, 3)
+    ),
+    *(
+        function(
+            f"F.embedding_bag {mode}",
+            lambda w, mode=mode: F.embedding_bag(BAGS, w, STARTS, mode=mode, padding_idx=2),
+            lambda t, w, mode=mode: _bagged(t, w, {"max": "amax"}.get(mode, mode)),
+            (4, 3),
+        )
+        for mode in ("sum", "mean", "max")
+    ),
+    function(
+        "F.embedding_bag weighted rows",
+        lambda w, v: F.embedding_bag(INDEX, w, mode="sum", per_sample_weights=v),
+        lambda t, w, v: (w[t.as_tensor(INDEX)] * v[..., None]).sum(1),
+        (3, 2),
+        (2, 3),
+    ),
+    *(
+        function(
+            f"F.multi_head_attention_forward {title}",
+            lambda *xs, options=options: _attention(F, _typed(options, xs[0]), *xs),
+            lambda t, *xs, options=options: _attention(t.nn.functional, _given(t, options), *xs),
+            *shapes,
+            domain=(-1, 1),
+        )
+        for title, options, shapes in HEADS
+    ),
     function(
         "F.max_unpool1d",
         lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2),
@@ -170,7 +237,6 @@ NETWORKS = [
     ),
 ]
 
-INDEX = np.array([[0, 2, 1], [1, 0, 0]])
 ARRAYS = [
     *(
         function(
@@ -212,6 +278,21 @@ ARRAYS = [
     function("kron", sg.kron, lambda t, a, b: t.kron(a, b), (2, 3), (3, 1, 2)),
     function("vander", sg.vander, lambda t, x: t.stack([x**2, x, x**0], 1), (3,)),
     function("roll", lambda x: sg.roll(x, (1, -2), (0, 1)), lambda t, x: t.roll(x, (1, -2), (0, 1)), (3, 4)),
+    *(
+        function(
+            name,
+            lambda x, name=name: getattr(sg, name)(x, 1),
+            lambda t, x, name=name: getattr(t.fft, name)(x, 1),
+            (3, 5),
+        )
+        for name in ("fftshift", "ifftshift")
+    ),
+    function(
+        "lu_unpack",
+        lambda a: sg.matmul(*linalg.lu_unpack(*linalg.lu_factor(a))[:0:-1]),
+        lambda t, a: t.matmul(*t.lu_unpack(*t.linalg.lu_factor(a))[:0:-1]),
+        (3, 3),
+    ),
     function("rot90", lambda x: sg.rot90(x, 3, (0, 2)), lambda t, x: t.rot90(x, 3, (0, 2)), (2, 3, 2)),
     function(
         "repeat", lambda x: sg.repeat(x, [2, 0, 1], 1), lambda t, x: x.repeat_interleave(t.tensor([2, 0, 1]), 1), (2, 3)

@@ -15,10 +15,10 @@ from typing import Any
 import symgrad as sg
 
 from . import numeric, structural
+from .scope import DEFINITE, FLOORS, NO_SECOND, OUT_OF_SCOPE
 from .scope import NOT_ASKED as NOT_ASKED_OF_ANY
-from .scope import OUT_OF_SCOPE
 
-__all__ = ["CALLS", "NOT_ASKED", "OUT_OF_SCOPE", "call_of"]
+__all__ = ["CALLS", "DEFINITE", "FLOORS", "NOT_ASKED", "NO_SECOND", "OUT_OF_SCOPE", "call_of"]
 
 CALLS: dict[str, str | Callable[..., Any]] = {**numeric.CALLS, **structural.CALLS}
 NOT_ASKED = {**NOT_ASKED_OF_ANY, **structural.NOT_ASKED}

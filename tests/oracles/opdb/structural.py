@@ -233,10 +233,12 @@ def _qr(a: Any, some: Any = "reduced", mode: Any = None) -> Any:
     return linalg.qr(a, mode)
 
 
-def _lstsq(a: Any, b: Any, driver: Any = None) -> Any:
-    x, residuals, _, _ = linalg.lstsq(a, b)
-    residuals = np.zeros(0) if driver == "gelsy" else residuals
-    return x, residuals if isinstance(residuals, sg.Tensor) else sg.tensor(residuals)
+def _lstsq(a: Any, b: Any, driver: Any = "gelsy") -> Any:
+    """Which parts there are depends on LAPACK's routine in torch."""
+    x, residuals, rank, s = linalg.lstsq(a, b)
+    rank = np.zeros(0, np.int64) if driver == "gels" else rank
+    s = sg.stop_gradient(s) if driver in ("gelss", "gelsd") else np.zeros(0)  # which torch does not differentiate
+    return x, np.zeros(0) if driver == "gelsy" else residuals, rank, s
 
 
 def _solve(a: Any, b: Any, *, left: bool = True) -> Any:
@@ -253,6 +255,19 @@ def _solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitria
 def _old_lu(a: Any, pivot: bool = True, get_infos: bool = False) -> Any:
     infos = (np.zeros(a.shape[:-2], np.int32),) if get_infos else ()
     return (*linalg.lu_factor(a), *infos)
+
+
+def _lu_unpack(*args: Any, **options: Any) -> Any:
+    return tuple(sg.tensor(np.zeros(0)) if y is None else y for y in linalg.lu_unpack(*args, **options))
+
+
+def _masked_normalize(x: Any, ord: float, dim: int, *, eps: float = 1e-12, mask: Any = None) -> Any:
+    return F.normalize(x if mask is None else sg.where(mask, x, 0.0), ord, dim, eps)
+
+
+def _rrelu(x: Any, **options: Any) -> Any:
+    with sg.run(seed=0, step=0):
+        return F.rrelu(x, **options)
 
 
 def _cholesky_ex(a: Any, upper: bool = False, **options: Any) -> Any:
@@ -273,8 +288,6 @@ ELSEWHERE = {"affine_grid", "cross_entropy", "fold", "gumbel_softmax", "log_soft
              "lp_pool3d", "one_hot", "rrelu", "sigmoid", "softmax", "tanh", "upsample"}  # fmt: skip
 
 CALLS: dict[str, str | Call | None] = {
-    "nn.functional.linear_cross_entropy.chunked": None,  # its gradients have no derivatives
-    "nn.functional.linear_cross_entropy.chunked_none": None,
     **{name: getattr(sg, name) for name in SAME},
     **{f"linalg.{name}": getattr(linalg, name) for name in LINALG},
     **{f"nn.functional.{name}": getattr(F, name) for name in F.__all__ if name not in ELSEWHERE},
@@ -308,7 +321,7 @@ CALLS: dict[str, str | Call | None] = {
     "nn.functional.linear_cross_entropy": _linear_cross_entropy,
     **dict.fromkeys(["qr", "linalg.qr"], _qr),
     **dict.fromkeys(["linalg.pinv", "pinverse"], _pinv),
-    "linalg.pinv.singular": _low_rank_pinv, "linalg.pinv.hermitian": None,
+    "linalg.pinv.singular": _low_rank_pinv,
     **dict.fromkeys(["norm", "norm.fro", "norm.nuc", "norm.inf"], _norm),
     **dict.fromkeys(["linalg.norm", "linalg.norm.subgradients_at_zero"], _linalg_norm),
     **dict.fromkeys(["cross", "linalg.cross"], _cross),
@@ -322,9 +335,17 @@ CALLS: dict[str, str | Call | None] = {
     "einsum": lambda xs, text: sg.einsum(text, *xs),
     "fill": lambda x, value: 0 * x + value, "zero_": lambda x: 0 * x,
     "flatten": sg.flatten, "flip": lambda x, *axes, dims=None: sg.flip(x, dims or _sizes(axes)),
-    "grid_sampler_2d": _grid,
+    **dict.fromkeys(["grid_sampler_2d", "grid_sampler_3d"], _grid),
+    **{f"fft.{name}": _renamed(getattr(sg, name), dim="axes") for name in ("fftshift", "ifftshift")},
+    "float": lambda x, **options: sg.astype(x, np.float32),
+    "linalg.lstsq": _lstsq,
+    "linalg.lu_factor_ex": lambda a, **o: (*linalg.lu_factor(a), np.zeros(a.shape[:-2], np.int32)),
+    "lu_unpack": _lu_unpack,
+    "masked.normalize": _masked_normalize,
+    "nn.functional.embedding_bag": lambda weight, index, *args, **options: F.embedding_bag(
+        index, weight, *args, **options),
     "linalg.cholesky_ex": _cholesky_ex,
-    "linalg.lstsq.grad_oriented": _lstsq,
+    "linalg.lstsq.grad_oriented": lambda *args, **options: _lstsq(*args, **options)[:2],
     "linalg.eigh": lambda a, UPLO="L": linalg.eigh(a), "linalg.eigvalsh": lambda a, UPLO="L": linalg.eigvalsh(a),
     "linalg.solve": _solve, "linalg.solve_ex": lambda a, b, left=True, **o: (
         _solve(a, b, left=left), np.zeros(a.shape[:-2], np.int32)),
@@ -342,7 +363,7 @@ CALLS: dict[str, str | Call | None] = {
     "nn.functional.upsample_bilinear": _upsample("bilinear", True),
     "nn.functional.upsample_nearest": _upsample("nearest", None),
     "nn.functional.triplet_margin_with_distance_loss": _triplet,
-    "nn.functional.cross_entropy": F.cross_entropy,
+    "nn.functional.cross_entropy": F.cross_entropy, "nn.functional.rrelu": _rrelu,
     "renorm": _renorm, "repeat": _repeat, "repeat_interleave": _repeat_interleave, "roll": _roll,
     "rot90": _renamed(sg.rot90, dims="axes"), "scatter": _scatter, "select": _select, "slice": _slice,
     "sum_to_size": _sum_to, "take": sg.take,
@@ -378,14 +399,12 @@ NOT_ASKED: dict[str, Call] = {
     "gather": _when(lambda a, o: a[2].numel() == 0 and a[2].ndim != a[0].ndim, "an empty index of any shape"),
     "linalg.svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
         o.get("full_matrices", True) and a[0].shape[-1] != a[0].shape[-2]), "arbitrary signs or vectors"),
+    "linalg.eigh": _when(lambda a, o: o.get("UPLO") == "U" and bool(a[0].any()), "vectors with arbitrary signs"),
     "linalg.norm": _when(lambda a, o: a[0].ndim == 2 and a[1:2] in ((2,), (-2,)) and not a[0].any(),
                          "equal singular values"),
     "nn.functional.batch_norm": _when(lambda a, o: a[0].ndim < 2, "no channels"),
     "nn.functional.hardsigmoid": _when(lambda a, o: a[0].is_contiguous() and a[0].ndim == 1,
                                        "torch multiplies by 1/6 in single precision"),
-    "nn.functional.scaled_dot_product_attention": _when(lambda a, o: bool(o.get("dropout_p")), "random"),
-    **dict.fromkeys(["linalg.eigh", "linalg.eigvalsh", "linalg.pinv.hermitian"],
-                    _when(lambda a, o: not bool((a[0] == a[0].mT).all()), "a matrix that is not symmetric")),
     "svd": _when(lambda a, o: a[0].shape[-1] > a[0].shape[-2] or (
         o.get("some") is False and a[0].shape[-1] != a[0].shape[-2]), "arbitrary signs or vectors"),
     "tensordot": _when(lambda a, o: 1 in a[0].shape, "NumPy does not broadcast summed axes"),
