@@ -11,6 +11,7 @@ import numpy as np
 from symgrad.context import current_run, generator
 from symgrad.errors import DTypeError, GraphError, ShapeError, SymgradError
 from symgrad.op import DISPLAY, FUNCTIONS, Op
+from symgrad.ops.marks import arange
 from symgrad.recording import apply, explain, infer
 from symgrad.shapes import Dim, bind, same_shape, size_of, unify
 from symgrad.tensor import Tensor, as_tensor, reachable, rebuild, records_of
@@ -172,8 +173,9 @@ class Graph:
                 made[node.serial] = node
                 continue
             params = bind(node.params, sizes) if sizes else node.params
-            if node.op.name == "size":  # type: ignore[union-attr]
-                made[node.serial] = as_tensor(params[0], node.dtype)
+            if node.op.name in ("size", "arange"):  # type: ignore[union-attr]
+                found = params[0] if node.op.name == "size" else arange(params[0])  # type: ignore[union-attr]
+                made[node.serial] = as_tensor(found, node.dtype)
                 continue
             y = apply(node.op, tuple([made[x.serial] for x in node.inputs]), params)  # type: ignore[arg-type]
             if node.name is not None:

@@ -421,7 +421,8 @@ class _Derived:
 
         from symgrad.symbolic.compact import compact
         from symgrad.symbolic.normal import Poly, rename
-        from symgrad.symbolic.read import indices_of, tangents
+        from symgrad.symbolic.read import tangents
+        from symgrad.symbolic.structure import indices_of
 
         stops = {x.serial for x in (*self.found.inputs, *self.found.names)} - {target.serial}
         d = self._up_to(target)

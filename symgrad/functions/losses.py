@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from symgrad.errors import DTypeError, ShapeError
 from symgrad.functions.linear import tensordot
 from symgrad.functions.normalization import largest, log_softmax
@@ -15,7 +13,7 @@ from symgrad.op import function
 from symgrad.ops.exponential import exp, log
 from symgrad.ops.indexing import getitem, labels
 from symgrad.ops.layout import expand_dims, reshape, squeeze
-from symgrad.ops.marks import astype
+from symgrad.ops.marks import arange, astype
 from symgrad.ops.piecewise import where
 from symgrad.ops.reduction import mean, sum
 from symgrad.shapes import same_shape
@@ -111,7 +109,7 @@ def cross_entropy(
     _check_labels(logits, target)
     if ndim == 2 and plain and not _has(target, ignore_index):
         shifted = logits - largest(logits, -1)
-        chosen = getitem(shifted, (np.arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
+        chosen = getitem(shifted, (arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
         return mean(log(sum(exp(shifted), -1)) - chosen)
     return _hard(log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing, "cross_entropy")
 

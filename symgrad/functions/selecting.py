@@ -14,6 +14,7 @@ from symgrad.errors import ShapeError, TracingError
 from symgrad.op import function
 from symgrad.ops.indexing import getitem, scatter
 from symgrad.ops.layout import broadcast_to, concatenate, moveaxis, ravel, reshape
+from symgrad.ops.marks import arange
 from symgrad.ops.piecewise import where
 from symgrad.ops.updating import index_extreme, index_update
 from symgrad.shapes import broadcast, normalize_axis, size_of
@@ -55,7 +56,7 @@ def _along(index: Any, axis: int, where: str) -> tuple[Any, ...]:
     shape = tuple(index.shape)
     if index.dtype.kind not in "iu":
         raise ShapeError(f"{where}: the index must be integers, got {index.dtype}")
-    grids = (np.arange(n).reshape([-1 if j == k else 1 for j in range(len(shape))]) for k, n in enumerate(shape))
+    grids = (arange(n).reshape([-1 if j == k else 1 for j in range(len(shape))]) for k, n in enumerate(shape))
     return tuple(index if k == axis else grid for k, grid in enumerate(grids))
 
 

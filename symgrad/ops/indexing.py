@@ -130,7 +130,7 @@ add_at: Op = builtin(
     pullback=lambda g, y, inputs, params: [get((g, *inputs[1:]), params[0])],
     params=("key", "shape"),
     promotes=(),
-    indices="opaque",
+    indices="scatter",
     notation=r"\operatorname{{scatter}}({0})",
     shape=lambda shapes, key, shape: _scattered(shapes, key, shape),
     dtype=lambda own, *rest: own,
@@ -149,7 +149,7 @@ def _checked_labels(x: Any, classes: int, where: str) -> Any:
 
 
 _labels: Op = builtin("labels", _checked_labels, pullback=(None,), params=("classes", "where"), promotes=(),
-                      indices="opaque", notation="{0}", shape=lambda own, classes, where: own,
+                      indices="identity", notation="{0}", shape=lambda own, classes, where: own,
                       dtype=lambda own, classes, where: own)  # fmt: skip
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from symgrad.errors import DTypeError
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.tensor import Meta, Tensor, array_like
+from symgrad.shapes import Dim
+from symgrad.tensor import Meta, Tensor, abstract, array_like
 
-__all__ = ["alias", "astype", "const", "item", "named", "size", "stop_gradient"]
+__all__ = ["alias", "arange", "astype", "const", "item", "named", "size", "stop_gradient"]
 
 
 def _same(x: Any, *params: Any) -> Any:
@@ -22,6 +23,15 @@ const: Op = builtin("const", lambda literal: np.asarray(literal), pullback=(), p
 
 size: Op = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), params=("dim",), indices="size",
                    shape=lambda dim: ())  # fmt: skip
+
+_arange: Op = builtin("arange", lambda stop: np.arange(stop), pullback=(), params=("stop",), indices="arange",
+                      notation="{0}", shape=lambda stop: (stop,), dtype=lambda stop: np.dtype(np.int64))  # fmt: skip
+
+
+def arange(n: Any) -> Any:
+    """The integers from 0 to n - 1: an array, or a node where the size is symbolic."""
+    return abstract((n,), np.dtype(np.int64), op=_arange, params=(n,)) if isinstance(n, Dim) else np.arange(n)
+
 
 _named: Op = builtin("named", _same, pullback=(lambda g, y, x, name, latex: g,), params=("name", "latex"),
                      defaults=(None, None), notation="{0}", indices="identity", identity=True)  # fmt: skip

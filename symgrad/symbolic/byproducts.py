@@ -28,8 +28,9 @@ from symgrad.symbolic.factors import Index, Var
 from symgrad.symbolic.latex import SLOPE
 from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over
 from symgrad.symbolic.proof import Certificate, prove_zero, shown_zero
-from symgrad.symbolic.read import indices_of, tangents
+from symgrad.symbolic.read import tangents
 from symgrad.symbolic.rewrite import substitute, variables
+from symgrad.symbolic.structure import indices_of
 from symgrad.tensor import reachable
 
 if TYPE_CHECKING:

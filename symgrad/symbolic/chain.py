@@ -21,7 +21,8 @@ from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, rename, sum_over
 from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.program import Let, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
-from symgrad.symbolic.read import PLACEHOLDERS, Instance, indices_of, partial, tangents
+from symgrad.symbolic.read import PLACEHOLDERS, Instance, partial, tangents
+from symgrad.symbolic.structure import indices_of
 from symgrad.symbolic.text import FUNCTIONS
 from symgrad.tensor import reachable
 
@@ -105,7 +106,7 @@ def _inside(node: Any) -> Any:
 
 
 def _pair(a: Index, b: Index) -> Delta:
-    return Delta(1, min(a, b), max(a, b))
+    return Delta.of(a, b)
 
 
 # the same by the printed definition --------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
-from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.proof import Certificate, expand
 from symgrad.symbolic.rewrite import variables
@@ -221,8 +221,10 @@ class _Plain(Operations):
     def __init__(self, names: dict[Index, str]) -> None:
         self.names = names
 
-    def name(self, i: Index) -> str:
-        """Free indices keep their names; the others are numbered."""
+    def name(self, i: Index | At) -> Any:
+        """Free indices keep their names, the others are numbered; a label is a list of its name and its own indices."""
+        if isinstance(i, At):
+            return [i.name, [self.name(k) for k in i.indices]]
         return self.names.setdefault(i, f"j{len(self.names)}") if i.name[0] in "~0123456789" else i.name
 
     def number(self, value: Number) -> Any:
@@ -233,7 +235,7 @@ class _Plain(Operations):
             return ["num", var.name]
         return ["ref", var.name, [self.name(i) for i in var.indices]]
 
-    def kronecker(self, first: Index, second: Index) -> Any:
+    def kronecker(self, first: Index | At, second: Index | At) -> Any:
         return ["delta", self.name(first), self.name(second)]
 
     def add(self, terms: list[Any]) -> Any:

@@ -31,8 +31,9 @@ from symgrad.symbolic.latex import Latex
 from symgrad.symbolic.normal import Poly, rename, sum_over
 from symgrad.symbolic.program import ANY, POSITIVE, Let, Program, Value
 from symgrad.symbolic.proof import Certificate, prove_zero
-from symgrad.symbolic.read import Reader, indices_of, tangents
+from symgrad.symbolic.read import Reader, tangents
 from symgrad.symbolic.record import Record, in_order, record
+from symgrad.symbolic.structure import indices_of
 from symgrad.symbolic.sympy_io import Letters, letters_for, to_sympy
 
 __all__ = ["Derivation", "derive"]

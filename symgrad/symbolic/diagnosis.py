@@ -37,7 +37,8 @@ from symgrad.symbolic.compact import compact
 from symgrad.symbolic.derivation import Derivation, derive
 from symgrad.symbolic.expr import Expr, Num
 from symgrad.symbolic.normal import ZERO, Poly, rename, size_poly, sum_over
-from symgrad.symbolic.read import indices_of, tangents
+from symgrad.symbolic.read import tangents
+from symgrad.symbolic.structure import indices_of
 
 __all__ = ["Diagnosis", "diagnose"]
 

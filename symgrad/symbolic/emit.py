@@ -34,7 +34,7 @@ from symgrad.symbolic.expr import (
     refs,
     rename_tree,
 )
-from symgrad.symbolic.factors import DECIMAL, Extent, Index, Number, Var
+from symgrad.symbolic.factors import DECIMAL, At, Extent, Index, Number, Var, label
 
 __all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code", "unused"]
 
@@ -114,6 +114,8 @@ class Emitter:
             return "np.pi"
         name = identifier(var.name)
         axes = self.axes(var)
+        if any(isinstance(i, At) for i in axes):
+            return f"{name}[{', '.join(self._place(i, layout) for i in axes)}]"
         if _aligned(axes, layout):
             return name
         wanted = [i for i in layout if i is not None and i in axes]
@@ -136,7 +138,17 @@ class Emitter:
         actual = dict(zip(formal, var.indices, strict=True))
         return tuple([None if i is None else actual[i] for i in stored])
 
-    def _kronecker(self, first: Index, second: Index, layout: Layout) -> str:
+    def _place(self, i: Index | At | None, layout: Layout) -> str:
+        """The integers that an index is, along its axis of the layout."""
+        if i is None:
+            return "0"
+        if isinstance(i, At):
+            return self._ref(label(i), layout)
+        return f"np.arange({size_code(i.size)})" + _inserted([i], layout)
+
+    def _kronecker(self, first: Index | At, second: Index | At, layout: Layout) -> str:
+        if isinstance(first, At):
+            return f"({self._place(second, layout)} == {self._place(first, layout)}).astype(np.int8)"
         a, b = (i for i in layout if i in (first, second))
         return f"np.eye({size_code(first.size)})" + _inserted([a, b], layout)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var, label
 from symgrad.symbolic.limits import within_limit
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Let, Program
@@ -162,13 +162,19 @@ class Evaluator:
 
     def _factor(self, f: Any, at: Mapping[Index, int]) -> Any:
         if f.rank == 0:
-            return self.var(f, tuple([at[i] for i in f.indices]))
+            return self.var(f, tuple([self.index(i, at) for i in f.indices]))
         if f.rank == 1:
-            return self.field.number(int(at[f.first] == at[f.second]))
+            return self.field.number(int(self.index(f.first, at) == self.index(f.second, at)))
         total = self.field.number(0)
         for values in itertools.product(*[range(size_at(i.size, self.sizes)) for i in f.bound]):
             total = total + self._monomial(f.body, {**at, **dict(zip(f.bound, values, strict=True))})
         return total
+
+    def index(self, i: Index | At, at: Mapping[Index, int]) -> int:
+        """The number, from 0, that an index is."""
+        if not isinstance(i, At):
+            return at[i]
+        return int(self._exactly().var(label(i), tuple([self.index(k, at) for k in i.indices])))
 
     def var(self, var: Var, indices: tuple[int, ...]) -> Any:
         """The value of a variable: a number, a size, an argument, or its definition."""

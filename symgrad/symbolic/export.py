@@ -25,7 +25,8 @@ from symgrad.symbolic.expr import Call, Expr, Num, Ref, Total, add, mul, power, 
 from symgrad.symbolic.factors import Index, Number, Var, fresh
 from symgrad.symbolic.normal import ZERO
 from symgrad.symbolic.program import Program, Value
-from symgrad.symbolic.read import Reader, indices_of
+from symgrad.symbolic.read import Reader
+from symgrad.symbolic.structure import indices_of
 from symgrad.symbolic.symbols import symbol_of, text_of
 from symgrad.symbolic.sympy_io import Letters, ToSympy, letters_for, walk
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from symgrad.symbolic.factors import Index, Number, Var
+from symgrad.symbolic.factors import At, Delta, Index, Number, Var, label, moved, plain
 
 __all__ = [
     "Add",
@@ -35,6 +35,7 @@ __all__ = [
     "bound_of",
     "fold",
     "free_of",
+    "kronecker",
     "mul",
     "negative",
     "power",
@@ -63,8 +64,8 @@ class Ref:
 class Kronecker:
     """1 where two indices are equal, else 0."""
 
-    first: Index
-    second: Index
+    first: Index | At
+    second: Index | At
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,11 @@ def quotient(a: Expr, b: Expr) -> Expr:
     return mul(a, power(b, Num(-1)))
 
 
+def kronecker(a: Index | At, b: Index | At) -> Expr:
+    """1 where two indices are equal, else 0."""
+    return Num(1) if a == b else Kronecker(*Delta.of(a, b)[1:])
+
+
 class Operations:
     """What to do at each kind of tree; this one rebuilds the tree, others print it or compute with it."""
 
@@ -180,7 +186,7 @@ class Operations:
         """A variable at indices."""
         return Ref(var)
 
-    def kronecker(self, first: Index, second: Index) -> Any:
+    def kronecker(self, first: Index | At, second: Index | At) -> Any:
         """A Kronecker delta."""
         return Kronecker(first, second)
 
@@ -233,14 +239,14 @@ def fold(tree: Expr, do: Any) -> Any:
 
 
 class _Rename(Operations):
-    def __init__(self, names: Mapping[Index, Index]) -> None:
+    def __init__(self, names: Mapping[Index, Any]) -> None:
         self.names = names
 
     def ref(self, var: Var) -> Expr:
-        return Ref(var._replace(indices=tuple([self.names.get(i, i) for i in var.indices])))
+        return Ref(var._replace(indices=tuple([moved(i, self.names) for i in var.indices])))
 
-    def kronecker(self, first: Index, second: Index) -> Expr:
-        return Kronecker(self.names.get(first, first), self.names.get(second, second))
+    def kronecker(self, first: Index | At, second: Index | At) -> Expr:
+        return kronecker(moved(first, self.names), moved(second, self.names))
 
     def total(self, bound: tuple[Index, ...], body: Any) -> Expr:
         return Total(tuple([self.names.get(i, i) for i in bound]), body)
@@ -249,7 +255,7 @@ class _Rename(Operations):
         return Reduction(name, tuple([self.names.get(i, i) for i in bound]), body)
 
 
-def rename_tree(tree: Expr, names: Mapping[Index, Index]) -> Expr:
+def rename_tree(tree: Expr, names: Mapping[Index, Any]) -> Expr:
     """The tree at other indices; bound ones may be renamed too."""
     return fold(tree, _Rename(names)) if names else tree
 
@@ -274,11 +280,22 @@ class _Refs(Operations):
 
     def ref(self, var: Var) -> Expr:
         self.found[var] = None
+        self.inside(var.indices)
         return Ref(var)
+
+    def kronecker(self, first: Index | At, second: Index | At) -> Expr:
+        self.inside((first, second))
+        return Kronecker(first, second)
+
+    def inside(self, indices: tuple[Index | At, ...]) -> None:
+        """The values that are indices."""
+        for i in indices:
+            if isinstance(i, At):
+                self.ref(label(i))
 
 
 def refs(tree: Expr) -> list[Var]:
-    """The variables in order of first appearance."""
+    """The variables in order of first appearance, those that are indices included."""
     reader = _Refs()
     fold(tree, reader)
     return list(reader.found)
@@ -290,9 +307,9 @@ def free_of(tree: Expr) -> set[Index]:
         case Num():
             return set()
         case Ref(var):
-            return set(var.indices)
+            return plain(var.indices)
         case Kronecker(first, second):
-            return {first, second}
+            return plain((first, second))
         case Add(parts) | Mul(parts) | Call(_, parts):
             return {i for p in parts for i in free_of(p)}
         case Pow(base, exponent):

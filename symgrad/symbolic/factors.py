@@ -15,7 +15,7 @@ True
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from symgrad.shapes import Dim
 from symgrad.symbolic.limits import within_limit
 
 __all__ = [
+    "At",
     "CancelledError",
     "Delta",
     "Extent",
@@ -39,7 +40,10 @@ __all__ = [
     "fresh",
     "index",
     "indices_of",
+    "label",
     "monomial_of",
+    "moved",
+    "plain",
     "product",
     "rename_factor",
 ]
@@ -58,21 +62,34 @@ class Index(NamedTuple):
     size: Extent
 
 
+class At(NamedTuple):
+    """An index that is a value, such as the label of a sample: ``y`` at its own indices, over the classes."""
+
+    name: str
+    size: Extent
+    indices: tuple[Any, ...]  # Index | At
+
+
 class Var(NamedTuple):
     """A variable at indices; a name of digits is that prime number (it appears under roots)."""
 
     rank: int
     name: str
-    indices: tuple[Index, ...]
+    indices: tuple[Any, ...]  # Index | At
     positive: bool
 
 
 class Delta(NamedTuple):
-    """The Kronecker delta of two free indices, smaller one first."""
+    """The Kronecker delta of two free indices, the one that is a value first, else the smaller one."""
 
     rank: int
-    first: Index
-    second: Index
+    first: Index | At
+    second: Index | At
+
+    @staticmethod
+    def of(a: Index | At, b: Index | At) -> Delta:
+        """The delta of two different indices."""
+        return Delta(1, a, b) if (len(a) == 2, a) < (len(b) == 2, b) else Delta(1, b, a)
 
 
 class Sum(NamedTuple):
@@ -112,6 +129,24 @@ def index(name: str, size: int | str | Dim) -> Index:
 def fresh(size: Extent) -> Index:
     """An index that occurs nowhere else."""
     return Index(f"~{next(_counter)}", size)
+
+
+def moved(i: Any, names: Mapping[Any, Any]) -> Any:
+    """Another index for this one, also inside of one that is a value."""
+    new = names.get(i)
+    if new is None and len(i) == 3:
+        return i._replace(indices=tuple([moved(k, names) for k in i.indices]))
+    return i if new is None else new
+
+
+def label(i: At) -> Var:
+    """The variable whose value an index is."""
+    return Var(0, i.name, i.indices, False)
+
+
+def plain(indices: Iterable[Any]) -> set[Index]:
+    """The indices themselves, and those on which the ones that are values depend."""
+    return {k for i in indices for k in (plain(i.indices) if len(i) == 3 else (i,))}
 
 
 def product(a: Monomial, b: Monomial) -> tuple[Number, Monomial]:
@@ -156,14 +191,15 @@ def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
 def rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
     """The factor at other free indices; None where it became 1."""
     if factor.rank == 0:
-        return factor._replace(indices=tuple([names.get(i, i) for i in factor.indices]))
+        return factor._replace(indices=tuple([names.get(i) or moved(i, names) for i in factor.indices]))
     if factor.rank == 1:
-        a, b = names.get(factor.first, factor.first), names.get(factor.second, factor.second)
-        return None if a == b else Delta(1, min(a, b), max(a, b))
+        a, b = moved(factor.first, names), moved(factor.second, names)
+        return None if a == b else Delta.of(a, b)
     renamed: Factors = {}
     for f, e in factor.body:
         changed = rename_factor(f, names)
-        renamed[changed] = renamed.get(changed, 0) + e
+        if changed is not None:
+            renamed[changed] = 1 if changed.rank == 1 else renamed.get(changed, 0) + e
     if not all(renamed.values()):
         raise CancelledError
     return canonical(factor.bound, renamed)
@@ -187,9 +223,15 @@ def _timed(total: Sum) -> Sum:
 
 def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
     seen = [
-        (f.name, e, tuple(k for k, x in enumerate(f.indices) if x == i)) for f, e in factors.items() if i in f.indices
+        (f.name if f.rank == 0 else "", e, tuple(k for k, x in enumerate(_places(f)) if i in plain((x,))))
+        for f, e in factors.items()
+        if i in indices_of(f)
     ]
     return tuple(sorted(seen))
+
+
+def _places(f: Factor) -> tuple[Any, ...]:
+    return f.indices if f.rank == 0 else (f.first, f.second)
 
 
 def _named_sum(order: tuple[Index, ...], factors: Factors) -> Sum:
@@ -208,7 +250,7 @@ def copies_of(exponent: Number) -> int:
 def indices_of(factor: Factor) -> set[Index]:
     """The free indices of a factor."""
     if factor.rank == 0:
-        return set(factor.indices)
+        return plain(factor.indices)
     if factor.rank == 1:
-        return {factor.first, factor.second}
+        return plain((factor.first, factor.second))
     return {i for f, _ in factor.body for i in indices_of(f)}.difference(factor.bound)

@@ -3,11 +3,11 @@ r"""Trees as LaTeX, in the manner of a lecture: fractions, roots, one letter per
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total
-from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var, label
 from symgrad.symbolic.sympy_io import Letters
 
 __all__ = ["SLOPE", "Latex", "name_latex"]
@@ -71,7 +71,7 @@ class Latex:
             case Ref(var):
                 return self.var(var)
             case Kronecker(first, second):
-                return rf"\delta_{{{self.letters[first]}{self.letters[second]}}}"
+                return rf"\delta_{{{self._subscript((first, second)[:: 1 - 2 * isinstance(first, At)])}}}"
             case Add(terms):
                 text = "".join(self._signed(t, k == 0) for k, t in enumerate(terms))
                 return text if level == SUM else rf"\left({text}\right)"
@@ -91,9 +91,14 @@ class Latex:
         name = self.names.get(var.name) or name_latex(var.name)
         if not var.indices:
             return name
-        indices = "".join(self.letters[i] for i in var.indices)
+        indices = self._subscript(var.indices)
         base = f"{{{name}}}" if "_" in name else name
         return f"{base}_{{{indices}}}" if len(indices) > 1 else f"{base}_{indices}"
+
+    def _subscript(self, indices: Sequence[Index | At]) -> str:
+        """Letters, and labels at their own indices."""
+        texts = [self.var(label(i)) if isinstance(i, At) else self.letters[i] for i in indices]
+        return ("," if any(isinstance(i, At) for i in indices) else "").join(texts)
 
     def _number(self, value: Number, level: int) -> str:
         value = Fraction(value)

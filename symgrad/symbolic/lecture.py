@@ -17,7 +17,8 @@ from symgrad.symbolic.factors import Index, Var
 from symgrad.symbolic.latex import SLOPE, size_latex
 from symgrad.symbolic.normal import ZERO, Poly, rename
 from symgrad.symbolic.proof import Certificate, prove_zero
-from symgrad.symbolic.read import indices_of, tangents
+from symgrad.symbolic.read import tangents
+from symgrad.symbolic.structure import indices_of
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation

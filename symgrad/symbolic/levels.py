@@ -24,7 +24,8 @@ from symgrad.symbolic.emit import SPECIAL
 from symgrad.symbolic.exact import Evaluator, Intervals, Rationals
 from symgrad.symbolic.expr import fold
 from symgrad.symbolic.numbers import Entrywise, NotSquareError, Number, Precise, Roots, array_of, boxed
-from symgrad.symbolic.read import PLACEHOLDERS, axes_of, formula
+from symgrad.symbolic.read import PLACEHOLDERS, formula
+from symgrad.symbolic.structure import axes_of
 from symgrad.symbolic.text import literal
 
 if TYPE_CHECKING:

@@ -19,9 +19,11 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.factors import (
+    At,
     CancelledError,
     Delta,
     Extent,
@@ -36,6 +38,7 @@ from symgrad.symbolic.factors import (
     fresh,
     indices_of,
     monomial_of,
+    plain,
     product,
     rename_factor,
 )
@@ -142,10 +145,14 @@ def _text(monomial: Monomial) -> str:
 
 def _factor_text(factor: Factor) -> str:
     if isinstance(factor, Var):
-        return factor.name + (f"[{','.join(i.name for i in factor.indices)}]" if factor.indices else "")
+        return factor.name + (f"[{','.join(map(_index_text, factor.indices))}]" if factor.indices else "")
     if isinstance(factor, Delta):
-        return f"delta[{factor.first.name},{factor.second.name}]"
+        return f"delta[{_index_text(factor.first)},{_index_text(factor.second)}]"
     return f"sum[{','.join(i.name for i in factor.bound)}]({_text(factor.body)})"
+
+
+def _index_text(i: Index | At) -> str:
+    return f"{i.name}[{','.join(map(_index_text, i.indices))}]" if isinstance(i, At) else i.name
 
 
 ZERO = Poly({})
@@ -165,11 +172,11 @@ def variable(name: str, *indices: Index, positive: bool = False) -> Poly:
     return Poly({((Var(0, name, indices, positive), 1),): 1})
 
 
-def delta(a: Index, b: Index) -> Poly:
+def delta(a: Index | At, b: Index | At) -> Poly:
     """1 where the indices are equal, else 0."""
     if a == b:
         return ONE
-    return Poly({((Delta(1, min(a, b), max(a, b)), 1),): 1})
+    return Poly({((Delta.of(a, b), 1),): 1})
 
 
 def size_poly(size: Extent) -> Poly:
@@ -186,7 +193,7 @@ def size_poly(size: Extent) -> Poly:
 # other indices ---------------------------------------------------------------------------------------------------
 
 
-def rename(poly: Poly, names: Mapping[Index, Index]) -> Poly:
+def rename(poly: Poly, names: Mapping[Index, Any]) -> Poly:
     """The expression at other free indices (all at once); two may become one."""
     if not names:
         return poly
@@ -262,21 +269,22 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
             deltas.append(f)
         elif f.rank == 2 and not indices_of(f).isdisjoint(bound):
             for _ in range(copies_of(e)):
-                swap = {i: fresh(i.size) for i in f.bound}
+                swap: dict[Any, Any] = {i: fresh(i.size) for i in f.bound}
                 bound = bound + list(swap.values())
                 queue.extend((rename_factor(g, swap), d) for g, d in f.body)
         else:
             flat[f] = flat.get(f, 0) + e
     while deltas:
         d = deltas.pop()
-        if d.second in bound or d.first in bound:
-            gone, stays = (d.second, d.first) if d.second in bound else (d.first, d.second)
+        gone, stays = (d.second, d.first) if d.second in bound else (d.first, d.second)
+        if gone in bound and gone not in plain((stays,)):
             bound = [i for i in bound if i != gone]
             swap = {gone: stays}
             merged: Factors = {}
             for f, e in flat.items():
                 changed = rename_factor(f, swap)
-                merged[changed] = merged.get(changed, 0) + e
+                if changed is not None:
+                    merged[changed] = 1 if changed.rank == 1 else merged.get(changed, 0) + e
             flat = merged
             deltas = [x for x in (rename_factor(x, swap) for x in deltas) if x is not None]
         else:

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.expr import Call, Expr, Kronecker, Num, Reduction, Ref, Total, add, mul, power, rename_tree
-from symgrad.symbolic.factors import Index, Number, Sum, Var, fresh
+from symgrad.symbolic.expr import Call, Expr, Num, Reduction, Ref, Total, add, kronecker, mul, power, rename_tree
+from symgrad.symbolic.factors import At, Extent, Index, Number, Sum, Var, fresh
 from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, number, rename, sum_over
 from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, sums_of, variables
@@ -90,6 +90,7 @@ class Program:
     writing: bool = True  # off while pullbacks are read: nothing that they compute becomes a definition to print
     reserved: set[str] = field(default_factory=set)
     binary: set[str] = field(default_factory=set)  # variables that are 0 or 1
+    labels: dict[str, Extent] = field(default_factory=dict)  # variables that are indices, with how many there are
     unknown: dict[str, str] = field(default_factory=dict)  # constants known only by a name, with the op they come from
 
     def fork(self) -> Program:
@@ -185,9 +186,9 @@ class Program:
         sign = POSITIVE if var.positive else NONNEGATIVE if var.name in self.binary else let.sign if let else ANY
         return Value(self.reduce(Poly({((var, 1),): 1})), Ref(var), sign)
 
-    def kronecker(self, first: Index, second: Index) -> Value:
+    def kronecker(self, first: Index | At, second: Index | At) -> Value:
         """A Kronecker delta."""
-        return Value(delta(first, second), Kronecker(first, second), NONNEGATIVE)
+        return Value(delta(first, second), kronecker(first, second), NONNEGATIVE)
 
     def add(self, terms: list[Value]) -> Value:
         """A sum of terms."""
@@ -322,7 +323,7 @@ class Program:
             poly = self.power_of(self.intern(None, (poly,), "s", Value(poly, expr, body.sign)))
         return Value(poly, expr, body.sign)
 
-    def renamed(self, value: Value, names: dict[Index, Index]) -> Value:
+    def renamed(self, value: Value, names: dict[Index, Any]) -> Value:
         """The value at other indices."""
         if all(a == b for a, b in names.items()):
             return value

@@ -291,8 +291,9 @@ def _point(program: Program, arguments: list[Var], sizes: Any, rng: random.Rando
         if v.name in sizes:
             continue
         for at in itertools.product(*[range(size_at(i.size, sizes)) for i in v.indices]):
-            if v.name in program.binary:
-                point[v.name, at] = Fraction(rng.randint(0, 1))
+            if v.name in program.binary or v.name in program.labels:
+                largest = 1 if v.name in program.binary else size_at(program.labels[v.name], sizes) - 1
+                point[v.name, at] = Fraction(rng.randint(0, largest))
                 continue
             value = Fraction(rng.randint(1, 24), rng.randint(4, 9))
             point[v.name, at] = value if v.positive or rng.random() < 0.5 else -value

@@ -1,40 +1,28 @@
 r"""From a traced graph to a `Program`: each op through its declared ``indices`` and ``symbol``, no op by name.
 
-Axis ``k`` of a Tensor with ``n`` axes gets the index ``x{n-1-k}``, counted from the right as NumPy broadcasts, so that
-elementwise operations and broadcasting need no renaming. Forward and backward nodes are read alike: reverse mode *is*
+Forward and backward nodes are read alike: reverse mode *is*
 the traced pullbacks. `tangents` is the other, independent mode: it differentiates each op's ``symbol`` with SymPy and
 never looks at a pullback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.expr import Call, Expr, Num, Operations, Ref, fold, free_of
-from symgrad.symbolic.factors import Index, Number, Var, extent, fresh
+from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold, free_of
+from symgrad.symbolic.factors import Index, Number, Var
 from symgrad.symbolic.normal import ZERO, Poly, delta
 from symgrad.symbolic.program import ANY, NONNEGATIVE, Program, Value
+from symgrad.symbolic.structure import axes_of, dropped, indices_of, structural
 from symgrad.symbolic.text import literal, parse
 
-__all__ = ["Instance", "Reader", "axes_of", "formula", "tangents"]
+__all__ = ["Instance", "Reader", "formula", "tangents"]
 
 MAX_UNNAMED = 24  # cotangents of more terms get a name
 PLACEHOLDERS = ("x", "y", "z")
-
-
-def axes_of(shape: Any) -> tuple[Index | None, ...]:
-    """The index of each axis, counted from the right; None for axes of size 1."""
-    n = len(shape)
-    return tuple([None if extent(s) == (((), 1),) else Index(f"x{n - 1 - k}", extent(s)) for k, s in enumerate(shape)])
-
-
-def indices_of(shape: Any) -> tuple[Index, ...]:
-    """The indices of a shape without the axes of size 1."""
-    return tuple([i for i in axes_of(shape) if i is not None])
 
 
 @lru_cache(maxsize=512)
@@ -159,11 +147,11 @@ class Reader:
         if not bound or not set(bound) <= free_of(inputs[0].written):
             return None  # nothing to reduce over: what the op makes of one element is not known here
         found = self.program.opaque(node.op, inputs, bound)
-        return found if keepdims else _dropped(self, found, own, axes)
+        return found if keepdims else dropped(self.program, found, own, axes)
 
     def meaning(self, node: Any, inputs: list[Value]) -> Value:
         """The value of one node from those of its inputs."""
-        rule = _structural(node)
+        rule = structural(node)
         return rule(self, node, inputs) if rule is not None else elementwise(self.program, node, inputs)
 
     def _data(self, node: Any) -> Value:
@@ -195,134 +183,6 @@ def _symbol(node: Any) -> Expr:
             f"{op.name}: its symbol {op.symbol!r} is outside of the formulas that derivatives are derived through; use "
             "another function in its place, or stop the gradient before it"
         ) from None
-
-
-# structure: what each kind of `indices` means ---------------------------------------------------------------------
-
-
-def _sum(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    axes, keepdims = node.params
-    own = axes_of(node.inputs[0].shape)
-    bound = tuple([i for k in axes if (i := own[k]) is not None])
-    total = reader.program.total(bound, inputs[0]) if bound else inputs[0]
-    return total if keepdims else _dropped(reader, total, own, axes)
-
-
-def _mean(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    axes, _ = node.params
-    own = axes_of(node.inputs[0].shape)
-    total = _sum(reader, node, inputs)
-    sizes = [_size_value(reader.program, i.size) for k in axes if (i := own[k]) is not None]
-    if not sizes:
-        return total
-    program = reader.program
-    return program.mul([program.pow(program.mul(sizes), program.number(-1)), total])
-
-
-def _dropped(reader: Reader, value: Value, own: tuple[Index | None, ...], axes: tuple[int, ...]) -> Value:
-    """Indices after the axes are removed: those to the left move to the right."""
-    kept = [i for k, i in enumerate(own) if k not in axes]
-    return reader.program.renamed(value, _moved(kept))
-
-
-def _moved(kept: list[Index | None]) -> dict[Index, Index]:
-    n = len(kept)
-    return {i: Index(f"x{n - 1 - k}", i.size) for k, i in enumerate(kept) if i is not None}
-
-
-def _size_value(program: Program, size: Any) -> Value:
-    """A size as a value; its names are positive."""
-    terms = []
-    for names, c in reversed(size):
-        factors = [program.ref(Var(0, name, (), True)) for name in names]
-        terms.append(program.mul([program.number(c), *factors]) if factors else program.number(c))
-    total = program.add(terms) if terms else program.number(0)
-    return total
-
-
-def _sum_to(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    target = indices_of(node.shape)
-    gone = tuple([i for i in indices_of(node.inputs[0].shape) if i not in target])
-    return reader.program.total(gone, inputs[0]) if gone else inputs[0]
-
-
-def _same(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    return inputs[0]
-
-
-def _identity(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    if node.op.name == "named" and node.name and inputs[0].expr is not None:
-        return reader.program.define(node.name, inputs[0], node.latex)
-    if node.op.pullback == () and node.inputs[0].serial in reader.values and inputs[0].expr is not None:
-        return replace(
-            inputs[0], expr=Call("stop", (inputs[0].expr,))
-        )  # shown, since its derivative is not the value's
-    return inputs[0]
-
-
-def _permute(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    own = axes_of(node.inputs[0].shape)
-    return reader.program.renamed(inputs[0], _moved([own[k] for k in node.params[0]]))
-
-
-def _reshape(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    own = [i for i in axes_of(node.inputs[0].shape) if i is not None]
-    new = [i for i in axes_of(node.shape) if i is not None]
-    if [i.size for i in own] != [i.size for i in new]:
-        raise SymbolicError(
-            f"{node.op.name}: shape {tuple(node.inputs[0].shape)} to {tuple(node.shape)} joins or splits axes, which "
-            "index notation does not follow; keep the axes apart, and sum over several axes at once"
-        )
-    return reader.program.renamed(inputs[0], dict(zip(own, new, strict=True)))
-
-
-def _size(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    return _size_value(reader.program, extent(node.params[0]))
-
-
-def _const(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    return reader.program.number(literal(repr(node.params[0])))
-
-
-def _einsum(reader: Reader, node: Any, inputs: list[Value]) -> Value:
-    program = reader.program
-    text = node.params[0] if node.op.indices == "einsum" else node.op.indices(*[len(x.shape) for x in node.inputs])
-    sources, _, target = text.partition("->")
-    names: dict[str, Index] = {}
-    factors = []
-    for letters, x, value in zip(sources.split(","), node.inputs, inputs, strict=True):
-        moved: dict[Index, Index] = {}
-        for letter, axis in zip(letters, axes_of(x.shape), strict=True):
-            if axis is not None:
-                position = len(target) - 1 - target.find(letter)
-                own = Index(f"x{position}", axis.size) if letter in target else fresh(axis.size)
-                moved[axis] = names.setdefault(letter, own)
-        factors.append(program.renamed(value, moved))
-    product = program.mul(factors)
-    bound = tuple([i for letter, i in names.items() if letter not in target])
-    return program.total(bound, product) if bound else product
-
-
-Rule = Callable[[Reader, Any, list[Value]], Value]
-STRUCTURE: dict[str, Rule] = {
-    "sum": _sum,
-    "mean": _mean,
-    "expand": _same,
-    "sum_to": _sum_to,
-    "unsqueeze": _reshape,
-    "squeeze": _reshape,
-    "reshape": _reshape,
-    "permute": _permute,
-    "size": _size,
-    "const": _const,
-    "identity": _identity,
-    "einsum": _einsum,
-}
-
-
-def _structural(node: Any) -> Rule | None:
-    kind = node.op.indices
-    return _einsum if callable(kind) else STRUCTURE.get(kind)
 
 
 # the independent forward mode ------------------------------------------------------------------------------------
@@ -363,7 +223,7 @@ def _pushed(reader: Reader, node: Any, flows: list[Poly]) -> Poly:
     if node.op.pullback == ():
         return ZERO  # locally constant, or declared to stop the derivative
     inputs = [reader.value(x, constant=not x.requires_grad) for x in node.inputs]
-    rule = _structural(node)
+    rule = structural(node)
     total = ZERO
     if rule is not None:  # linear in each input
         for k, flow in enumerate(flows):

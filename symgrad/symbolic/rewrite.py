@@ -26,6 +26,7 @@ from symgrad.symbolic.factors import (
     copies_of,
     fresh,
     indices_of,
+    label,
     monomial_of,
     rename_factor,
 )
@@ -41,14 +42,18 @@ def free_indices(poly: Poly | Monomial) -> set[Index]:
 
 
 def variables(poly: Poly) -> Iterator[tuple[Var, Number]]:
-    """Every variable with its exponent, those under sums included."""
+    """Every variable with its exponent, those under sums and those that are indices included."""
     queue = [pair for m in poly.terms for pair in m]
     while queue:
         f, e = queue.pop()
+        if f.rank == 2:
+            queue.extend(f.body)
+            continue
         if f.rank == 0:
             yield f, e
-        elif f.rank == 2:
-            queue.extend(f.body)
+        for i in f.indices if f.rank == 0 else f[1:]:
+            if len(i) == 3:
+                queue.append((label(i), 1))
 
 
 def sums_of(poly: Poly) -> dict[Sum, None]:

@@ -11,7 +11,7 @@ import itertools
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum, Var, fresh
+from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum, Var, fresh, indices_of, plain
 from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over, variable
 from symgrad.symbolic.rewrite import free_indices, positive_root, sums_of, variables
 
@@ -129,11 +129,17 @@ def _abstract(total: Sum) -> tuple[Sum, dict[Index, Index]]:
     """The sum with its free indices named by position, as the key of a rule."""
     free: dict[Index, Index] = {}
     for f, _ in total.body:
-        for i in f.indices:
+        for i in sorted(indices_of(f), key=lambda i: (_position(f, i), i)):
             if i not in total.bound and i not in free:
                 free[i] = Index(f"?{len(free)}", i.size)
     ((renamed, _),) = next(iter(rename(Poly({((total, 1),): 1}), free).terms))
     return renamed, free
+
+
+def _position(f: Factor, i: Index) -> int:
+    """The first place in which an index occurs in a factor."""
+    places = f.indices if f.rank == 0 else f[1:]
+    return next(k for k, x in enumerate(places) if i in plain((x,)))
 
 
 def rewrite_sums(poly: Poly, rules: dict[Sum, Poly]) -> Poly:
@@ -170,7 +176,7 @@ def _rewrite_part(total: Sum, chosen: tuple[Index, ...], rules: dict[Sum, Poly])
     inside: list[tuple[Factor, Number]] = []
     outside: list[tuple[Factor, Number]] = []
     for f, e in next(iter(body.terms)):
-        (inside if any(i in inner_names for i in f.indices) else outside).append((f, e))
+        (outside if indices_of(f).isdisjoint(inner_names) else inside).append((f, e))
     inner = sum_over(Poly({tuple(inside): 1}), *inner_names).single()
     if inner is None or len(inner[0]) != 1 or inner[1] != 1 or inner[0][0][0].rank != 2:
         return None

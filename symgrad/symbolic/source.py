@@ -9,7 +9,8 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code, unused
 from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
-from symgrad.symbolic.read import axes_of, indices_of
+from symgrad.symbolic.factors import At
+from symgrad.symbolic.structure import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def _size_names(trees: list[Expr]) -> set[str]:
     found: set[str] = set()
 
     def visit(t: Any) -> None:
-        if isinstance(t, Kronecker):
-            found.update(n for names, _ in t.first.size for n in names)
+        if isinstance(t, Kronecker) or (isinstance(t, Ref) and any(isinstance(i, At) for i in t.var.indices)):
+            found.update(n for i in free_of(t) for names, _ in i.size for n in names)
         for part in (*getattr(t, "terms", ()), *getattr(t, "factors", ()), *getattr(t, "args", ())):
             visit(part)
         if hasattr(t, "body"):

@@ -20,11 +20,12 @@ from symgrad.symbolic.expr import (
     Total,
     add,
     fold,
+    kronecker,
     mul,
     power,
     replace_refs,
 )
-from symgrad.symbolic.factors import Extent, Index, Number, Var, fresh
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
 __all__ = ["Letters", "ToSympy", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]
@@ -139,8 +140,12 @@ class ToSympy(_Scalar):
     def __init__(self, letters: Letters) -> None:
         self.letters = letters
 
-    def letter(self, i: Index) -> Any:
-        """The SymPy index symbol."""
+    def letter(self, i: Index | At) -> Any:
+        """The SymPy index: a symbol, or a label at its own indices."""
+        if isinstance(i, At):
+            if not i.indices:
+                return sympy.Symbol(i.name, integer=True)
+            return sympy.IndexedBase(i.name, integer=True)[tuple(map(self.letter, i.indices))]
         return sympy.Symbol(self.letters[i], integer=True)
 
     def ref(self, var: Var) -> Any:
@@ -151,7 +156,7 @@ class ToSympy(_Scalar):
             tuple(map(self.letter, var.indices))
         ]
 
-    def kronecker(self, first: Index, second: Index) -> Any:
+    def kronecker(self, first: Index | At, second: Index | At) -> Any:
         """SymPy's KroneckerDelta."""
         return sympy.KroneckerDelta(self.letter(first), self.letter(second))
 
@@ -210,7 +215,7 @@ def from_sympy(expression: Any, bound: Mapping[Any, Index] | None = None) -> Exp
             return _from_sum(expression, inside)
         case sympy.KroneckerDelta():
             a, b = (_index(i, expression, 0, inside) for i in expression.args[:2])
-            return Kronecker(min(a, b), max(a, b))
+            return kronecker(a, b)
         case sympy.Add():
             return add(*[from_sympy(a, inside) for a in expression.args])
         case sympy.Mul():
@@ -252,9 +257,12 @@ def _from_pieces(expression: Any, inside: Mapping[Any, Index]) -> Expr:
     return first if rest else Call(name, (first,))
 
 
-def _index(i: Any, expression: Any, axis: int, bound: Mapping[Any, Index]) -> Index:
+def _index(i: Any, expression: Any, axis: int, bound: Mapping[Any, Index]) -> Index | At:
     if i in bound:
         return bound[i]
+    if isinstance(i, sympy.Indexed):
+        inner = tuple([_index(k, i, n, bound) for n, k in enumerate(i.indices)])
+        return At(i.base.name, (), inner)
     if not isinstance(i, sympy.Symbol):
         raise SymbolicError(f"{expression}: the index {i} is not a plain symbol")
     ranges = getattr(expression, "shape", None)

@@ -410,7 +410,7 @@ def _in_order(tree: Expr) -> list[Index]:
         case Ref(var):
             return list(var.indices)
         case Kronecker(first, second):
-            return [first, second]
+            return [i for i in (first, second) if isinstance(i, Index)]
         case Total(bound, body):
             return [i for i in _in_order(body) if i not in bound]
     parts = (*getattr(tree, "terms", ()), *getattr(tree, "factors", ()), *getattr(tree, "args", ()))

@@ -15,7 +15,8 @@ from symgrad.symbolic.mathml import equations, mathml
 from symgrad.symbolic.normal import ZERO
 from symgrad.symbolic.plain import plain
 from symgrad.symbolic.proof import prove_zero
-from symgrad.symbolic.read import indices_of, tangents
+from symgrad.symbolic.read import tangents
+from symgrad.symbolic.structure import indices_of
 
 
 def body_of(page):

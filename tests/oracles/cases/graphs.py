@@ -6,6 +6,7 @@ import numpy as np
 
 import symgrad as sg
 from symgrad.op import OPS
+from symgrad.ops.marks import arange
 
 from .base import Case, case, composition
 
@@ -59,6 +60,14 @@ def _marks() -> list[Case]:
         ),
         case(
             "const", "literal", lambda x: x * 2.5 + 1, (3,), ref=lambda x: 2.5 * x + 1, torch=lambda t, x: 2.5 * x + 1
+        ),
+        case(
+            "arange",
+            "rows",
+            lambda x: x * arange(x.shape[0])[:, None],
+            (4, 2),
+            ref=lambda x: x * np.arange(4)[:, None],
+            torch=lambda t, x: x * t.arange(4)[:, None],
         ),
         case("size", "rows", lambda x: x / x.shape[0], (4, 2), ref=lambda x: x / 4, torch=lambda t, x: x / 4),
     ]
