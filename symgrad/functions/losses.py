@@ -13,7 +13,7 @@ from symgrad.op import function
 from symgrad.ops.exponential import exp, log
 from symgrad.ops.indexing import getitem, labels
 from symgrad.ops.layout import expand_dims, reshape, squeeze
-from symgrad.ops.marks import arange, astype
+from symgrad.ops.marks import arange, astype, named
 from symgrad.ops.piecewise import where
 from symgrad.ops.reduction import mean, sum
 from symgrad.shapes import same_shape
@@ -110,7 +110,8 @@ def cross_entropy(
     if ndim == 2 and plain and not _has(target, ignore_index):
         shifted = logits - largest(logits, -1)
         chosen = getitem(shifted, (arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
-        return mean(log(sum(exp(shifted), -1)) - chosen)
+        e = named(exp(shifted), "e")
+        return mean(log(named(sum(e, -1), "S")) - chosen)
     return _hard(log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing, "cross_entropy")
 
 

@@ -246,6 +246,7 @@ def _entries() -> dict[str, Entry]:
     net = {"x": s("B", "D"), "W1": s("D", "H"), "gamma": s("H"), "beta": s("H"), "W2": s("H", "C"), "b": s("C")}
     small = {"x": s("B", "D"), "W1": s("D", "H"), "b1": s("H"), "W2": s("H", "C"), "b2": s("C"), "t": s("B", "C")}
     classes = {"logits": s("B", "C"), "target": s("B", "C")}
+    labels = {"logits": s("B", "C"), "target": s("B", dtype=int)}
     pairs = {"prediction": s("B"), "target": s("B")}
     heads = {"q": s("T", "D"), "k": s("U", "D"), "v": s("U", "E")}
     couples = {"a": s("B", "D"), "b": s("B", "D")}
@@ -267,6 +268,7 @@ def _entries() -> dict[str, Entry]:
         "log_softmax": Entry(log_softmax, {"x": s("B", "C")}),
         "logsumexp": Entry(logsumexp, {"x": s("B", "C"), "axis": -1}),
         "cross_entropy": Entry(cross_entropy, classes),
+        "cross_entropy_labels": Entry(cross_entropy, labels),
         "smoothed_cross_entropy": Entry(smoothed_cross_entropy, classes),
         "binary_cross_entropy": Entry(binary_cross_entropy_with_logits, {"input": s("B"), "target": s("B")}),
         "kl_divergence": Entry(kl_divergence, {"t": s("B", "C", positive=True), "z": s("B", "C")}),
@@ -298,6 +300,7 @@ def _entries() -> dict[str, Entry]:
         "attention": Entry(attention, heads),
         "masked_attention": Entry(masked_attention, {**heads, "mask": s("T", "U", dtype=bool)}),
         "bn_tanh_network": Entry(bn_tanh_network, {**net, "t": s("B", "C")}),
+        "bn_tanh_labels": Entry(bn_tanh_network, {**net, "t": s("B", dtype=int)}),
         "relu_network": Entry(relu_network, small),
     }
 
