@@ -29,7 +29,6 @@ Poly = dict[Any, Q]  # (summed indices with sizes, sorted atoms with exponents) 
 Dual = tuple[Poly, int, Poly]  # value, sign, slope
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ONE: Poly = {((), ()): Q(1)}
-LABEL = 9  # kind of an index that is a value: (LABEL, name, indices)
 MOST = 20_000  # terms, and orders of equal sums
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
 OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
@@ -83,14 +82,6 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
-def _plain(indices: Iterable[Any]) -> set[Any]:
-    return {k for i in indices for k in (_plain(i[2]) if i[0] == LABEL else (i,))}
-
-
-def _at(i: Any, names: Mapping[Any, Any]) -> Any:
-    return names.get(i) or ((*i[:2], tuple([_at(k, names) for k in i[2]])) if i[0] == LABEL else i)
-
-
 class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data, self.shown, self.contents = data, set[str](), dict[str, Any]()  # contents: of functions and bases
@@ -104,13 +95,7 @@ class _Checker:
         self.conditions()
 
     def at(self, factors: Iterable[Any], names: Mapping[Any, Any]) -> list[Any]:
-        return [((*a[:2], tuple([_at(i, names) for i in a[2]])), e) for a, e in factors]
-
-    def index(self, i: Any) -> Any:
-        """An index from data: a name, or a label at its own indices."""
-        if not isinstance(i, str) and (self.rank[i[0]] != len(i[1]) or i[0] in self.data["arguments"]):
-            raise RefusedError(f"{i[0]} is no label")
-        return (1, i) if isinstance(i, str) else (LABEL, i[0], tuple(map(self.index, i[1])))
+        return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
@@ -153,15 +138,14 @@ class _Checker:
         live, queue, flat = dict(bound), list(factors), dict[Atom, Any]()
         while found := [a for a, _ in queue if a[0] == "delta"]:
             i, j = min(sorted(a[2]) for a in found)
-            gone, stays = (i, j) if i in live and i not in _plain([j]) else (j, i)
+            gone, stays = (i, j) if i in live else (j, i)
             queue = self.at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
-            flat = dict(self.at(flat.items(), {gone: stays}))
             if i != j and live.pop(gone, None) is None:
                 flat["delta", "", (i, j)] = Q(1)
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
         flat = {a: Q(1) if e > 1 and a[0] in self.binary else e for a, e in flat.items() if e}
-        used = {i: n for i, n in live.items() if any(i in _plain(a[2]) for a in flat)}
+        used = {i: n for i, n in live.items() if any(i in a[2] for a in flat)}
         tried = [(sorted(self.at(flat.items(), o)), k, o) for k, o in enumerate(self._orders(used, flat))]
         named, _, order = min(tried)
         key = (tuple([(order[i], live[i]) for i in order]), tuple(named))
@@ -170,10 +154,10 @@ class _Checker:
 
     def _orders(self, live: Mapping[Any, str], flat: Mapping[Atom, Any]) -> list[dict[Any, Any]]:
         """The ways to name summed indices that nothing but their names tells apart."""
-        near = {i: [x for x in flat.items() if i in _plain(x[0][2])] for i in live}
+        near = {i: [x for x in flat.items() if i in x[0][2]] for i in live}
         rank: dict[Any, Any] = {i: (0, n) for i, n in live.items()}
         for _ in live:
-            looks = {i: sorted((a[:2], e, [(i in _plain([j]), _at(j, rank)) for j in a[2]]) for a, e in near[i]) for i in live}
+            looks = {i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in near[i]) for i in live}
             rank = {i: (0, str(sorted(looks.values()).index(x))) for i, x in looks.items()}
         ties = [list(g) for _, g in groupby(sorted(live, key=rank.__getitem__), key=rank.__getitem__)]
         if math.prod(math.factorial(len(g)) for g in ties) > MOST:
@@ -183,7 +167,7 @@ class _Checker:
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
         atoms = [a for p in args for _, factors in p for a, _ in factors]
-        free = sorted({i for a in atoms for i in _plain(a[2]) if i[0] == 1})
+        free = sorted({i for a in atoms for i in a[2] if i[0] == 1})
         tried = [(o, {i: (2, k) for k, i in enumerate(o)}) for o in permutations(free)]
         key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
         text = hashlib.sha256(repr(key).encode()).hexdigest()
@@ -201,7 +185,7 @@ class _Checker:
             done.add(base)
             powers = [((), Q(0)), *[(a, e) for _, factors in poly for a, e in factors if a[:2] == base]]
             low = {part: min(e for _, e in powers if e % 1 == part) for part in {e % 1 for _, e in powers}}
-            everywhere = {(a, Q(0)) for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in _plain(a[2]))}
+            everywhere = {(a, Q(0)) for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
             terms = []
             for key, c in poly.items():
                 bound, factors = self.opened(key, 4)
@@ -218,7 +202,7 @@ class _Checker:
         rule, name, indices = step["rule"], step["node"], step["indices"]
         poly, sign, _ = self.dual(step["after"])
         own = step["before"] == ["ref", name, indices]
-        if {i for _, factors in poly for a, _ in factors for i in _plain(a[2]) if i[0] == 1} - {(1, i) for i in indices}:
+        if {i for _, factors in poly for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
             raise RefusedError("the right side has indices that the left side has not")
         if rule == "definition" and own and name not in {**self.rank, **self.known}:
             self.known[name] = (indices, step["after"], poly, sign)
@@ -249,7 +233,7 @@ class _Checker:
             case (poly, sign) if isinstance(tree, tuple):  # a known value, never from data
                 return poly, sign, {}
             case ["delta", i, j]:
-                return self.atom("delta", "", [self.index(i), self.index(j)]), NONNEGATIVE, {}
+                return self.atom("delta", "", [(1, i), (1, j)]), NONNEGATIVE, {}
             case ["ref", name, indices]:
                 return self.ref(name, indices)
             case ["add" | "mul" as kind, *parts]:
@@ -286,16 +270,16 @@ class _Checker:
 
     def ref(self, name: str, indices: Sequence[str]) -> Dual:
         """A name: of a definition, which was read once at its own indices, or of an argument, constant or size."""
-        deltas = [(("delta", "", (self.index(i), (5, k))), Q(1)) for k, i in enumerate(indices)]
+        deltas = [(("delta", "", ((1, i), (5, k))), Q(1)) for k, i in enumerate(indices)]
         flow = self.term([], deltas, Q(1)) if name == self.seed else {}
         if name not in self.known:
             if self.rank.get(name) != len(indices):
                 raise RefusedError(f"{name} with {len(indices)} indices is not known")
             var = f"var {name}"
             sign = POSITIVE if var in self.positive else NONNEGATIVE if var in self.binary else ANY
-            return self.atom(var, "", map(self.index, indices)), sign, flow
+            return self.atom(var, "", [(1, i) for i in indices]), sign, flow
         formal, tree, poly, sign = self.known[name]
-        names = {(1, i): self.index(j) for i, j in zip(formal, indices, strict=True)}
+        names = {(1, i): (1, j) for i, j in zip(formal, indices, strict=True)}
         if self.seed and name != self.seed and name not in self.moved:
             self.moved[name] = self.dual(tree)[2]
         return self.rename(poly, names), sign, flow or self.rename(self.moved.get(name, {}), names)

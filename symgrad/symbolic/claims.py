@@ -16,7 +16,7 @@ import numpy as np
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.proof import Certificate, expand
 from symgrad.symbolic.rewrite import variables
@@ -119,7 +119,7 @@ def data_of(d: Derivation) -> dict[str, Any]:
         "function": d.name,
         "sizes": sorted(d.sizes),
         "arguments": {n: _leaf(d, leaves[n]) for n in d.record.arguments},
-        "constants": {n: _leaf(d, v) for n, v in leaves.items() if n not in differentiated},
+        "constants": {n: _leaf(d, v) for n, v in leaves.items() if n not in differentiated} | _chosen(d),
         "cotangent": {d.record.cotangent.name: _leaf(d, leaves[d.record.cotangent.name])},
         "held": sorted({let.op.name for let in d.program.lets.values() if let.op}),
         "truths": sorted({let.op.name for let in d.program.lets.values() if let.op and let.op.dtype is np.bool_}),
@@ -165,6 +165,15 @@ def _digest(before: str, claim: dict[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
+def _chosen(d: Derivation) -> dict[str, Any]:
+    """For labels $y_i$ the numbers $[y_i = c]$, of which nothing but that they are 0 or 1 is told."""
+    return {
+        CHOSEN.format(n): {"indices": [[i.name, _size(i.size)] for i in (*v.indices, Index("c", size))],
+                           "positive": False, "binary": True}
+        for n, size in d.program.labels.items() if (v := d.program.leaves.get(n)) is not None
+    }  # fmt: skip
+
+
 def _leaf(d: Derivation, var: Var) -> dict[str, Any]:
     indices = [[i.name, _size(i.size)] for i in var.indices]
     return {"indices": indices, "positive": var.positive, "binary": var.name in d.program.binary}
@@ -200,6 +209,7 @@ def _choose(c: Any, a: Any, b: Any) -> list[Any]:
     return ["add", ["mul", c, a], ["mul", _not(c), b]]
 
 
+CHOSEN = "[{}]"
 PIECES: dict[str, Any] = {
     "maximum": lambda a, b: _choose(_step(a, b), a, b),
     "minimum": lambda a, b: _choose(_step(a, b), b, a),
@@ -221,10 +231,8 @@ class _Plain(Operations):
     def __init__(self, names: dict[Index, str]) -> None:
         self.names = names
 
-    def name(self, i: Index | At) -> Any:
-        """Free indices keep their names, the others are numbered; a label is a list of its name and its own indices."""
-        if isinstance(i, At):
-            return [i.name, [self.name(k) for k in i.indices]]
+    def name(self, i: Index) -> str:
+        """Free indices keep their names; the others are numbered."""
         return self.names.setdefault(i, f"j{len(self.names)}") if i.name[0] in "~0123456789" else i.name
 
     def number(self, value: Number) -> Any:
@@ -233,9 +241,16 @@ class _Plain(Operations):
     def ref(self, var: Var) -> Any:
         if var.name.isdigit():
             return ["num", var.name]
-        return ["ref", var.name, [self.name(i) for i in var.indices]]
+        places = {i: fresh(i.size) for i in var.indices if isinstance(i, At)}
+        picked = ["ref", var.name, [self.name(places.get(i, i)) for i in var.indices]]
+        chosen = [self.kronecker(i, place) for i, place in places.items()]
+        bound = [[self.name(place), _size(place.size)] for place in places.values()]
+        return ["sum", bound, ["mul", picked, *chosen]] if chosen else picked
 
     def kronecker(self, first: Index | At, second: Index | At) -> Any:
+        if isinstance(first, At):
+            return self.ref(Var(0, CHOSEN.format(first.name), (*first.indices, second), False))
+        assert not isinstance(second, At), "a label stands first"
         return ["delta", self.name(first), self.name(second)]
 
     def add(self, terms: list[Any]) -> Any:

@@ -60,7 +60,11 @@ class Rationals:
         """A function of values."""
         if name == "Step":
             return self.number(_decided(args[0]))
-        raise ValueError("not rational")
+        if name == "Abs":
+            return abs(args[0])
+        if name == "sign":
+            return self.number(2 * _decided(args[0]) - 1)
+        raise ValueError(f"{name} is not rational")
 
 
 def _decided(x: Any) -> int:

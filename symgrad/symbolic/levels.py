@@ -21,7 +21,7 @@ import numpy as np
 from symgrad.op import OPS
 from symgrad.shapes import bind
 from symgrad.symbolic.emit import SPECIAL
-from symgrad.symbolic.exact import Evaluator, Intervals, Rationals
+from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
 from symgrad.symbolic.expr import fold
 from symgrad.symbolic.numbers import Entrywise, NotSquareError, Number, Precise, Roots, array_of, boxed
 from symgrad.symbolic.read import PLACEHOLDERS, formula
@@ -50,43 +50,45 @@ class Level:
     name: str
     sizes: tuple[dict[str, int], ...]
     agrees: bool
+    reason: str = ""  # why no exact rationals
 
     def __str__(self) -> str:
         at = "; ".join(", ".join(f"{n} = {k}" for n, k in s.items()) for s in self.sizes if s)
         where = f" at {at}" if at else ""
-        return f"the {self.subject} {'equals' if self.agrees else 'DIFFERS FROM'} the formula in {self.name}{where}"
+        verb = "equals" if self.agrees else "DIFFERS FROM"
+        why = f" (no exact rationals: {self.reason})" if self.reason else ""
+        return f"the {self.subject} {verb} the formula in {self.name}{where}{why}"
 
 
 def levels(d: Derivation, seed: int = 0) -> Iterator[Level]:
     """For the graph and for the code, the highest level that can be reached; nothing where none can."""
-    if d.record.held:
-        return  # masks and labels are no numbers
     for subject, run in (("graph", _graph), ("code", _code)):
+        reason = ""
         for attempt in (_exact, _enclosed, _precise):
             try:
-                found = attempt(d, run, seed)
-            except REFUSED:
-                continue
-            if found is not None:
-                yield Level(subject, *found)
+                yield Level(subject, *attempt(d, run, seed), reason)
                 break
+            except REFUSED as error:
+                reason = reason or str(error)
 
 
 Run = Callable[["Derivation", Rationals, Mapping[str, int], Point], dict[str, Any]]
 Found = tuple[str, tuple[dict[str, int], ...], bool]
 
 
-def _exact(d: Derivation, run: Run, seed: int) -> Found | None:
+def _exact(d: Derivation, run: Run, seed: int) -> Found:
     field, seen, right = Roots(), [], True
     for sizes in _small(d):
         try:
             point = _rational(d, _point(d, sizes, seed), partial(_formula, d, field, sizes))
             formula, other = _formula(d, field, sizes, point), run(d, field, sizes, point)
-        except NotSquareError:
+        except (NotSquareError, ZeroDivisionError):
             continue
         seen.append(sizes)
         right = right and all(np.array_equal(formula[n], _values(other[n])) for n in formula)
-    return (EXACT, tuple(seen), right) if seen else None
+    if not seen:
+        raise ValueError("a root is not rational")
+    return EXACT, tuple(seen), right
 
 
 def _enclosed(d: Derivation, run: Run, seed: int) -> Found:
@@ -146,6 +148,11 @@ def _point(d: Derivation, sizes: Mapping[str, int], seed: int) -> Point:
             value = Fraction(rng.randint(1, 12), rng.randint(2, 5))
             array[at] = value if node.meta.positive or rng.random() < 0.5 else -value
         made[name] = array
+    for name, node in d.record.held.items():
+        largest = 1 if node.dtype.kind == "b" else size_at(d.program.labels.get(name, (((), 1),)), sizes) - 1
+        shape = bind(tuple(node.shape), sizes)
+        picked = [rng.randint(0, largest) for _ in range(math.prod(shape))]
+        made[name] = np.array(picked, dtype=node.dtype).reshape(shape)
     return made
 
 
@@ -172,11 +179,11 @@ def _formula(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: P
     """The derived formula, evaluated sum by sum."""
     entries = {}
     for name, array in point.items():
-        node = d.record.arguments.get(name, d.record.cotangent)
+        node = {**d.record.arguments, **d.record.held}.get(name, d.record.cotangent)
         layout = axes_of(node.shape) if np.shape(array) else ()
         for at in np.ndindex(np.shape(array)):
             key = tuple([k for k, i in zip(at, layout, strict=True) if i is not None])
-            entries[name, key] = array[at] if np.shape(array) else _scalar(array)
+            entries[name, key] = _scalar(array[at] if np.shape(array) else array)
     evaluator = Evaluator(sizes, entries, d.program, field)
     found = {}
     for name, node in d.record.arguments.items():
@@ -189,10 +196,12 @@ def _formula(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: P
 
 
 def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.ndarray) else value
+    return value.item() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _numbers(field: Rationals, value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value  # masks and labels stay what they are
     return array_of(field, np.asarray(value, dtype=object))
 
 
@@ -241,7 +250,9 @@ class _NumPy:
 def _graph(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: Point) -> dict[str, Any]:
     """The ops of the graph and of the pullbacks that train, one after the other."""
     made = d.record
-    values = {node.serial: _numbers(field, point[n]) for n, node in {**made.arguments, **made.constants}.items()}
+    values = {
+        node.serial: _numbers(field, point[n]) for n, node in {**made.arguments, **made.constants, **made.held}.items()
+    }
     values[made.cotangent.serial] = _numbers(field, point[made.cotangent.name])
     for node in sorted([*made.forward, *made.backward], key=lambda n: n.serial):
         if node.serial not in values:
@@ -261,7 +272,9 @@ def _node(node: Any, inputs: list[Any], field: Rationals, sizes: Mapping[str, in
     if op is OPS["isfinite"]:
         return _NumPy(field).isfinite(inputs[0])
     try:
-        return boxed(op.forward(tuple(inputs), *params) if op.arity is None else op.forward(*inputs, *params))
+        found = boxed(op.forward(tuple(inputs), *params) if op.arity is None else op.forward(*inputs, *params))
+        exact = found.dtype == object or node.dtype.kind != "f"  # truth values that became numbers are made exact ones
+        return found if exact else array_of(field, np.vectorize(Fraction, otypes=[object])(found))
     except (TypeError, AttributeError):  # it asks what only floats have, such as whether they are finite
         if op.indices != "elementwise" or op.symbol is None:
             raise
