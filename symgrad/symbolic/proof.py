@@ -21,7 +21,7 @@ from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
 from symgrad.symbolic.factors import Factor, Index, Number, Var
 from symgrad.symbolic.normal import ONE, ZERO, Poly, number, rename, variable
 from symgrad.symbolic.program import Let, Program
-from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, variables
+from symgrad.symbolic.rewrite import free_indices, partial_fractions, positive_root, substitute, variables
 
 __all__ = ["Certificate", "expand", "prove_zero", "shown_zero"]
 
@@ -62,6 +62,10 @@ def shown_zero(program: Program, difference: Poly) -> str | None:
         left = program.reduce(_without_adjoints(program, difference))
         if not left:
             return "equal normal forms, by the definitions solved and their invariants"
+        for var, value in program.rules.values():
+            left = program.reduce(partial_fractions(left, var, value))
+        if not left:
+            return "equal normal forms, by the definitions solved, their invariants and partial fractions"
         known: Known = {}
         zero = not program.reduce(_without_secants(expand(program, left, known), known))
         return "equal after expanding every definition to the arguments" if zero else None

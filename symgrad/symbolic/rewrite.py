@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 from symgrad.symbolic.factors import (
     Factor,
@@ -30,9 +31,9 @@ from symgrad.symbolic.factors import (
     monomial_of,
     rename_factor,
 )
-from symgrad.symbolic.normal import ZERO, Poly, sum_over
+from symgrad.symbolic.normal import ONE, ZERO, Poly, sum_over
 
-__all__ = ["free_indices", "positive_root", "substitute", "sums_of", "variables"]
+__all__ = ["free_indices", "partial_fractions", "positive_root", "substitute", "sums_of", "variables"]
 
 
 def free_indices(poly: Poly | Monomial) -> set[Index]:
@@ -92,6 +93,59 @@ def _substitute_factor(f: Factor, e: Number, replace: Callable[[Var, Number], Po
     body = Poly({tuple(sorted([(rename_factor(g, swap), d) for g, d in f.body])): 1})
     new = substitute(body, replace)
     return None if new is body else sum_over(new, *swap.values()).power(copies_of(e))
+
+
+# partial fractions -----------------------------------------------------------------------------------------------
+
+
+def partial_fractions(poly: Poly, formal: Var, value: Poly) -> Poly:
+    r"""No product of a negative power of p and a power of h where $p = a + c h$, also under sums.
+
+    Then $h/p = (1 - a/p)/c$ and $1/(p h) = (1/h - c/p)/a$ have one form only.
+    """
+    slopes = {m: c for m, c in value.terms.items() if m}
+    if len(value.terms) != 2 or len(slopes) != 1 or not (a := Fraction(value.terms.get((), 0))):
+        return poly
+    (((h, e),), c) = next(iter(slopes.items())) if len(next(iter(slopes))) == 1 else (((None, 0),), 0)
+    if h is None or h.rank or e != 1 or h.indices != formal.indices:
+        return poly
+    return _apart(poly, formal.name, h, a, Fraction(c))
+
+
+def _apart(poly: Poly, p: str, h: Var, a: Fraction, c: Fraction) -> Poly:
+    total = ZERO
+    for monomial, k in poly.terms.items():
+        product = Poly({tuple([pair for pair in monomial if pair[0].rank != 2]): k})
+        for f, e in monomial:
+            if f.rank == 2:
+                swap = {i: fresh(i.size) for i in f.bound}
+                body = Poly({tuple(sorted([(rename_factor(g, swap), d) for g, d in f.body])): 1})
+                product = product * sum_over(_apart(body, p, h, a, c), *swap.values()).power(copies_of(e))
+        total = total + product
+    while True:
+        found = next((x for x in map(lambda m: _pair(m, p, h.name), total.terms) if x), None)
+        if found is None:
+            return total
+        monomial, (f, down), (g, up) = found
+        rest = Poly({tuple([pair for pair in monomial if pair[0] not in (f, g)]): total.terms[monomial]})
+        less, other = Poly({((f, down + 1),): 1}) if down != -1 else ONE, Poly({((f, down),): 1})
+        if up > 0:
+            near = Poly({((g, up - 1),): 1}) if up != 1 else ONE
+            new = (less * near - (other * near).scale(a)).scale(1 / c)
+        else:
+            near = Poly({((g, up + 1),): 1}) if up != -1 else ONE
+            new = (less * Poly({((g, up),): 1}) - (other * near).scale(c)).scale(1 / a)
+        total = total - Poly({monomial: total.terms[monomial]}) + rest * new
+
+
+def _pair(monomial: Monomial, p: str, h: str) -> tuple[Monomial, Any, Any] | None:
+    """A negative power of p in a monomial, and a power of h at the same indices."""
+    for f, e in monomial:
+        if f.rank == 0 and f.name == p and e < 0 and e == int(e):
+            for g, d in monomial:
+                if g.rank == 0 and g.name == h and g.indices == f.indices and d == int(d):
+                    return monomial, (f, e), (g, d)
+    return None
 
 
 # powers ----------------------------------------------------------------------------------------------------------
