@@ -18,6 +18,7 @@ test-oracles: $(ORACLES)/.installed  ## compare ops and optimizers with PyTorch
 	$(ORACLES)/bin/python tests/oracles/record.py --check
 	$(ORACLES)/bin/python tests/oracles/record_optim.py --check
 	$(ORACLES)/bin/python tests/oracles/record_training.py --check
+	$(ORACLES)/bin/python tests/oracles/record_catalogue.py --check
 
 coverage: $(ORACLES)/.installed  ## how many ops of PyTorch's own database agree on all of its samples (4 minutes)
 	$(ORACLES)/bin/python tests/oracles/torch_samples.py

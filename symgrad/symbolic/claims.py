@@ -170,7 +170,7 @@ def _chosen(d: Derivation) -> dict[str, Any]:
     return {
         CHOSEN.format(n): {"indices": [[i.name, _size(i.size)] for i in (*v.indices, Index("c", size))],
                            "positive": False, "binary": True}
-        for n, size in d.program.labels.items() if (v := d.program.leaves.get(n)) is not None
+        for n, size in d.program.labels.items() for v in [d.program.leaves.get(n) or d.program.lets[n].var]
     }  # fmt: skip
 
 

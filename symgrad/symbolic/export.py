@@ -28,7 +28,7 @@ from symgrad.symbolic.program import Program, Value
 from symgrad.symbolic.read import Reader
 from symgrad.symbolic.structure import indices_of
 from symgrad.symbolic.symbols import symbol_of, text_of
-from symgrad.symbolic.sympy_io import Letters, ToSympy, letters_for, walk
+from symgrad.symbolic.sympy_io import Letters, ToSympy, as_number, letters_for, walk
 
 __all__ = ["to_sympy"]
 
@@ -183,7 +183,7 @@ class _Printer(ToSympy):
 
     def call(self, name: str, args: list[Any]) -> Any:
         if name == NUMBER:
-            return _as_number(args[0])
+            return as_number(args[0])
         if name == "stop":
             return args[0]  # a mark for derivatives
         op = self.ops[name]
@@ -194,12 +194,7 @@ class _Printer(ToSympy):
         try:
             return symbol_of(op, tuple(args))
         except TypeError:  # arithmetic with truth values
-            return symbol_of(op, tuple(map(_as_number, args)))
-
-
-def _as_number(x: Any) -> Any:
-    boolean = isinstance(x, sympy.logic.boolalg.Boolean) and not x.is_Symbol
-    return sympy.Piecewise((1, x), (0, True)) if boolean else x
+            return symbol_of(op, tuple(map(as_number, args)))
 
 
 FUNCTIONS["to_sympy"] = to_sympy

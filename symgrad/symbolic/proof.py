@@ -269,6 +269,7 @@ def _arguments(program: Program, polys: list[Poly]) -> list[Var]:
 
 def _size_names(arguments: list[Var], difference: Poly, program: Program) -> set[str]:
     found = {n for v in arguments for i in v.indices for names, _ in i.size for n in names}
+    found |= {n for v in arguments if v.name in program.labels for names, _ in program.labels[v.name] for n in names}
     plain = {v.name for v in arguments if not v.indices and v.positive and v.name not in program.leaves}
     found |= plain & program.reserved
     queue: list[Any] = [f for m in difference.terms for f, _ in m]

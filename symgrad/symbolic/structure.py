@@ -150,15 +150,11 @@ def _arange(reader: Reader, node: Any, inputs: list[Value]) -> Value:
     return Value(Poly({((Var(0, POSITION, indices_of(node.shape), False), 1),): 1}))
 
 
-def _place(program: Program, node: Any, value: Value, size: Extent) -> Index | At:
+def _place(program: Program, value: Value, size: Extent) -> Index | At:
     """The index that an array of integers is, along an axis of this size."""
     pair = value.poly.single()
-    if pair is None or pair[1] != 1 or len(pair[0]) != 1 or pair[0][0][1] != 1 or pair[0][0][0].rank:
-        raise SymbolicError(
-            f"{node.name or 'indexing'}: elements are picked by integers that are calculated, which have no name; give "
-            "them as an argument, sg.spec('B', dtype=int)"
-        )
-    var = pair[0][0][0]
+    plain = pair is not None and pair[1] == 1 and [(f.rank, e) for f, e in pair[0]] == [(0, 1)]
+    var = pair[0][0][0] if plain and pair else program.intern(None, (value.poly,), "label", value)
     if var.name == POSITION:
         return var.indices[0]  # type: ignore[no-any-return]
     program.labels.setdefault(var.name, size)
@@ -193,7 +189,7 @@ def _picked(reader: Reader, node: Any, whole: Any, values: list[Value]) -> tuple
             axis, k = next(sizes), part[1]
             inner = axes_of(arrays[k].shape)
             names = {i: j for i, j in zip(reversed(inner), reversed(middle), strict=False) if i is not None}
-            place = _place(reader.program, arrays[k], values[k], axis.size) if axis is not None else None
+            place = _place(reader.program, values[k], axis.size) if axis is not None else None
             found.append(None if place is None else moved(place, names))
     return found, list(own)
 

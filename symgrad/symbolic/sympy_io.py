@@ -28,7 +28,7 @@ from symgrad.symbolic.expr import (
 from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
-__all__ = ["Letters", "ToSympy", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]
+__all__ = ["Letters", "ToSympy", "as_number", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]
 
 BOUND = "jkqrstvw"
 SPARE = "qlmnopabcdefh"
@@ -72,6 +72,12 @@ def _condition(x: Any) -> Any:
     return sympy.Ne(x, 0) if isinstance(x, sympy.Expr) and (x.is_real or not x.is_Symbol) else x
 
 
+def as_number(x: Any) -> Any:
+    """A truth value as 0 or 1."""
+    boolean = isinstance(x, sympy.logic.boolalg.Boolean) and not x.is_Symbol
+    return sympy.Piecewise((1, x), (0, True)) if boolean else x
+
+
 class _Scalar(Operations):
     """Scalar formulas on real symbols."""
 
@@ -82,10 +88,10 @@ class _Scalar(Operations):
         return sympy.pi if var.name == "pi" else sympy.Symbol(var.name, real=True, positive=var.positive or None)
 
     def add(self, terms: list[Any]) -> Any:
-        return sympy.Add(*terms)
+        return sympy.Add(*map(as_number, terms))
 
     def mul(self, factors: list[Any]) -> Any:
-        return sympy.Mul(*factors)
+        return sympy.Mul(*map(as_number, factors))
 
     def pow(self, base: Any, exponent: Any) -> Any:
         return sympy.Pow(base, exponent)
@@ -178,7 +184,7 @@ def walk(tree: Expr, do: ToSympy, sizes: frozenset[str]) -> Any:
     match tree:
         case Total(bound, body) | Reduction(_, bound, body):
             do.letters.enter(bound)
-            inner = walk(body, do, sizes)
+            inner = as_number(walk(body, do, sizes))
             limits = [(do.letter(i), 1, size_sympy(i.size)) for i in bound]
             do.letters.leave(bound)
             return sympy.Sum(inner, *limits) if isinstance(tree, Total) else sympy.Function(tree.name)(inner, *limits)
