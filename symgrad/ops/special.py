@@ -34,13 +34,16 @@ def _scipy(name: str) -> Callable[..., Any]:
 
 
 def _spherical_jn(n: Any, x: Any) -> Any:
-    from scipy.special import factorial2, spherical_jn
+    """The power series where its terms fall fast, :math:`x^2 < 2 n + 3`; SciPy's recurrence loses digits there."""
+    from scipy.special import spherical_jn
 
     n, size = np.maximum(n, 0).astype(int), np.abs(x)
-    near = size < 0.3  # SciPy's divide there by what may be 0
-    term = np.power(np.where(near, size, 0.0), n) / factorial2(2 * n + 1)
+    near = np.square(size) < 2 * n + 3
+    term = np.where(near, 1.0, 0.0)
+    for m in range(1, int(np.max(n, initial=0)) + 1):
+        term = term * np.where(near & (m <= n), size / (2 * m + 1), 1.0)
     series = term
-    for k in range(1, 7):
+    for k in range(1, 17):
         term = term * np.where(near, -np.square(size), 0.0) / (2 * k * (2 * n + 2 * k + 1))
         series = series + term
     y = np.where(near, series, spherical_jn(n, np.where(near, 1.0, size)))
