@@ -48,7 +48,7 @@ def test_float32_stays_float32(one):
     np.testing.assert_allclose(np.asarray(value), np.asarray(one.f(*one.inputs())), rtol=2e-3, atol=2e-3)
 
 
-@by_name(CASES)
+@by_name([*CASES, *FAMILIES["hard"]])
 def test_arrays_in_arrays_out_in_any_memory_layout(one):
     arrays = one.inputs()
     expected = one.f(*[sg.tensor(a) for a in arrays]).numpy()

@@ -104,7 +104,7 @@ def rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = F
     slope: Any = (lower + upper) / 2
     if training:
         slope = lower + (upper - lower) * random_uniform("rrelu", tuple(x.shape), x.dtype)
-    return where(x >= 0, x, slope * x)
+    return where(x > 0, x, slope * x)
 
 
 @function()

@@ -221,9 +221,10 @@ def _orders(graph: Graph) -> dict[int, Order]:
             rows.add(node.serial)
     orders: dict[int, Order] = {}
     for node in graph.nodes:
-        tall = len(node.shape) == 2 and node.shape[0] >= node.shape[1] > 1 and node.serial not in rows
         like = _elementwise(node) and any(x.serial in orders and x.shape == node.shape for x in node.inputs)
-        if tall and (like or builtin_name(node) == "matmul"):
+        if not (like or builtin_name(node) == "matmul"):  # an op of two outputs has two shapes
+            continue
+        if len(node.shape) == 2 and node.shape[0] >= node.shape[1] > 1 and node.serial not in rows:
             orders[node.serial] = "F"
     return orders
 

@@ -8,9 +8,10 @@ from .base import Case
 FAMILIES: dict[str, list[Case]] = {
     m.name: import_module(f"{__name__}.{m.name}").CASES for m in iter_modules(__path__) if m.name != "base"
 }
-# Layers have state and give Tensors, functions of networks are many: they are recorded, and no ops that all tests of
-# ops walk.
-ALL: list[Case] = [one for family, cases in FAMILIES.items() if family not in ("layers", "functions") for one in cases]
+# Layers have state and give Tensors, functions of networks are many, hard points have no differences: they are
+# recorded, and no ops that all tests of ops walk.
+APART = ("layers", "functions", "hard")
+ALL: list[Case] = [one for family, cases in FAMILIES.items() if family not in APART for one in cases]
 COMPOSITIONS: list[Case] = [one for one in ALL if one.op is None]
 OP_CASES: dict[str, list[Case]] = {}
 for one in ALL:

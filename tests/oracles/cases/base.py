@@ -26,6 +26,7 @@ class Case:
     piece: str | None = None
     op: str | None = None
     orders: tuple[int, ...] = ()
+    derivatives: int = 2  # to which order it is compared with torch
 
     def inputs(self, dtype: Any = np.float64) -> list[Any]:
         """The inputs, the same at every call: drawn from the domain, and inside of the piece."""
