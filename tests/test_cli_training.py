@@ -108,6 +108,7 @@ def test_a_configuration_file(capsys, tmp_path):
     assert first == found(capsys, "train", config)
     assert (first["epochs"], first["seed"]) == (3, 5)
     assert found(capsys, "train", config, "--epochs", "2", "--seed", "6")["seed"] == 6
+    assert found(capsys, "train", config, "--epochs", "1", "--seed", "0")["seed"] == 0
 
 
 CONFIGURATIONS = {
@@ -163,8 +164,9 @@ def test_other_mistakes_are_one_line(capsys, tmp_path):
     assert "training data are not those of the checkpoint" in mistake(capsys, "resume", tmp_path / "run")
 
 
-def test_ctrl_c_saves_exits_with_130_and_resuming_ends_as_if_nothing_had_been(capsys, tmp_path):
-    table = flowers(tmp_path, n=600)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_exits_and_resuming_ends_as_if_nothing_had_been(capsys, tmp_path, number, code):
+    table = flowers(tmp_path, n=500)
     options = ["train", table, "--epochs", "40", "--patience", "0", "--dropout", "0.2", "--batchnorm", "--checkpoint"]
     assert run(capsys, *options, tmp_path / "whole", "--quiet")[0] == 0
     child = subprocess.Popen(
@@ -174,9 +176,9 @@ def test_ctrl_c_saves_exits_with_130_and_resuming_ends_as_if_nothing_had_been(ca
     while not list((tmp_path / "cut").glob("step-*")):
         assert child.poll() is None
         time.sleep(0.005)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     out, err = child.communicate(timeout=60)
-    assert (child.returncode, "Traceback" in err) == (130, False)
+    assert (child.returncode, "Traceback" in err) == (code, False)
     assert "go on: symgrad resume" in out
     assert len((tmp_path / "cut" / "history.csv").read_text().splitlines()) < 41
     again = found(capsys, "resume", tmp_path / "cut")

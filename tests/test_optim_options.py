@@ -300,12 +300,19 @@ def test_presets_are_defaults_that_can_be_overruled(name, library):
         assert made.lr.item() == PRESETS[name][library]["lr"]
 
 
+def test_a_class_of_one_s_own_has_the_defaults_of_its_base():
+    class Mine(optim.SGD):
+        """With another name."""
+
+    assert Mine(leaves(), like="lecture").momentum.item() == 0.9
+
+
 def test_an_unknown_library_is_named():
     with pytest.raises(sg.SymgradError, match=r"like='mxnet' is none of \['keras', 'optax'"):
         optim.Adam(leaves(), like="mxnet")
 
 
-@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.ASGD, optim.NAdam, optim.Adagrad])
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.ASGD, optim.NAdam, optim.Adagrad, optim.Rprop])
 def test_a_rate_set_before_the_first_step_is_that_step_s(kind):
     ends = []
     for made, later in ((0.3, None), (0.01, 0.3)):

@@ -1,13 +1,16 @@
 """The training loop: a pure function of its configuration, with early and clear errors."""
 
+import importlib.util
 import re
 import signal
 import threading
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import symgrad as sg
 from symgrad import data, losses, nn, optim
@@ -452,18 +455,18 @@ def test_accuracy_refuses_what_it_would_broadcast():
 
 
 def test_digits():
-    """64-128-10 with BatchNorm, dropout and Adam: at least 98 % of what was held out, over five seeds and splits."""
+    """At least 98 % of what was held out, the mean of five seeds and stratified splits 80/20.
+
+    The network is one that validation inside of training parts chose (examples/digits.py, which repeats the choice for
+    every seed and came to 99.05 % on the five seeds that it was written for); the seeds here had no part in that.
+    """
+    spec = importlib.util.spec_from_file_location("digits", Path(__file__).parents[1] / "examples" / "digits.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
     found = []
-    for seed in range(5):
-        train, held_out = data.digits().split((0.8, 0.2), seed=seed)
-        model = nn.Sequential(
-            nn.Linear(64, 128, bias=False), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(keep=0.7), nn.Linear(128, 10)
-        )
-        schedule = optim.schedules.cosine(8e-3, 15 * 15)
-        t = Trainer(
-            model, loss=CROSS, optimizer=optim.Adam, schedule=schedule, metrics=[accuracy], seed=seed, batch_size=100
-        )
-        t.fit(train, epochs=15)
-        found.append(t.evaluate(held_out)["accuracy"])
+    with threadpoolctl.threadpool_limits(1):  # products are small
+        for seed in range(4000, 4005):
+            train, held_out = data.digits().split((0.8, 0.2), seed=seed)
+            found.append(example.accuracy(train, held_out, seed, (256,), True, 5e-3))
     assert np.mean(found) >= 0.98, found
     assert min(found) >= 0.97, found

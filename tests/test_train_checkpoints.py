@@ -14,7 +14,7 @@ import pytest
 
 import symgrad as sg
 from symgrad import data, files, losses, nn, optim, saving
-from symgrad.train import Callback, Checkpoint, EarlyStopping, HistoryWriter, LearningRateLogger, Trainer
+from symgrad.train import Callback, Checkpoint, EarlyStopping, HistoryWriter, LearningRateLogger, Trainer, lock
 
 
 def blobs(n=26, seed=0):
@@ -136,6 +136,38 @@ def test_killed_for_real_at_random_times(whole, tmp_path):
     ends_as(whole, tmp_path)
 
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from symgrad.train import lock
+lock.acquire(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_folder_is_one_process_s_until_it_ends_or_is_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        before = contents(tmp_path)
+        with pytest.raises(sg.DataError, match=f"is in use by process {other.pid} on .*; wait until that ends"):
+            trainer(tmp_path).fit(blobs(), blobs(seed=1), epochs=1)
+        assert contents(tmp_path) == before
+        other.kill()
+    trainer(tmp_path).fit(blobs(), blobs(seed=1), epochs=1)
+    assert not (tmp_path / lock.NAME).exists()
+
+
+def test_a_failed_training_gives_the_folder_back(tmp_path):
+    class Fails(Callback):
+        def on_epoch_end(self, trainer, row):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        trainer(tmp_path, [Fails()]).fit(blobs(), blobs(seed=1), epochs=1)
+    assert not (tmp_path / lock.NAME).exists()
+
+
 def at(run, step, act):
     """Do something right after a step."""
     watch = run._watch
@@ -149,12 +181,16 @@ def at(run, step, act):
     return run
 
 
-@pytest.mark.parametrize("step", [1, 3, 4, 8])
-def test_ctrl_c_saves_and_only_the_rest_runs(whole, tmp_path, step):
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [(1, signal.SIGINT), (3, signal.SIGINT), (4, signal.SIGINT), (8, signal.SIGINT), (4, signal.SIGTERM)],
+)
+def test_ctrl_c_and_sigterm_save_and_only_the_rest_runs(whole, tmp_path, step, number):
     seen = []
-    cut = at(trainer(tmp_path, steps=100), step, lambda: signal.raise_signal(signal.SIGINT))
+    cut = at(trainer(tmp_path, steps=100), step, lambda: signal.raise_signal(number))
     history = cut.fit(blobs(), blobs(seed=1), epochs=3)
     assert history.interrupted
+    assert cut.signal == number
     assert history["step"][-1] == step
     assert (tmp_path / f"step-{step:08d}.npz").exists()
     again = trainer(tmp_path, steps=100)

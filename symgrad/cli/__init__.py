@@ -1,6 +1,6 @@
 """The command line: one file per command, and the frame that all of them share.
 
-Exit codes: 0 done, 1 checked and wrong, 2 the user's mistake (one line), 130 interrupted.
+Exit codes: 0 done, 1 checked and wrong, 2 the user's mistake (one line), 130 ended by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ A command is an ordinary function with typer's annotations for its own options, 
         '''Twice a number.'''
         return Answer(f"{2 * number}", {"doubled": 2 * number})
 
-A parameter ``seed`` gets the value of ``--seed``; a parameter ``say`` gets a `Say`, to tell what goes on meanwhile.
+A parameter ``seed`` gets the value of ``--seed``; if that was not given 0, or None where the annotation has it. A
+parameter ``say`` gets a `Say`, to tell what goes on meanwhile.
 A user's mistake is a `SymgradError`, raised anywhere: it becomes one line and exit code 2.
 """
 
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -38,11 +39,22 @@ class MistakeError(SymgradError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: text for people, data for ``--json``, and whether all that was checked is right."""
+    """What a command found.
+
+    Attributes
+    ----------
+    text, data
+        For people, and for ``--json``.
+    right : bool
+        Whether all that was checked is right.
+    signal : int
+        The number of the signal that cut the command short, if one did.
+    """
 
     text: str
     data: dict[str, Any] = field(default_factory=dict)
     right: bool = True
+    signal: int = 0
 
 
 class Say:
@@ -67,7 +79,7 @@ class Say:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides every random number that is drawn.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Decides every random number that is drawn.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors; the exit code tells.")]
 
 
@@ -83,15 +95,16 @@ def command(function: Callable[..., Answer]) -> Callable[..., int]:
     @wraps(function)
     def run(**given: Any) -> int:
         as_json, seed, quiet = given.pop("as_json"), given.pop("seed"), given.pop("quiet")
-        extra = {"seed": seed, "say": Say(silent=as_json or quiet)}
+        optional = type(None) in get_args(hints.get("seed"))
+        extra = {"seed": 0 if seed is None and not optional else seed, "say": Say(silent=as_json or quiet)}
         answer = function(**given, **{name: extra[name] for name in supplied})
         if as_json:
             sys.stdout.write(json.dumps(answer.data, indent=1, default=str, ensure_ascii=False) + "\n")
         elif not quiet and answer.text:
             sys.stdout.write(answer.text.rstrip("\n") + "\n")
-        return 0 if answer.right else 1
+        return 128 + answer.signal if answer.signal else int(not answer.right)
 
-    shared = {"seed": (Seed, 0), "as_json": (Json, False), "quiet": (Quiet, False)}
+    shared = {"seed": (Seed, None), "as_json": (Json, False), "quiet": (Quiet, False)}
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [p for p in own if p.name not in supplied]
     parameters += [inspect.Parameter(n, keyword, default=x, annotation=a) for n, (a, x) in shared.items()]

@@ -17,6 +17,7 @@ from symgrad.files import write_atomically
 from symgrad.nn.building import activation
 from symgrad.saving import load
 from symgrad.train import Callback, Checkpoint, EarlyStopping, HistoryWriter, Trainer
+from symgrad.train.lock import acquire
 
 __all__ = ["Run", "open_run", "read_inputs"]
 
@@ -165,6 +166,7 @@ class Run:
             if (folder / CONFIGURATION).exists() and any(folder.glob("step-*")):
                 raise MistakeError(f"{folder} holds another run; go on with it: symgrad resume {folder}")
             folder.mkdir(parents=True, exist_ok=True)
+            acquire(folder)  # until the training, which goes on with it, ends
             source = c.data if c.data in IMAGES else str(Path(c.data).resolve())
             table = None if self.table is None else self.table.to_dict()
             words = {"configuration": c.to_dict() | {"data": source}, "table": table}

@@ -54,7 +54,7 @@ def train(
     source: Annotated[
         str, typer.Argument(help="digits, mnist, DATA.csv, DATA.npz, or a CONFIG.toml with these options.")
     ],
-    seed: int,
+    seed: int | None,
     say: Say,
     **given: Any,
 ) -> Answer:
@@ -67,7 +67,7 @@ def train(
     """
     from symgrad.cli.runs import Run
 
-    configuration = Configuration.gather(source, given | ({"seed": seed} if seed else {}))
+    configuration = Configuration.gather(source, given | {"seed": seed})
     run = Run.of(configuration)
     trainer = run.trainer()
     run.save()
@@ -75,7 +75,7 @@ def train(
         say(run.table.report())
     train, validation, _ = run.parts
     trainer.fit(train, validation, epochs=configuration.epochs, progress=False if say.silent else None)
-    return _result(run, trainer, say)
+    return _result(run, trainer)
 
 
 @command
@@ -95,7 +95,7 @@ def resume(folder: Folder, say: Say) -> Answer:
         trainer.resume(folder, train, validation, progress=progress)
     else:
         trainer.fit(train, validation, epochs=run.configuration.epochs, progress=progress)
-    return _result(run, trainer, say)
+    return _result(run, trainer)
 
 
 @command
@@ -168,12 +168,15 @@ def _read(run: Run, path: str) -> Dataset:
     return replace(found, y=found.y[:, None]) if not run.classes and found.y.ndim == 1 else found
 
 
-def _result(run: Run, trainer: Trainer, say: Say) -> Answer:
-    """What training found; the exit by Ctrl-C if that ended it."""
+def _result(run: Run, trainer: Trainer) -> Answer:
+    """What training found, or where a signal ended it."""
     folder = run.configuration.checkpoint
-    if trainer.history.interrupted:
-        say(f"stopped after step {trainer.step}" + (f"; go on: symgrad resume {folder}" if folder else ""))
-        raise KeyboardInterrupt
+    if trainer.signal:
+        return Answer(
+            f"stopped after step {trainer.step}" + (f"; go on: symgrad resume {folder}" if folder else ""),
+            {"stopped_after_step": trainer.step, "signal": trainer.signal, "checkpoint": folder},
+            signal=trainer.signal,
+        )
     measured = {
         name: trainer.evaluate(part) for name, part in zip(("train", "validation", "test"), run.parts, strict=True)
     }

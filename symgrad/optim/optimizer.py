@@ -146,7 +146,7 @@ class Optimizer:
         found = dict(zip(names, given, strict=False))
         if twice := found.keys() & options.keys():
             raise SymgradError(f"{self._name}: got {sorted(twice)} twice")
-        presets = PRESETS.get(self._name, {})
+        presets: dict[str, Any] = next((PRESETS[k.__name__] for k in type(self).__mro__ if k.__name__ in PRESETS), {})
         if like is not None and like not in presets:
             raise SymgradError(f"{self._name}: like={like!r} is none of {sorted(presets)}")
         return {**(presets[like] if like is not None else {}), **found, **options}

@@ -45,7 +45,7 @@ class Callback:
     """
 
     every: int = 0
-    last: ClassVar[bool] = False  # whether it is told after all others
+    last: ClassVar[bool] = False  # whether it is told after all others (of the start, before them)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -13,6 +13,7 @@ from symgrad.errors import DataError, SymgradError
 from symgrad.files import sweep
 from symgrad.saving import read, save, write
 from symgrad.train.callbacks import Callback, better, monitored
+from symgrad.train.lock import acquire, release
 from symgrad.train.state import Snapshot
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Checkpoint(Callback):
     """Save the state of the run, so that it can be resumed exactly: ``trainer.resume(folder, train, validation)``.
 
     A checkpoint is written after every epoch, after every so many steps if asked, and at any end, Ctrl-C
-    included. Files are whole or not there, carry a checksum, and hold no pickle.
+    included. Files are whole or not there, carry a checksum, and hold no pickle. While a training lasts, another
+    process that trains into the same folder is refused.
 
     Parameters
     ----------
@@ -83,8 +85,9 @@ class Checkpoint(Callback):
         self.values: dict[str, float] = {}  # of the best epochs, by the name of their file
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Make the folder, and remove what a killed process left in it."""
+        """Make the folder, take it for this process, and remove what a killed one left in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        acquire(self.folder)
         sweep(self.folder)
         if not trainer.step and any(self.folder.glob("step-*")):
             raise DataError(
@@ -104,8 +107,11 @@ class Checkpoint(Callback):
         self.save(trainer)
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Save, at whatever end."""
-        self.save(trainer)
+        """Save, at whatever end, and give the folder back."""
+        try:
+            self.save(trainer)
+        finally:
+            release(self.folder)
 
     def on_model_ready(self, trainer: Trainer) -> None:
         """Save the model by itself."""

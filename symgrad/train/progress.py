@@ -1,4 +1,4 @@
-"""The progress bar, and the way out by Ctrl-C."""
+"""The progress bar, and the way out by Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["interruptible", "progress_bar"]
 
@@ -34,22 +35,25 @@ def progress_bar(steps: int, shown: bool | None) -> Iterator[Callable[[str], Non
 
 
 @contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Let the first Ctrl-C in the block call `stop`, and a second one interrupt as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:  # in the background, where Ctrl-C is meant for others
-        yield
-        return
+def interruptible(stop: Callable[[int], None]) -> Iterator[None]:
+    """Let the first Ctrl-C, or SIGTERM, in the block call `stop` with its number; a second one does as usual."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+        # Left alone: what is ignored (in the background, Ctrl-C is meant for others), and what is not Python's.
+        before = {n: handler for n, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+
+    def as_before() -> None:
+        for n, handler in before.items():
+            signal.signal(n, handler)
 
     def handler(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        stop()
+        as_before()
+        stop(number)
 
-    signal.signal(signal.SIGINT, handler)
+    for n in before:
+        signal.signal(n, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        as_before()

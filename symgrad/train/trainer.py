@@ -63,10 +63,14 @@ class Trainer:
         Whether every epoch visits the examples in another random order; otherwise in that of the data.
     compiled : bool
         Whether steps run as a plan (`sg.compile`) or op by op; equal up to rounding.
+    fast : bool, optional
+        Whether plans use the extra ``fast``, as in `sg.compile`.
 
     Attributes
     ----------
     history : History
+    signal : int
+        The signal that ended the last `fit`: SIGINT (Ctrl-C), SIGTERM; 0 if none did.
     epoch, step : int
         How many were done; `batch` is how many minibatches of an epoch that was cut short were. A second `fit`
         goes on exactly where the first ended: with the parameters and running averages of its last step, even where
@@ -99,6 +103,7 @@ class Trainer:
         batch_size: int = 64,
         shuffle: bool = True,
         compiled: bool = True,
+        fast: bool | None = None,
     ) -> None:
         _expect(isinstance(model, Module), "model", model, "an nn.Module")
         _expect(callable(loss), "loss", loss, "a function such as losses.cross_entropy")
@@ -126,10 +131,11 @@ class Trainer:
         self.epoch = self.step = self.batch = self.target = 0
         self.totals: list[float] = []  # of loss and metrics in an epoch that is not done
         self.data = ""  # the fingerprint of what was trained on
-        self.compiled, self.shuffle = compiled, shuffle
-        self._stopping = False
+        self.compiled, self.shuffle, self.fast = compiled, shuffle, fast
+        self._stopping, self.signal = False, 0
+        self._begun: list[Callback] = []  # those that were told of the start
         self._compiled: Compiled | None = None
-        self._forward = compile(lambda X: model(X))
+        self._forward = compile(lambda X: model(X), fast=fast)
         self._sound: Snapshot | None = None  # where a failed step can be repeated from
         self._paused: tuple[Snapshot, list[int]] | None = None  # the state in training, and what the model has since
 
@@ -143,7 +149,7 @@ class Trainer:
         progress: bool | None = None,
         sample_weight: Any = None,
     ) -> History:
-        """Train for some epochs; Ctrl-C ends the training after the running step.
+        """Train for some epochs; Ctrl-C or SIGTERM ends the training after the running step.
 
         Parameters
         ----------
@@ -212,15 +218,16 @@ class Trainer:
         held_out = None if validation is None else self._data(validation, "validation")
         self.data = fingerprint(*examples.arrays)
         self._unpause()
-        self._stopping, self.target = False, target
+        self._stopping, self.signal, self.target = False, 0, target
         self.history = self.history.until(self.epoch)
-        self._compiled = compile(self._step) if self.compiled else None  # anew: the model may have changed
-        self._forward = compile(lambda X: self.model(X))
+        # Anew: the model may have changed.
+        self._compiled = compile(self._step, fast=self.fast) if self.compiled else None
+        self._forward = compile(lambda X: self.model(X), fast=self.fast)
         self.model.train()
         todo = sum(len(self._order(len(examples), epoch)) for epoch in range(self.epoch, target)) - self.batch
         try:
             with progress_bar(todo, progress) as advance, interruptible(self._interrupt):
-                self._tell("on_fit_start")
+                self._begin()
                 while self.epoch < target and not self._stopping:
                     self._run_epoch(examples, held_out, advance)
         except Exception:
@@ -238,8 +245,9 @@ class Trainer:
         """End the training after the running step."""
         self._stopping = True
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, signal: int) -> None:
         self.history.interrupted = self._stopping = True
+        self.signal = signal
 
     def _run_epoch(self, examples: Examples, held_out: Any, advance: Callable[[str], None]) -> None:
         """What is left of one epoch, and its row of the history; if it is cut short, the row of what was done."""
@@ -369,7 +377,7 @@ class Trainer:
     def forget_plans(self) -> None:
         """Compile anew: what the old plan holds back is not wanted."""
         if self._compiled is not None:
-            self._compiled = compile(self._step)
+            self._compiled = compile(self._step, fast=self.fast)
 
     @contextmanager
     def op_by_op(self) -> Iterator[None]:
@@ -391,7 +399,7 @@ class Trainer:
         kept = capture(self)
         self._paused = kept, []
         if X is None:
-            for callback in self.callbacks:
+            for callback in self._begun:
                 try:
                     callback.on_fit_end(self)
                 except Exception as error:  # the first error is the one to report
@@ -439,6 +447,13 @@ class Trainer:
             for callback in watching:
                 callback.on_step_end(self, loss)
             self._sound = capture(self)
+
+    def _begin(self) -> None:
+        """Tell the callbacks of the start, a `Checkpoint` first: where it refuses, no other has written anything."""
+        self._begun = []
+        for callback in reversed(self.callbacks):
+            callback.on_fit_start(self)
+            self._begun.insert(0, callback)
 
     def _tell(self, event: str, *args: Any) -> None:
         for callback in self.callbacks:
