@@ -14,11 +14,11 @@ from viz.algebra import algebra_text
 from viz.derivatives import is_one, is_scalar, local_number, local_symbol, recorded_rule, symbol_of
 from viz.escape import clean
 from viz.fold import Folded, Unit
-from viz.mathtext import cut, latex_text, name_text, notation_text
+from viz.mathtext import cut, latex_text, name_text
 from viz.numbers import figure, sizes
 from viz.reading import Link, Reading, is_literal
 from viz.scene import Card, Edge, Frame, Label, Row, Run, Scene, Text, plain
-from viz.texts import exact, grad_row, literal_text, printed, value_rows
+from viz.texts import exact, grad_row, literal_text, notated, printed, value_rows
 
 __all__ = ["Facts", "Look", "build"]
 
@@ -111,14 +111,14 @@ class _Builder:
         return Scene(title, tuple(cards), tuple(edges), tuple(k + self.shift for k in spine), tuple(frames))
 
     def _links(self) -> list[Link]:
-        """The links between different units; between folded ones, one is enough."""
+        """The links between different units; one is enough between folded ones, and where no derivative is shown."""
         found, seen = [], set()
         inside = sorted(m for unit in self.units if unit.kind != "edge" for m in unit.members)
         for link in (link for m in inside for link in self.facts.into[m]):
             source, target = self.of[link.source], self.of[link.target]
             if source < 0 or target < 0 or source == target:
                 continue
-            if self.units[source].folded or self.units[target].folded:
+            if self.look.mode == "forward" or self.units[source].folded or self.units[target].folded:
                 if (source, target) in seen:
                     continue
                 seen.add((source, target))
@@ -240,7 +240,7 @@ class _Builder:
             return ()
         arguments = [self._argument(x) for x in node.inputs]
         if node.op.notation is not None:
-            return cut(notation_text(node.op.notation, arguments), LONGEST)
+            return cut(notated(node.op, arguments), LONGEST)
         out = [Run(clean(node.op.name) + "(")]
         for position, text in enumerate(arguments):
             out += [*([Run(", ")] if position else []), *text]

@@ -7,14 +7,15 @@ spine is one `group` of heavy edges, which dot then draws straight; open modules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from viz.hanging import Hung, hang
-from viz.measure import FRAME_TITLE, card_size, frame_title_width, label_size
+from viz.measure import FRAME_TITLE, card_size, frame_title_width, label_size, piece_title
 from viz.scene import Edge, Scene
 
-__all__ = ["Box", "Layout", "Point", "layout_source", "place"]
+__all__ = ["Box", "Layout", "Point", "framed", "layout_source", "place"]
 
 Point = tuple[float, float]
 _MARGIN = 16.0
@@ -38,14 +39,17 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Boxes of cards and frames, and for every edge its cubic Bezier points and the box of its label."""
+    """Boxes of cards, and for every edge its cubic Bezier points and the box of its label.
+
+    Frames have one box, or one for every line of the picture in which they stand.
+    """
 
     width: float
     height: float
     cards: tuple[Box, ...]
     labels: tuple[Box, ...]
     curves: tuple[tuple[Point, ...], ...]
-    frames: tuple[Box, ...] = ()
+    frames: tuple[tuple[Box, ...], ...] = ()
 
 
 # What Graphviz is asked
@@ -217,35 +221,54 @@ def _beside(edge: Edge, slot: Box, down: bool) -> Box:
 
 
 def _cropped(scene: Scene, cards: list[Box], labels: list[Box], curves: list[tuple[Point, ...]], down: bool) -> Layout:
-    """Frames around their cards, and all of it moved to the origin."""
-    frames: list[Box | None] = [None] * len(scene.frames)
-    for f in reversed(range(len(scene.frames))):
-        frame = scene.frames[f]
-        inside = [cards[k] for k in frame.cards]
-        inside += [b for b, g in zip(frames, scene.frames, strict=True) if b is not None and g.parent == f]
-        own = set(frame.cards)
-        inside += [b for b, e in zip(labels, scene.edges, strict=True) if e.label and {e.source, e.target} <= own]
-        frames[f] = _around(inside, frame_title_width(frame.title), down)
-    every = [*cards, *(b for b, e in zip(labels, scene.edges, strict=True) if e.label), *filter(None, frames)]
+    """All of it moved to the origin, with frames around their cards."""
+    frames = [tuple(pieces.values()) for pieces in framed(scene, cards, labels, down)]
+    every = [*cards, *(b for b, e in zip(labels, scene.edges, strict=True) if e.label)]
+    every += [box for pieces in frames for box in pieces]
     xs = [x for b in every for x in (b.x - b.width / 2, b.x + b.width / 2)] + [x for c in curves for x, _ in c]
     ys = [y for b in every for y in (b.y - b.height / 2, b.y + b.height / 2)] + [y for c in curves for _, y in c]
     dx, dy = _MARGIN - min(xs), _MARGIN - min(ys)
     return Layout(
-        _round(max(xs) - min(xs) + 2 * _MARGIN), _round(max(ys) - min(ys) + 2 * _MARGIN),
+        math.ceil(max(xs) - min(xs) + 2 * _MARGIN), math.ceil(max(ys) - min(ys) + 2 * _MARGIN),
         tuple(b.moved(dx, dy) for b in cards), tuple(b.moved(dx, dy) for b in labels),
         tuple(tuple((_round(x + dx), _round(y + dy)) for x, y in c) for c in curves),
-        tuple(b.moved(dx, dy) for b in frames if b is not None),
+        tuple(tuple(b.moved(dx, dy) for b in pieces) for pieces in frames),
     )  # fmt: skip
 
 
-def _around(inside: Iterable[Box], title: float, down: bool) -> Box:
-    """The frame around boxes, with its title at the upper left (in a top-down picture, left of what passes)."""
-    boxes = list(inside)
+def framed(
+    scene: Scene, cards: Sequence[Box], labels: Sequence[Box], down: bool,
+    lines: tuple[Sequence[int], Sequence[int]] | None = None,
+) -> list[dict[int, Box]]:  # fmt: skip
+    """For every frame the boxes around its cards, by line; ``lines`` says where cards and labels stand."""
+    of_card, of_label = lines or ([0] * len(cards), [0] * len(labels))
+    spine = set(scene.spine)
+    frames: list[dict[int, Box]] = [{} for _ in scene.frames]
+    for f in reversed(range(len(scene.frames))):
+        frame, own = scene.frames[f], set(scene.frames[f].cards)
+        inside: dict[int, list[Box]] = {}
+        for k in frame.cards:
+            inside.setdefault(of_card[k], []).append(cards[k])
+        for pieces, g in zip(frames, scene.frames, strict=True):
+            for line, box in pieces.items() if g.parent == f else ():
+                inside[line].append(box)
+        for box, line, edge in zip(labels, of_label, scene.edges, strict=True):
+            if edge.label is not None and {edge.source, edge.target} <= own and line in inside:
+                inside[line].append(box)
+        for line, boxes in inside.items():
+            passes = min((cards[k].x for k in frame.cards if k in spine and of_card[k] == line), default=None)
+            title = frame_title_width(piece_title(frame.title, line > min(inside)))
+            frames[f][line] = _around(boxes, title, passes if down else None)
+    return frames
+
+
+def _around(boxes: Sequence[Box], title: float, passes: float | None) -> Box:
+    """The frame around boxes, with its title at the upper left, and left of what passes from above."""
     left, right = min(b.x - b.width / 2 for b in boxes), max(b.x + b.width / 2 for b in boxes)
     top, bottom = min(b.y - b.height / 2 for b in boxes), max(b.y + b.height / 2 for b in boxes)
     left, right, top, bottom = left - _FRAME, right + _FRAME, top - _FRAME - FRAME_TITLE, bottom + _FRAME
-    if down:
-        left = min(left, boxes[0].x - title - 2 * _FRAME)
+    if passes is not None:
+        left = min(left, passes - title - 2 * _FRAME)
     right = max(right, left + title + 2 * _FRAME)
     return Box(_round((left + right) / 2), _round((top + bottom) / 2), _round(right - left), _round(bottom - top))
 

@@ -6,7 +6,7 @@ from viz.scene import Card, Label, Row, Text
 from viz.widths import width
 
 __all__ = ["FORMULA", "FRAME_TITLE", "HEADER", "LABEL", "PAD", "ROW", "SCRIPT", "TITLE", "WORD", "card_size",
-           "fraction_width", "frame_title_width", "label_size", "row_height", "text_width"]  # fmt: skip
+           "fraction_width", "frame_title_width", "label_size", "piece_title", "row_height", "text_width"]  # fmt: skip
 
 TITLE, ROW, WORD, LABEL, FORMULA = 13.0, 12.5, 10.5, 11.0, 12.5  # font sizes
 HEADER, LINE, NOTE, PAD = 26.0, 20.0, 16.0, 9.0
@@ -59,3 +59,8 @@ def label_size(label: Label) -> tuple[float, float]:
 def frame_title_width(title: str) -> float:
     """Width of the title of a frame."""
     return width(title, WORD + 1, True)
+
+
+def piece_title(title: str, continued: bool) -> str:
+    """The title of a piece of a frame that stands in several lines."""
+    return f"{title} (continued)" if continued else title

@@ -16,6 +16,8 @@ from viz.measure import (
     TITLE,
     WORD,
     fraction_width,
+    frame_title_width,
+    piece_title,
     row_height,
     text_width,  # fmt: skip
 )
@@ -93,8 +95,13 @@ Shape = Panel | Curve | Polygon | Words
 
 def paint(scene: Scene, layout: Layout, theme: Theme) -> list[Group]:
     """All groups: frames, edges, cards."""
+    passing = [p for curve in layout.curves for p in _sampled(curve)] if scene.frames else []
     groups = [
-        Group(f"f{k}", frame.title, tuple(_frame(frame, layout.frames[k], theme)))
+        Group(
+            f"f{k}",
+            frame.title,
+            tuple(s for n, box in enumerate(layout.frames[k]) for s in _frame(frame, n > 0, box, passing, theme)),
+        )
         for k, frame in enumerate(scene.frames)
     ]
     groups += [
@@ -120,7 +127,25 @@ def _spoken(scene: Scene, edge: Edge) -> str:
 # Frames and cards
 
 
-def _frame(frame: Frame, box: Box, theme: Theme) -> Iterator[Shape]:
+def _sampled(curve: tuple[Point, ...]) -> Iterator[Point]:
+    """Points on a curve, close enough to know which texts it passes."""
+    for k in range(0, len(curve) - 1, 3):
+        (ax, ay), (bx, by), (cx, cy), (dx, dy) = curve[k : k + 4]
+        steps = min(max(round(math.dist(curve[k], curve[k + 3]) / 8), 4), 60)
+        for t in (n / steps for n in range(steps + 1)):
+            a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+            yield a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy
+
+
+def _title_at(box: Box, wide: float, passing: list[Point]) -> float:
+    """Where the title of a frame starts: at the left, or in the middle or at the right, where no edge passes."""
+    left, top = box.x - box.width / 2 + PAD, box.y - box.height / 2
+    near = [x for x, y in passing if top - 2 < y < top + FRAME_TITLE + 6]
+    places = (left, box.x - wide / 2, box.x + box.width / 2 - PAD - wide)
+    return next((x for x in places if not any(x - 4 < p < x + wide + 4 for p in near)), left)
+
+
+def _frame(frame: Frame, continued: bool, box: Box, passing: list[Point], theme: Theme) -> Iterator[Shape]:
     left, top = box.x - box.width / 2, box.y - box.height / 2
     yield Panel(left, top, box.width, box.height, theme.frame, theme.rule, 10)
     title: Text = (Run(frame.title, bold=True),)
@@ -128,7 +153,9 @@ def _frame(frame: Frame, box: Box, theme: Theme) -> Iterator[Shape]:
         title += (Run("   " + frame.note, muted=True),)
         yield Words(box.x, top + FRAME_TITLE + 8, title, TITLE, theme.text, theme.muted, "middle")
         return
-    yield Words(left + PAD, top + FRAME_TITLE + 1, title, WORD + 1, theme.text, theme.muted)
+    name = piece_title(frame.title, continued)
+    start, title = _title_at(box, frame_title_width(name), passing), (Run(name, bold=True),)
+    yield Words(start, top + FRAME_TITLE + 1, title, WORD + 1, theme.text, theme.muted)
 
 
 def _card(card: Card, box: Box, theme: Theme) -> Iterator[Shape]:

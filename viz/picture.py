@@ -18,7 +18,7 @@ from viz.render import plain_layout, to_png
 from viz.scene import Scene, Text
 from viz.svg import svg_source
 from viz.theme import THEMES, Theme
-from viz.wrapping import wrapped
+from viz.wrapping import HIGH, LONG, wrapped
 
 __all__ = ["Picture"]
 
@@ -69,7 +69,7 @@ class Picture:
             return self.given
         down = self.direction == "down"
         layout = place(self.scene, plain_layout, down)
-        return layout if down else wrapped(self.scene, layout)
+        return wrapped(self.scene, layout, down, HIGH if down else LONG)
 
     @cached_property
     def text(self) -> str:

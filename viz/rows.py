@@ -5,6 +5,7 @@ Every place is given (columns by dependence, shared names above and below the ro
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -244,6 +245,9 @@ class _Rows:
         if not pairs:
             return None
         shared = source if source.shared else target
+        if shared.node is self.found.output and not straight:
+            above = self.boxes[next(iter(source.cards.values()))].y < self.boxes[shared.cards[0]].y
+            return pairs[0] if above else pairs[-1]
         if straight or not shared.shared or self.boxes[shared.cards[0]].y < self.bottom / 2:
             last = straight and target.column - source.column > 1
             return pairs[-1] if last else pairs[0]
@@ -265,16 +269,37 @@ class _Rows:
 
     def _add(self, edge: Edge, label: tuple[Label, str] | None, source: _Place, target: _Place, far: bool) -> None:
         a, b = self.boxes[edge.source], self.boxes[edge.target]
-        box = Box(0.0, 0.0, 0.0, 0.0)
+        box, curve = Box(0.0, 0.0, 0.0, 0.0), self._way(a, b)
         if label is not None:
             edge = replace(edge, label=label[0], symbol=label[1])
             box = self._label_box(label[0], a, b, source.shared and target.shared, far)
+            if len(curve) > 4:  # above its level part, between the last two columns that it passes
+                columns = sorted({c.x for c in self.boxes if a.x < c.x < b.x})
+                x = sum(columns[-2:]) / len(columns[-2:])
+                box = replace(box, x=x, y=curve[3][1] - box.height / 2 - 4)
             if far:
                 edge = replace(edge, label=replace(label[0], tail=(*label[0].tail, Run("   (dashed)", muted=True))))
                 box = replace(box, width=box.width + 60)
         self.edges.append(edge)
         self.labels.append(box)
-        self.curves.append(_between(a, b))
+        self.curves.append(curve)
+
+    def _way(self, a: Box, b: Box) -> tuple[Point, ...]:
+        """Straight; where circles are in the way, level between them past the last, and on from there."""
+        direct, others = _between(a, b), [c for c in self.boxes if c is not a and c is not b]
+        if not any(_meets(direct[0], direct[-1], c) for c in others):
+            return direct
+        last = max(c.x + c.width / 2 for c in others if c.x < b.x - _R) + 12
+        for level in (a.y, a.y - _ROW / 2, a.y + _ROW / 2):
+            start, lead, turn = (a.x + a.width / 2 + 3.5, a.y), (a.x + a.width / 2 + 70.0, level), (last, level)
+            if turn[0] > lead[0] and not any(_meets(lead, turn, c) for c in others):
+                middle = (start[0] + lead[0]) / 2
+                enter = [(middle, start[1]), (middle, level), lead]
+                rest = _between(Box(*turn, 0.0, 0.0), b)
+                bend = ((turn[0] + rest[-1][0]) / 2, level)
+                points = (start, *enter, *_thirds(lead, turn), turn, bend, *rest[-2:])
+                return tuple((round(x, 1), round(y, 1)) for x, y in points)
+        return direct
 
     def _label_box(self, label: Label, a: Box, b: Box, vertical: bool, far: bool) -> Box:
         """Outside of the edge, clear of its slope; right of a vertical one; below all for the dashed ones."""
@@ -382,9 +407,9 @@ class _Rows:
         dx, dy = 16.0 - left, 16.0 - top
         frame = Box((left + right) / 2, (top + bottom) / 2, right - left, bottom - top).moved(dx, dy)
         return Layout(
-            round(right - left + 32, 1), round(bottom - top + 32, 1), tuple(b.moved(dx, dy) for b in self.boxes),
+            math.ceil(right - left + 32), math.ceil(bottom - top + 32), tuple(b.moved(dx, dy) for b in self.boxes),
             tuple(b.moved(dx, dy) for b in self.labels),
-            tuple(tuple((round(x + dx, 1), round(y + dy, 1)) for x, y in c) for c in self.curves), (frame,),
+            tuple(tuple((round(x + dx, 1), round(y + dy, 1)) for x, y in c) for c in self.curves), ((frame,),),
         )  # fmt: skip
 
 
@@ -394,9 +419,19 @@ def _between(a: Box, b: Box) -> tuple[Point, ...]:
     length = (dx * dx + dy * dy) ** 0.5 or 1.0
     ux, uy = dx / length, dy / length
     start, end = _border(a, ux, uy), _border(b, -ux, -uy)
-    span = (end[0] - start[0], end[1] - start[1])
-    inner = [(start[0] + span[0] * t, start[1] + span[1] * t) for t in (1 / 3, 2 / 3)]
-    return tuple((round(x, 1), round(y, 1)) for x, y in (start, *inner, end))
+    return tuple((round(x, 1), round(y, 1)) for x, y in (start, *_thirds(start, end), end))
+
+
+def _thirds(a: Point, b: Point) -> list[Point]:
+    return [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for t in (1 / 3, 2 / 3)]
+
+
+def _meets(a: Point, b: Point, circle: Box) -> bool:
+    """Whether a straight line comes too close to a circle."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    t = ((circle.x - a[0]) * dx + (circle.y - a[1]) * dy) / max(dx * dx + dy * dy, 1e-9)
+    t = min(max(t, 0.0), 1.0)
+    return math.hypot(a[0] + t * dx - circle.x, a[1] + t * dy - circle.y) < circle.width / 2 + 4
 
 
 def _border(box: Box, ux: float, uy: float) -> Point:

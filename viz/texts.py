@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from symgrad.op import OPS, Op
 from symgrad.tensor import Tensor
 from viz.derivatives import is_scalar
 from viz.mathtext import bracketed, is_loose, notation_text
@@ -14,7 +15,7 @@ from viz.numbers import figure, figures, sizes
 from viz.reading import is_literal
 from viz.scene import Row, Run, Text, plain
 
-__all__ = ["exact", "grad_row", "literal_text", "norm", "printed", "value_rows"]
+__all__ = ["exact", "grad_row", "literal_text", "norm", "notated", "printed", "value_rows"]
 
 
 def value_rows(node: Tensor, abstract: bool = False, vectors: bool = True) -> list[Row]:
@@ -82,4 +83,13 @@ def printed(node: Tensor, known: Mapping[str, Text], depth: int) -> Text:
         return (Run(node.op.name), *bracketed(arguments[0] if arguments else ()))
     if node.op.indices == "permute":
         arguments = [bracketed(a) if is_loose(a) or "\u2009" in plain(a) else a for a in arguments]
-    return notation_text(node.op.notation, arguments)
+    return notated(node.op, arguments)
+
+
+def notated(op: Op, arguments: Sequence[Text]) -> Text:
+    """An op in its notation; of a product, the number comes first."""
+    if op is OPS["multiply"] and plain(arguments[1])[:1].isdigit():
+        if plain(arguments[0])[:1].isdigit():
+            return notation_text(r"{0} \cdot {1}", arguments)
+        arguments = arguments[::-1]
+    return notation_text(op.notation or "", arguments)

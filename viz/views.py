@@ -150,7 +150,7 @@ class Viewer:
     def _painted(self, scene: Scene) -> str:
         key = id(scene)
         if key not in self.drawn:
-            layout = wrapped(scene, place(scene, self._run), 1000.0, 1.5)
+            layout = wrapped(scene, place(scene, self._run), long=1000.0, ratio=1.5)
             groups = paint(scene, layout, self.theme)
             self.drawn[key] = svg_source(groups, layout.width, layout.height, scene.title, self.theme)
         return self.drawn[key]

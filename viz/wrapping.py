@@ -1,163 +1,282 @@
-"""Long pictures in lines, as text is: cut where one edge of the spine passes, and nothing else."""
+"""Long pictures in lines, as text is: cut where few edges pass, which turn around and go on in the next line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from viz.layout import Box, Layout, Point
+from viz.layout import Box, Layout, Point, framed
 from viz.scene import Scene
 
-__all__ = ["wrapped"]
+__all__ = ["HIGH", "LONG", "wrapped"]
 
-LONG = 1500.0  # points; shorter pictures stay on one line
-RATIO = 2.2  # of width to height that is aimed at
-_TURN, _LANE = 16.0, 30.0  # radius of a turn, and room between lines
+LONG, HIGH = 1500.0, 1000.0  # points; shorter pictures stay on one line, or in one column
+SLIDE = 16 / 9  # width to height that is aimed at
+_MOST, _PASSING = 6, 3  # lines, and edges that may turn at the end of one
+_MARGIN, _TURN, _LANE, _APART = 16.0, 16.0, 30.0, 12.0  # radius of a turn, room for the first and for further edges
+_STEPS, _FAR = 12, 160.0  # of a search along a curve, and how far it goes
+_WORTH = 0.9  # every further line must make the picture this much smaller
+_PASS, _OPEN, _SLOPE = 0.02, 0.02, 0.04  # what a cut costs for a further edge, inside of a frame, where edges climb
 
 
-def wrapped(scene: Scene, layout: Layout, long: float = LONG, ratio: float = RATIO) -> Layout:
-    """The layout in as many lines as a page or a slide wants; the very same where it is short, or cannot be cut.
+def wrapped(scene: Scene, layout: Layout, down: bool = False, long: float = LONG, ratio: float = SLIDE) -> Layout:
+    """The layout in as many lines as make it largest on a slide; the very same where it is short, or cannot be cut.
 
-    ``long`` is the width up to which one line is fine, ``ratio`` the width to height that is aimed at.
+    ``long`` is the length up to which one line is fine, ``ratio`` the width to height that is aimed at. A picture
+    that goes down is put into columns.
     """
-    if layout.width <= long or layout.width < 2 * ratio * layout.height:
+    if (layout.height if down else layout.width) <= long:
         return layout
-    count = max(2, round((layout.width / (ratio * (layout.height + 2 * _LANE))) ** 0.5))
-    cuts = _chosen(_cuts(scene, layout), layout.width, count)
-    if not cuts:
-        return layout
-    return _Lines(scene, layout, cuts).layout()
+    old = _transposed(layout) if down else layout
+    cuts = _Cuts(scene, old).found()
+    best, size, of = layout, max(layout.width / ratio, layout.height), 1
+    enough = long if down else long / ratio
+    for count in range(2, min(_MOST, len(cuts) + 1) + 1):
+        lines = _Lines(scene, old, _chosen(cuts, old.width, count), down).layout()
+        now = _transposed(lines) if down else lines
+        smaller = max(now.width / ratio, now.height, enough)  # what fits need not be smaller still
+        if smaller < size * _WORTH ** (count - of):
+            best, size, of = now, smaller, count
+    return best
 
 
-def _cuts(scene: Scene, layout: Layout) -> list[tuple[float, int]]:
-    """Where the picture may be cut: x, and the edge that passes there."""
-    found = []
-    by_pair: dict[tuple[int, int], list[int]] = {}
-    for j, edge in enumerate(scene.edges):
-        by_pair.setdefault((edge.source, edge.target), []).append(j)
-    for pair in zip(scene.spine, scene.spine[1:], strict=False):
-        a, b = (layout.cards[k] for k in pair)
-        left, right = a.x + a.width / 2, b.x - b.width / 2
-        edges = by_pair.get(pair, [])
-        if len(edges) != 1:
-            continue
-        (j,) = edges
-        if scene.edges[j].label is not None:
-            left = max(left, layout.labels[j].x + layout.labels[j].width / 2)
-        x = _free((left + right) / 2 if left < right else right, left, right, layout)
-        if x is None or any(_passes(scene, layout, i, x) for i in range(len(scene.edges)) if i != j):
-            continue
-        found.append((x, j))
-    return found
+def _transposed(layout: Layout) -> Layout:
+    return Layout(
+        layout.height, layout.width, tuple(map(_flip, layout.cards)), tuple(map(_flip, layout.labels)),
+        tuple(tuple((y, x) for x, y in curve) for curve in layout.curves),
+        tuple(tuple(map(_flip, pieces)) for pieces in layout.frames),
+    )  # fmt: skip
 
 
-def _free(x: float, left: float, right: float, layout: Layout) -> float | None:
-    """A place between left and right where no frame and no card is."""
-    boxes = [*layout.frames, *layout.cards]
-    for at in (x, left + 2, right - 2, *(b.x + b.width / 2 + 4 for b in layout.frames)):
-        if left <= at <= right and not any(abs(at - b.x) < b.width / 2 for b in boxes):
-            return at
-    return None
+def _flip(box: Box) -> Box:
+    return Box(box.y, box.x, box.height, box.width)
 
 
-def _passes(scene: Scene, layout: Layout, j: int, x: float) -> bool:
-    """Whether an edge, or its label, is on both sides of x."""
-    xs = [p[0] for p in layout.curves[j]]
-    if scene.edges[j].label is not None:
-        label = layout.labels[j]
-        xs += [label.x - label.width / 2, label.x + label.width / 2]
-    return min(xs) < x < max(xs)
+# Where to cut
 
 
-def _chosen(cuts: Sequence[tuple[float, int]], width: float, count: int) -> list[tuple[float, int]]:
-    """The cuts nearest to lines of equal length."""
-    chosen: dict[float, tuple[float, int]] = {}
-    for n in range(1, count):
-        if cuts:
-            best = min(cuts, key=lambda cut: abs(cut[0] - width * n / count))
-            if abs(best[0] - width * n / count) < width / count / 2:
-                chosen[best[0]] = best
-    return [chosen[x] for x in sorted(chosen)]
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A place to cut, the edges that pass there from above, and what it costs."""
+
+    x: float
+    edges: tuple[int, ...]
+    cost: float
+
+
+class _Cuts:
+    """All places at which no card and no label stands and few edges pass."""
+
+    def __init__(self, scene: Scene, layout: Layout) -> None:
+        self.layout = layout
+        labels = [b for b, e in zip(layout.labels, scene.edges, strict=True) if e.label is not None]
+        self.blocks = sorted((b.x - b.width / 2 - 3, b.x + b.width / 2 + 3) for b in (*layout.cards, *labels))
+        self.frames = [(b.x - b.width / 2, b.x + b.width / 2) for pieces in layout.frames for b in pieces]
+        self.spans = [(min(x for x, _ in c), max(x for x, _ in c)) for c in layout.curves]
+
+    def found(self) -> list[_Cut]:
+        cuts = {cut.x: cut for x in self._places() if (cut := self._cut(x)) is not None}
+        return [cuts[x] for x in sorted(cuts)]
+
+    def _places(self) -> Iterator[float]:
+        """The middles of all gaps, and beside the frames in them."""
+        end = self.blocks[0][1]
+        for low, high in self.blocks:
+            if low > end:
+                yield round((low + end) / 2, 1)
+                for side in (x for frame in self.frames for x in (frame[0] - 4, frame[1] + 4)):
+                    if end < side < low:
+                        yield round(side, 1)
+            end = max(end, high)
+
+    def _cut(self, x: float) -> _Cut | None:
+        passing = [j for j, (low, high) in enumerate(self.spans) if low < x < high]
+        if not 1 <= len(passing) <= _PASSING:
+            return None
+        cost, heights = _PASS * (len(passing) - 1), []
+        for j in passing:
+            curve = self.layout.curves[j]
+            if sum((a[0] < x) != (b[0] < x) for a, b in zip(curve[::3], curve[3::3], strict=False)) != 1:
+                return None
+            (_, low), (_, at), (_, high) = (_split(curve, place)[1][0] for place in (x - 2, x, x + 2))
+            if abs(high - low) > 4:
+                return None
+            cost += _SLOPE * (abs(high - low) > 0.4)
+            heights.append((at, j))
+        cost += _OPEN * sum(low < x < high for low, high in self.frames)
+        return _Cut(x, tuple(j for _, j in sorted(heights)), cost)
+
+
+def _chosen(cuts: Sequence[_Cut], width: float, count: int) -> list[_Cut]:
+    """The cuts that make lines of the most equal length, at the least cost."""
+    ends = [0.0, *(cut.x for cut in cuts), width]
+    none: tuple[float, list[int]] = (float("inf"), [])
+    best = [(0.0, []), *[none] * (len(ends) - 1)]
+    for n in range(count):
+        last = n == count - 1
+        new = [none] * len(ends)
+        for k in [len(ends) - 1] if last else range(1, len(ends) - 1):
+            for i in range(k):
+                price = best[i][0] + ((ends[k] - ends[i]) / width) ** 2 + (0.0 if last else cuts[k - 1].cost)
+                if price < new[k][0]:
+                    new[k] = price, [*best[i][1], *([] if last else [k - 1])]
+        best = new
+    return [cuts[k] for k in best[-1][1]]
+
+
+def _split(curve: tuple[Point, ...], x: float) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+    """Both parts of a curve that passes x once, by de Casteljau's construction."""
+    k = next(k for k in range(0, len(curve) - 1, 3) if (curve[k][0] < x) != (curve[k + 3][0] < x))
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        t = (low + high) / 2
+        left, right = _halves(curve[k : k + 4], t)
+        low, high = (t, high) if left[-1][0] < x else (low, t)
+    return (*curve[:k], *left), (*right, *curve[k + 4 :])
+
+
+def _levelled(curve: tuple[Point, ...]) -> tuple[Point, ...]:
+    """A part of a curve that starts level: where it does not climb any more, or else where it was cut."""
+    for k in range(0, len(curve) - 1, 3):
+        for step in range(_STEPS):
+            _, rest = _halves(curve[k : k + 4], step / _STEPS)
+            (xa, ya), (xb, yb) = rest[0], rest[1]
+            if abs(xa - curve[0][0]) > _FAR:
+                break
+            if abs(yb - ya) < 0.1 * abs(xb - xa):
+                return (*rest[:1], (xb, ya), *rest[2:], *curve[k + 4 :])
+    return (curve[0], (curve[1][0], curve[0][1]), *curve[2:])
+
+
+def _halves(points: Sequence[Point], t: float) -> tuple[list[Point], list[Point]]:
+    left, right, level = [points[0]], [points[-1]], list(points)
+    while len(level) > 1:
+        level = [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for a, b in pairwise(level)]
+        left.append(level[0])
+        right.append(level[-1])
+    return left, right[::-1]
+
+
+# The lines
+
+
+@dataclass(slots=True)
+class _Line:
+    """What stands in a line: its extent before it is moved, and how far it is moved."""
+
+    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    shift: Point = (0.0, 0.0)
+
+    def side(self, k: int) -> float:
+        """Left, top, right, bottom."""
+        values = [box[k] for box in self.boxes]
+        return min(values) if k < 2 else max(values)
 
 
 class _Lines:
     """The parts between the cuts, each moved to its line."""
 
-    def __init__(self, scene: Scene, layout: Layout, cuts: list[tuple[float, int]]) -> None:
+    def __init__(self, scene: Scene, layout: Layout, cuts: list[_Cut], down: bool) -> None:
         self.scene, self.old, self.cuts = scene, layout, cuts
-        self.bounds = [0.0, *(x for x, _ in cuts), layout.width]
-        self.shifts: list[Point] = []
-        top = 16.0
-        for n in range(len(self.bounds) - 1):
-            boxes = self._inside(n)
-            low, high = min(b[1] for b in boxes), max(b[3] for b in boxes)
-            left = min(b[0] for b in boxes)
-            self.shifts.append((32.0 + _TURN - left if n else 16.0 - left, top - low))
-            top += high - low + _LANE
-        self.height = top - _LANE + 16.0
-        self.tops = [s[1] + min(b[1] for b in self._inside(n)) for n, s in enumerate(self.shifts)]
+        self.lines = [_Line() for _ in range(len(cuts) + 1)]
+        self.frames = self._frames(down)
+        self.parts = [self._parts(j) for j in range(len(scene.edges))]
+        labels = [b for b, e in zip(layout.labels, scene.edges, strict=True) if e.label is not None]
+        for box in (*layout.cards, *labels):
+            self._add(self._of(box.x), box)
+        for pieces in self.frames:
+            for n, box in pieces:
+                self._add(n, box)
+        for parts in self.parts:
+            for n, part in parts:
+                xs, ys = zip(*part, strict=True)
+                self.lines[n].boxes.append((min(xs), min(ys), max(xs), max(ys)))
+        self.tops: list[float] = []
+        y = _MARGIN
+        for n, line in enumerate(self.lines):
+            lanes = len(cuts[n - 1].edges) if n else 0
+            self.tops.append(y)
+            left = _MARGIN + _TURN + _APART * (lanes - 1) + 4 if n else _MARGIN
+            line.shift = left - line.side(0), y - line.side(1)
+            y += line.side(3) - line.side(1) + (_LANE + _APART * (len(cuts[n].edges) - 1) if n < len(cuts) else 0)
+        self.height = y + _MARGIN
+        self.right = max(line.side(2) + line.shift[0] for line in self.lines[:-1]) + 8
 
-    def _line(self, x: float) -> int:
-        return sum(x >= bound for bound in self.bounds[1:-1])
+    def _frames(self, down: bool) -> list[list[tuple[int, Box]]]:
+        """The pieces of every frame with their lines; they are made in the picture's own direction."""
+        turn = _flip if down else (lambda box: box)
+        cards, labels = list(map(turn, self.old.cards)), list(map(turn, self.old.labels))
+        lines = [self._of(b.x) for b in self.old.cards], [self._of(b.x) for b in self.old.labels]
+        pieces = framed(self.scene, cards, labels, down, lines)
+        return [[(n, turn(box)) for n, box in sorted(each.items())] for each in pieces]
 
-    def _inside(self, n: int) -> list[tuple[float, float, float, float]]:
-        boxes = [*self.old.cards, *self.old.frames]
-        boxes += [b for b, e in zip(self.old.labels, self.scene.edges, strict=True) if e.label is not None]
-        found = [
-            (b.x - b.width / 2, b.y - b.height / 2, b.x + b.width / 2, b.y + b.height / 2)
-            for b in boxes if self._line(b.x) == n
-        ]  # fmt: skip
-        crossing = {j for _, j in self.cuts}
-        for j, curve in enumerate(self.old.curves):
-            if j not in crossing and self._line(curve[0][0]) == n:
-                found.append((min(x for x, _ in curve), min(y for _, y in curve),
-                              max(x for x, _ in curve), max(y for _, y in curve)))  # fmt: skip
-        return found
+    def _of(self, x: float) -> int:
+        return sum(x >= cut.x for cut in self.cuts)
+
+    def _add(self, n: int, b: Box) -> None:
+        box = b.x - b.width / 2, b.y - b.height / 2, b.x + b.width / 2, b.y + b.height / 2
+        self.lines[n].boxes.append(box)
+
+    def _parts(self, j: int) -> list[tuple[int, tuple[Point, ...]]]:
+        """The parts of an edge, with their lines."""
+        rest, found = self.old.curves[j], []
+        for n, cut in enumerate(self.cuts):
+            if j in cut.edges:
+                part, rest = _split(rest, cut.x)
+                found.append((n, _levelled(part[::-1])[::-1]))
+                rest = _levelled(rest)
+        return [*found, (self._of(rest[-1][0] - 0.1), rest)]
 
     def layout(self) -> Layout:
         """All of it in lines."""
-        old = self.old
-        crossing = {j: n for n, (_, j) in enumerate(self.cuts)}
-        ends = [max(b[2] for b in self._inside(n)) + self.shifts[n][0] for n in range(len(self.shifts))]
-        self.right = max([*ends[:-1], 0.0]) + 8.0
-        curves = tuple(
-            self._turned(curve, crossing[j]) if j in crossing else self._moved(curve)
-            for j, curve in enumerate(old.curves)
-        )
-        width = max(max(ends), self.right + _TURN) + 16.0
+        most = max(len(cut.edges) for cut in self.cuts)
+        ends = max(line.side(2) + line.shift[0] for line in self.lines)
+        width = max(ends, self.right + _TURN + _APART * (most - 1)) + _MARGIN
         return Layout(
-            round(width, 1), round(self.height, 1), tuple(map(self._box, old.cards)), tuple(map(self._box, old.labels)),
-            curves, tuple(map(self._box, old.frames)),
+            math.ceil(width), math.ceil(self.height), tuple(map(self._box, self.old.cards)),
+            tuple(map(self._box, self.old.labels)), tuple(self._curve(j) for j in range(len(self.parts))),
+            tuple(tuple(box.moved(*self.lines[n].shift) for n, box in pieces) for pieces in self.frames),
         )  # fmt: skip
 
     def _box(self, box: Box) -> Box:
-        return box.moved(*self.shifts[self._line(box.x)])
+        return box.moved(*self.lines[self._of(box.x)].shift)
 
-    def _moved(self, curve: tuple[Point, ...]) -> tuple[Point, ...]:
-        dx, dy = self.shifts[self._line(curve[0][0])]
-        return tuple((round(x + dx, 1), round(y + dy, 1)) for x, y in curve)
-
-    def _turned(self, curve: tuple[Point, ...], n: int) -> tuple[Point, ...]:
-        """From the end of one line, around, to the start of the next."""
-        (ax, ay), (bx, by) = self.shifts[n], self.shifts[n + 1]
-        (x1, y1), (x2, y2) = (curve[0][0] + ax, curve[0][1] + ay), (curve[-1][0] + bx, curve[-1][1] + by)
-        lane, left, r = self.tops[n + 1] - _LANE / 2, 16.0, _TURN
-        right = self.right
-        stops: list[tuple[Point, ...]] = [
-            ((x1, y1), (right, y1)),
-            ((right, y1), (right + r * 0.9, y1), (right + r, y1 + r * 0.1), (right + r, y1 + r)),
-            ((right + r, y1 + r), (right + r, lane - r)),
-            ((right + r, lane - r), (right + r, lane - r * 0.1), (right + r * 0.9, lane), (right, lane)),
-            ((right, lane), (left + r, lane)),
-            ((left + r, lane), (left + r * 0.1, lane), (left, lane + r * 0.1), (left, lane + r)),
-            ((left, lane + r), (left, y2 - r)),
-            ((left, y2 - r), (left, y2 - r * 0.1), (left + r * 0.1, y2), (left + r, y2)),
-            ((left + r, y2), (x2, y2)),
-        ]
-        out: list[Point] = [stops[0][0]]
-        for stop in stops:
-            if len(stop) == 2:
-                (xa, ya), (xb, yb) = stop
-                out += [(xa + (xb - xa) / 3, ya + (yb - ya) / 3), (xb - (xb - xa) / 3, yb - (yb - ya) / 3), (xb, yb)]
-            else:
-                out += stop[1:]
+    def _curve(self, j: int) -> tuple[Point, ...]:
+        out: list[Point] = []
+        for n, part in self.parts[j]:
+            dx, dy = self.lines[n].shift
+            moved = [(x + dx, y + dy) for x, y in part]
+            out += [*self._turn(j, n, out[-1], moved[0])[1:], *moved[1:]] if out else moved
         return tuple((round(x, 1), round(y, 1)) for x, y in out)
+
+    def _turn(self, j: int, n: int, start: Point, end: Point) -> list[Point]:
+        """From the end of the line before around to the start of line n; edges keep their order."""
+        edges = self.cuts[n - 1].edges
+        place = _APART * (len(edges) - 1 - edges.index(j))
+        right, left, r = self.right + place, _MARGIN + place, _TURN
+        lane = self.tops[n] - _LANE / 2 - _APART * (len(edges) - 1) + place
+        (_, y1), (_, y2) = start, end
+        corners = [(right + r, y1), (right + r, lane), (left, lane), (left, y2)]
+        out = [start]
+        for corner, after in zip(corners, [*corners[1:], end], strict=True):
+            out += _rounded(out[-1], corner, after, r)
+        return [*out, *_straight(out[-1], end)]
+
+
+def _rounded(a: Point, corner: Point, b: Point, r: float) -> list[Point]:
+    """From a straight to a corner, around it, and no further."""
+    before, after = _towards(corner, a, r), _towards(corner, b, r)
+    bend = [_towards(corner, a, r * 0.1), _towards(corner, b, r * 0.1), after]
+    return [*_straight(a, before), *bend]
+
+
+def _towards(a: Point, b: Point, r: float) -> Point:
+    length = max(((b[0] - a[0]) ** 2 + (b[1] - a[1]) ** 2) ** 0.5, 0.1)
+    r = min(r, length / 2)
+    return a[0] + (b[0] - a[0]) * r / length, a[1] + (b[1] - a[1]) * r / length
+
+
+def _straight(a: Point, b: Point) -> list[Point]:
+    return [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for t in (1 / 3, 2 / 3)] + [b]
