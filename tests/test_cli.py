@@ -99,6 +99,21 @@ def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_made_is_one_line_with_the_remedy(tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    assert main(["tour", "--out", str(tmp_path / "taken" / "tour")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'taken' / 'tour'}: " in line
+    assert line.endswith("; see that the file or folder is there and is yours to read and write, or name another")
+    assert "Errno" not in line
+
+
+def test_what_goes_wrong_while_something_is_done_is_said_on_a_line_of_its_own(capsys):
+    with pytest.raises(MistakeError), Say().doing("counting"):
+        raise MistakeError("no numbers")
+    assert capsys.readouterr().out == "  counting ...\n"
+
+
 def test_ctrl_c_exits_130(tmp_path, capsys, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt

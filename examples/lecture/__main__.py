@@ -3,14 +3,13 @@
 What was already measured by the same sources is not measured again, so that a run that was cut short goes on.
 """
 
-import argparse
 import hashlib
 import html
 import json
 import sys
 from pathlib import Path
 
-from experiment import HERE, Experiment, complain, load, save
+from experiment import HERE, Experiment, command, complain, guarded, load, save
 
 import symgrad
 
@@ -22,8 +21,8 @@ body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: var(--text); backgrou
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: 1rem; }
 img { width: 100%; background: #fff; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; } td, th { text-align: left; padding: 3px 8px;
-  border-bottom: 1px solid var(--rule); vertical-align: top; } .pass { color: #009E73; } .fail { color: #D55E00; }
-.pass, .fail { font-weight: bold; } p.control { color: var(--muted); }
+  border-bottom: 1px solid var(--rule); vertical-align: top; } .pass { color: #009E73; } .fail, .not { color: #D55E00; }
+.pass, .fail, .not { font-weight: bold; } p.control { color: var(--muted); }
 """
 
 
@@ -43,20 +42,22 @@ def known(experiment: Experiment, library: str, out: Path) -> dict | None:
         record = json.loads((out / f"{experiment.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if (record.get("key"), record.get("library")) == (experiment.key(), library) else None
+    same = (record.get("key"), record.get("library")) == (experiment.key(), library)
+    return record if same and all((out / f"{experiment.name}{part}").exists() for part in (".svg", ".md")) else None
 
 
 def section(experiment: Experiment, record: dict) -> str:
     """One experiment as HTML."""
-    claim, control = experiment.verdict(record)
+    control, outcome = experiment.verdict(record)[1], experiment.outcome(record)
     rows = "".join(
         f"<tr><td>{html.escape(check.line(record['on']))}<td>{check.spread(record['off'])}"
         for check in experiment.checks
     )
-    verdict = "PASS" if claim and control else "FAIL"
+    remarks = "".join(f"<p><b>{heading}.</b> {html.escape(text)}</p>" for heading, text in experiment.remarks())
     return (
         f"<h2 id='{experiment.name}'>{experiment.name[:3].upper()} · {html.escape(experiment.title)}</h2>"
-        f"<p>{html.escape(experiment.claim)} <span class='{verdict.lower()}'>{verdict}</span></p>"
+        f"<p>{html.escape(experiment.claim)} <span class='{outcome.split()[0].lower()}'>{outcome}</span></p>"
+        f"{remarks}"
         f"<img src='{experiment.name}.svg' alt='{html.escape(experiment.title, quote=True)}'>"
         f"<table><tr><th>measured, {len(record['on'])} seeds: mean (lowest to highest)<th>control{rows}</table>"
         f"<p class='control'>Control: {html.escape(experiment.control)}; it must fail"
@@ -66,11 +67,11 @@ def section(experiment: Experiment, record: dict) -> str:
 
 def markdown(experiment: Experiment, record: dict) -> str:
     """The numbers of one experiment as a table, for pages that show its figure."""
-    claim, control = experiment.verdict(record)
     lines = [
         f"<!-- Written by python examples/lecture --out {{this folder}}; {experiment.name}.json holds the numbers. -->",
-        f"**Claim.** {experiment.claim} **{'PASS' if claim and control else 'FAIL'}** "
+        f"**Claim.** {experiment.claim} **{experiment.outcome(record)}** "
         f"({len(record['on'])} seeds; control, which must fail: {experiment.control})",
+        *(f"\n**{heading}.** {text}" for heading, text in experiment.remarks()),
         "",
         "| measured, mean (lowest to highest) | with | control | must be |",
         "|---|---|---|---|",
@@ -84,7 +85,7 @@ def markdown(experiment: Experiment, record: dict) -> str:
 
 
 def page(found: list[tuple[Experiment, dict]]) -> str:
-    passed = sum(all(e.verdict(r)) for e, r in found)
+    passed = sum(e.outcome(r) == "PASS" for e, r in found)
     body = "".join(section(e, r) for e, r in found)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
@@ -94,26 +95,15 @@ def page(found: list[tuple[Experiment, dict]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python examples/lecture", description="Run the lecture's experiments.")
+    parser = command("python examples/lecture", "Run the lecture's experiments.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as x14; all if none is given")
-    parser.add_argument(
-        "--out", type=Path, default=Path("experiments"), help="folder for figures, numbers and the page"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     arguments = parser.parse_args()
-    chosen = [s for s in scripts() if not arguments.names or s.stem.startswith(tuple(arguments.names))]
-    if not chosen:
-        return complain(
-            f"no experiment is called {' '.join(arguments.names)}; there are x01 to {scripts()[-1].stem[:3]}"
-        )
-    try:
-        return run(chosen, arguments.out, arguments.jobs)
-    except ImportError as error:
-        return complain(f"needs {error.name}; install it with `pip install symgrad[all]`")
-    except OSError as error:
-        return complain(f"{error.strerror}: {error.filename}")
-    except KeyboardInterrupt:
-        return 130
+    names = [Path(name).stem.lower() for name in arguments.names]
+    unknown = [name for name in names if not any(s.stem.startswith(name) for s in scripts())]
+    if unknown:
+        return complain(f"no experiment is called {' '.join(unknown)}; there are x01 to {scripts()[-1].stem[:3]}")
+    chosen = [s for s in scripts() if not names or s.stem.startswith(tuple(names))]
+    return guarded(lambda: run(chosen, arguments.out, arguments.jobs), arguments.out)
 
 
 def run(chosen: list[Path], out: Path, jobs: int) -> int:
@@ -131,19 +121,21 @@ def run(chosen: list[Path], out: Path, jobs: int) -> int:
             if record is None:
                 record = experiment.run(jobs, lambda: progress.advance(task)) | {"library": library}
                 experiment.figure(record, out / f"{experiment.name}.svg")
-                save(record, out)
                 (out / f"{experiment.name}.md").write_text(markdown(experiment, record), encoding="utf-8")
+                save(record, out)  # last: what has a record is finished
             else:
                 progress.advance(task, len(experiment.tasks()))
             found.append((experiment, record))
             progress.console.print(
-                f"{'PASS' if all(experiment.verdict(record)) else 'FAIL'}  {experiment.name}: {experiment.title}",
+                f"{experiment.outcome(record):<15} {experiment.name}: {experiment.title}",
                 highlight=False,
+                soft_wrap=True,
             )
     (out / "index.html").write_text(page(found), encoding="utf-8")
-    failed = [e.name for e, r in found if not all(e.verdict(r))]
-    sys.stdout.write(f"{len(found) - len(failed)} passed, {len(failed)} failed; open {out / 'index.html'}\n")
-    return 1 if failed else 0
+    outcomes = [e.outcome(r) for e, r in found]
+    counts = ", ".join(f"{outcomes.count(o)} {o.lower()}" for o in ("PASS", "NOT REPRODUCED", "FAIL"))
+    sys.stdout.write(f"{counts}; open {out / 'index.html'}\n")
+    return 1 if "FAIL" in outcomes else 0
 
 
 if __name__ == "__main__":

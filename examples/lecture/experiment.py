@@ -13,6 +13,7 @@ import importlib
 import json
 import operator
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.errors import SymgradError
+
 HERE = Path(__file__).parent
+NEEDED = ("joblib", "threadpoolctl", "matplotlib", "rich")
 RELATIONS = {"<": operator.lt, ">": operator.gt}
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#A23B7A", "#B7791F", "#5A6877")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
@@ -65,6 +69,11 @@ class Experiment:
     draw : callable
         ``draw(axes, on, off)`` paints the results of all seeds, with the mechanism and without.
     seeds : sequence of int
+    panels : int
+    looked : str
+        What of the above was set after a first look at the numbers.
+    refuted : str
+        For a claim that does not reproduce: what was found instead. Its thresholds stay, and it must go on failing.
     """
 
     name: str
@@ -76,6 +85,8 @@ class Experiment:
     draw: Callable[[Any, list[Result], list[Result]], None]
     seeds: Sequence[int] = range(5)
     panels: int = 1
+    looked: str = ""
+    refuted: str = ""
 
     @property
     def source(self) -> Path:
@@ -92,25 +103,40 @@ class Experiment:
         """Measure all seeds with and without the mechanism; the record that `report` and the figure read."""
         from joblib import Parallel, delayed
 
-        results = []
-        calls = (delayed(measured)(self.source, *task) for task in self.tasks())
-        for result in Parallel(n_jobs=jobs, return_as="generator")(calls):
+        results, seconds = [], 0.0
+        calls = (delayed(timed)(self.source, *task) for task in self.tasks())
+        for result, used in Parallel(n_jobs=jobs, return_as="generator")(calls):
             results.append(result)
+            seconds += used
             done()
-        count = len(self.seeds)
-        return {"name": self.name, "key": self.key(), "on": results[:count], "off": results[count:]}
+        count, key = len(self.seeds), self.key()
+        return {"name": self.name, "key": key, "seconds": plain(seconds), "on": results[:count], "off": results[count:]}
 
     def verdict(self, record: dict[str, Any]) -> tuple[bool, bool]:
         """Whether the claim holds, and whether the control fails."""
         on, off = (all(check.holds(record[part]) for check in self.checks) for part in ("on", "off"))
         return on, not off
 
+    def outcome(self, record: dict[str, Any]) -> str:
+        """PASS; NOT REPRODUCED if that is what is known of the claim; else FAIL."""
+        claim, control = self.verdict(record)
+        if not control or claim == bool(self.refuted):
+            return "FAIL"
+        return "NOT REPRODUCED" if self.refuted else "PASS"
+
+    def remarks(self) -> list[tuple[str, str]]:
+        """What a reader should know beside claim and numbers, under headings."""
+        found = [("Found", self.refuted), ("Set after a first look", self.looked)]
+        return [(heading, text) for heading, text in found if text]
+
     def report(self, record: dict[str, Any]) -> str:
         """What was claimed and measured, in plain text."""
-        claim, control = self.verdict(record)
+        control = self.verdict(record)[1]
         lines = [f"{self.name}: {self.title}", f"  claim    {self.claim}"]
         lines += [f"           {check.line(record['on'])}" for check in self.checks]
-        lines += [f"           {'PASS' if claim else 'FAIL'} ({len(record['on'])} seeds)", f"  control  {self.control}"]
+        lines += [f"           {self.outcome(record)} ({len(record['on'])} seeds)"]
+        lines += [f"           {heading}: {text}" for heading, text in self.remarks()]
+        lines += [f"  control  {self.control}"]
         lines += [f"           {check.line(record['off'])}" for check in self.checks]
         lines += [
             "           fails, as it must" if control else "           HOLDS AS WELL: the checks do not test the claim"
@@ -129,7 +155,7 @@ class Experiment:
             "axes.titlelocation": "left", "svg.hashsalt": self.name,
         }  # fmt: skip
         with mpl.rc_context(style):
-            figure = Figure(figsize=(7.2 if self.panels == 1 else 9.6, 4.0), layout="constrained")
+            figure = Figure(figsize=(7.2 if self.panels == 1 else 8.6, 4.0), layout="constrained")
             axes = figure.subplots(1, self.panels)
             self.draw(axes, record["on"], record["off"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,30 +164,56 @@ class Experiment:
 
     def main(self) -> int:
         """Run as a script: print the numbers, save the record and the figure."""
-        parser = argparse.ArgumentParser(description=f"{self.title}. {self.claim}")
-        parser.add_argument(
-            "--out", type=Path, default=Path("experiments"), help="folder for the figure and the numbers"
-        )
-        parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+        parser = command(f"python examples/lecture/{self.name}.py", f"{self.title}. {self.claim}")
         arguments = parser.parse_args()
-        try:
-            arguments.out.mkdir(parents=True, exist_ok=True)
-            record = self.run(arguments.jobs)
-            save(record, arguments.out)
-            self.figure(record, arguments.out / f"{self.name}.svg")
-        except ImportError as error:
-            return complain(f"needs {error.name}; install it with `pip install symgrad[all]`")
-        except OSError as error:
-            return complain(f"{error.strerror}: {error.filename}")
-        except KeyboardInterrupt:
-            return 130
+        return guarded(lambda: self.alone(arguments.out, arguments.jobs), arguments.out)
+
+    def alone(self, out: Path, jobs: int) -> int:
+        """Measure, save, print."""
+        out.mkdir(parents=True, exist_ok=True)
+        record = self.run(jobs)
+        self.figure(record, out / f"{self.name}.svg")
+        save(record, out)
         sys.stdout.write(self.report(record) + "\n")
-        return 0 if all(self.verdict(record)) else 1
+        return 1 if self.outcome(record) == "FAIL" else 0
 
 
-def complain(message: str) -> int:
+# The command line
+
+
+def command(prog: str, description: str) -> argparse.ArgumentParser:
+    """What one script and all of them have in common."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser.add_argument("--out", type=Path, default=Path("experiments"), help="folder for what is written")
+    parser.add_argument("--jobs", type=processes, default=2, help="processes (default 2)")
+    return parser
+
+
+def processes(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+    return int(text)
+
+
+def guarded(work: Callable[[], int], out: Path) -> int:
+    """The exit code of a command; what its user can mend is one line with the remedy."""
+    try:
+        for name in NEEDED:  # before anything is measured
+            importlib.import_module(name)
+        return work()
+    except ImportError as error:
+        return complain(f"needs {error.name}; install it with: pip install 'symgrad[all]'")
+    except SymgradError as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(f"cannot write to {out}: {error.strerror}; name another folder with --out")
+    except KeyboardInterrupt:
+        return complain("stopped; what is finished is kept", 130)
+
+
+def complain(message: str, code: int = 2) -> int:
     sys.stderr.write(f"{Path(sys.argv[0]).name}: {message}\n")
-    return 2
+    return code
 
 
 def load(source: Path) -> Experiment:
@@ -177,6 +229,12 @@ def measured(source: Path, seed: int, control: bool) -> Result:
 
     with threadpool_limits(1):
         return {name: plain(value) for name, value in load(source).measure(seed, control).items()}
+
+
+def timed(source: Path, seed: int, control: bool) -> tuple[Result, float]:
+    """A measurement and the seconds of processor time it took."""
+    start = time.process_time()
+    return measured(source, seed, control), time.process_time() - start
 
 
 def plain(value: Any) -> Any:

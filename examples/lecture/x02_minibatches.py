@@ -70,7 +70,7 @@ def measure(seed, control):
 def draw(axes, on, off):
     for k, name in enumerate(SIZES):
         curve(axes, [r["curves"][name] for r in on], name, k, np.array(on[0]["grid"]) / 1797)
-    axes.set(xlabel="epochs (each example seen once)", ylabel="training loss", xlim=(0, EPOCHS * 1.22))
+    axes.set(xlabel="epochs (each example seen once)", ylabel="training loss", xlim=(0, EPOCHS))
     axes.set_yscale("log")
 
 

@@ -46,7 +46,7 @@ def measure(seed, control):
 def draw(axes, on, off):
     for k, name in enumerate(KINDS):
         curve(axes, [r["curves"][name] for r in on], name, k, on[0]["grid"])
-    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="distance to the minimum", xlim=(1, STEPS * 6))
+    axes.set(xscale="log", yscale="log", xlabel="step", ylabel="distance to the minimum", xlim=(1, STEPS))
 
 
 EXPERIMENT = Experiment(
@@ -59,6 +59,7 @@ EXPERIMENT = Experiment(
         Check("error of 1/(k+1) / of a constant rate", "<", 0.1),
         Check("error of 1/(k+1)² / of 1/(k+1)", ">", 10.0),
     ],
+    looked="the starting point, the rates and β.",
     measure=measure,
     draw=draw,
 )

@@ -5,7 +5,7 @@ eigenvalue. A linear model with squared error or with cross-entropy is convex in
 """
 
 import numpy as np
-from experiment import Check, Experiment, dots
+from experiment import COLORS, Check, Experiment
 
 import symgrad as sg
 from symgrad import losses
@@ -67,10 +67,14 @@ def measure(seed, control):
 def draw(axes, on, off):
     names = list(FUNCTIONS)
     for k, label in enumerate(("segments that run below the surface", "points with negative curvature")):
-        dots(axes, range(3), [[r["found"][n][k] for n in names] for r in on], label, k)
+        shares = [[r["found"][n][k] for n in names] for r in on]
+        axes.bar(np.arange(3) + 0.3 * k - 0.15, np.mean(shares, axis=0), 0.26, color=COLORS[k], alpha=0.35)
+        for row in shares:
+            axes.plot(np.arange(3) + 0.3 * k - 0.15, row, "os"[k], color=COLORS[k], markersize=4, label=label)
+            label = None
     axes.set_xticks(range(3), names)
-    axes.set(ylabel="share", ylim=(-0.05, 1.05))
-    axes.legend(frameon=False)
+    axes.set(ylabel="share", ylim=(-0.02, 1.05), xlim=(-0.5, 2.5))
+    axes.legend(frameon=False, loc="upper left")
 
 
 EXPERIMENT = Experiment(

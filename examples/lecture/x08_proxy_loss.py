@@ -70,14 +70,17 @@ def measure(seed, control):
 def draw(axes, on, off):
     r = on[0]
     X, t = np.array(r["X"]), np.array(r["t"])
-    for sign, marker, color in ((-1, "o", "#0072B2"), (1, "^", "#D55E00")):
-        axes.plot(*X[t == sign].T, marker, color=color, markersize=4)
     y = np.array([-1.2, 1.2])
-    for name, dash in (("least squares", "-"), ("perceptron", "--")):
-        w = r[name]
-        axes.plot(-(w[1] * y + w[2]) / w[0], y, color="#1F2933", linestyle=dash, label=name)
-    axes.set(xlabel="x", ylabel="y", ylim=(-1.2, 1.2), xscale="symlog")
-    axes.legend(frameon=False, loc="upper left")
+    for part in axes:
+        for sign, marker, color in ((-1, "o", "#0072B2"), (1, "^", "#D55E00")):
+            part.plot(*X[t == sign].T, marker, color=color, markersize=4)
+        for name, dash in (("least squares", "-"), ("perceptron", "--")):
+            w = r[name]
+            part.plot(-(w[1] * y + w[2]) / w[0], y, color="#1F2933", linestyle=dash, label=name)
+        part.set(xlabel="x", ylim=y)
+    axes[0].set(ylabel="y", xlim=(-2, 28), title="all examples")
+    axes[0].legend(frameon=False, loc="center")
+    axes[1].set(xlim=(-1.2, 7), title="near the boundary")
 
 
 EXPERIMENT = Experiment(
@@ -92,6 +95,7 @@ EXPERIMENT = Experiment(
     ],
     measure=measure,
     draw=draw,
+    panels=2,
 )
 
 if __name__ == "__main__":

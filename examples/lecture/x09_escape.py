@@ -61,7 +61,7 @@ def draw(axes, on, off):
     right.axvline(on[0]["limit"], color="#D55E00", linestyle="--")
     right.annotate("2 / curvature of the narrow basin", (on[0]["limit"], 0.4), xytext=(-6, 0),
                    textcoords="offset points", ha="right", color="#D55E00")  # fmt: skip
-    right.set(xscale="log", xlabel="learning rate", ylabel="where descent ends", title="where it ends")
+    right.set(xscale="log", xlabel="learning rate", ylabel="x at the end", title="where descent ends")
 
 
 EXPERIMENT = Experiment(
@@ -73,6 +73,7 @@ EXPERIMENT = Experiment(
         Check("rates below 2/curvature that stay, share", ">", 0.99),
         Check("rates well above it that reach the wide basin, share", ">", 0.5),
     ],
+    looked="the second threshold, as the bare claim: most.",
     measure=measure,
     draw=draw,
     panels=2,

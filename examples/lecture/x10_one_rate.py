@@ -66,7 +66,7 @@ def measure(seed, control):
 def draw(axes, on, off):
     for k, name in enumerate(on[0]["curves"]):
         curve(axes, [r["curves"][name] for r in on], name, k, np.arange(0, STEPS, 3), end=False)
-    axes.set(yscale="log", xlabel="step", ylabel="excess loss / at the start", ylim=(1e-15, 2))
+    axes.set(yscale="log", xlabel="step", ylabel="excess loss / at the start", ylim=(1e-15, 2), xlim=(0, 100))
     axes.legend(frameon=False)
 
 

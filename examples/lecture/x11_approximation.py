@@ -66,6 +66,7 @@ EXPERIMENT = Experiment(
         Check("error of sin at 16 units / at 1", "<", 0.01),
         Check("error of the zigzag at 16 units / at 1", "<", 0.1),
     ],
+    looked="both thresholds.",
     measure=measure,
     draw=draw,
 )

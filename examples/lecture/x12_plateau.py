@@ -9,19 +9,9 @@ from experiment import Check, Experiment, curve
 
 from symgrad import data, losses, nn, optim
 from symgrad.optim import schedules
-from symgrad.train import Callback, Trainer
+from symgrad.train import Trainer
 
 EPOCHS, RATE = 60, 0.3
-
-
-class Watch(Callback):
-    """Tells the plateau the validation loss of every epoch."""
-
-    def __init__(self, plateau):
-        self.plateau = plateau
-
-    def on_epoch_end(self, trainer, row):
-        self.plateau.update(row["val_loss"])
 
 
 def train(seed, factor):
@@ -30,7 +20,7 @@ def train(seed, factor):
     model = nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10))
     plateau = schedules.Plateau(RATE, factor=factor, patience=6)
     trainer = Trainer(model, loss=losses.cross_entropy, optimizer=lambda p: optim.SGD(p, lr=RATE, momentum=0.9),
-                      schedule=plateau, callbacks=[Watch(plateau)], seed=seed, batch_size=8)  # fmt: skip
+                      schedule=plateau, seed=seed, batch_size=8)  # fmt: skip
     return trainer.fit(learn, validation, epochs=EPOCHS, progress=False)
 
 

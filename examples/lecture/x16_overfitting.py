@@ -52,7 +52,7 @@ def draw(axes, on, off):
         axes.axvline(np.median([r[key] for r in on]), color="#6B7785", linestyle=dash, linewidth=1)
         axes.annotate(label, (np.median([r[key] for r in on]), 0.03), rotation=90, xytext=(4, 0), color="#6B7785",
                       xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
-    axes.set(xlabel="epoch", ylabel="loss", yscale="log", xlim=(0, EPOCHS * 1.15))
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log", xlim=(0, EPOCHS))
 
 
 EXPERIMENT = Experiment(

@@ -1,17 +1,13 @@
 """X19. At test the scaled network stands for the mean of all thinned networks.
 
 Ten hidden units have 1,024 thinned networks; all of them are run. The mean of their weighted sums is that of the scaled
-network exactly. The mean of their probabilities is close to it, the closer the less bent the output is.
+network exactly. The mean of their probabilities is compared with its own, beside how far single thinned networks are.
 """
-
-from itertools import product
 
 import numpy as np
 from experiment import Check, Experiment, dots
 
-import symgrad as sg
 from symgrad import data, losses, nn, optim
-from symgrad.nn import functional as F
 from symgrad.train import Trainer
 
 KEEPS, UNITS = (0.3, 0.5, 0.7, 0.9), 10
@@ -29,25 +25,26 @@ def train(seed, keep):
     return model, test.X[:200]
 
 
+class Distance(nn.Module):
+    """Half the sum of the differences from given probabilities, for every example."""
+
+    def __init__(self, probabilities):
+        self.probabilities = probabilities
+
+    def forward(self, p):
+        return abs(p - self.probabilities).sum(axis=1) / 2
+
+
 def measure(seed, control):
     gaps, sums, single = [], [], []
     for keep in KEEPS:
-        model, X = train(seed, keep)
-        first, activation, _, last = model
-        with sg.no_grad():
-            h = activation(first(sg.tensor(X))).numpy()
-        weight, bias = last.weight.numpy(), last.bias.numpy()
-        scaled = h * (1.0 if control else keep) @ weight.T + bias
-        masks = np.array(list(product((0.0, 1.0), repeat=UNITS)))
-        chances = np.prod(np.where(masks == 1, keep, 1 - keep), axis=1)
-        logits = (h[None] * masks[:, None]) @ weight.T + bias
-        mean_logits = np.tensordot(chances, logits, axes=1)
-        mean = np.tensordot(chances, F.softmax(logits, axis=2), axes=1)
-        gap = np.abs(F.softmax(scaled, axis=1) - mean).sum(axis=1).mean() / 2
-        one = np.abs(F.softmax(logits, axis=2) - mean).sum(axis=2).mean(axis=1) / 2
-        gaps.append(gap)
-        sums.append(np.abs(scaled - mean_logits).max())
-        single.append(chances @ one)
+        thinned, X = train(seed, keep)
+        hidden, activation, _, out = thinned
+        at_test = nn.Sequential(hidden, activation, out) if control else thinned
+        mean = Distance(nn.dropout_average(nn.Sequential(*thinned, nn.Softmax()), X))
+        gaps.append(nn.Sequential(*at_test, nn.Softmax(), mean).predict(X).mean())
+        sums.append(abs(at_test.predict(X) - nn.dropout_average(thinned, X)).max())
+        single.append(nn.dropout_average(nn.Sequential(*thinned, nn.Softmax(), mean), X).mean())
     return {
         "gap of the weighted sums": max(sums),
         "gap of the probabilities / of a single thinned network's": max(np.divide(gaps, single)),
@@ -73,6 +70,9 @@ EXPERIMENT = Experiment(
         Check("gap of the weighted sums", "<", 1e-10),
         Check("gap of the probabilities / of a single thinned network's", "<", 0.5),
     ],
+    refuted="The weighted sums are exact. The probabilities are not near: they miss the mean by more than half of what "
+    "a single thinned network does, most where half of the units are kept, for the softmax is far from straight there. "
+    "What the scaled network gives exactly is the geometric mean of all thinned networks' probabilities.",
     measure=measure,
     draw=draw,
 )

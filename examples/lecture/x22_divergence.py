@@ -55,7 +55,7 @@ def measure(seed, control):
 def draw(axes, on, off):
     for k, name in enumerate(on[0]["curves"]):
         curve(axes, [r["curves"][name] for r in on], name, k, np.arange(0, STEPS, 20))
-    axes.set(xlabel="step", ylabel="share of wrong answers", ylim=(0, 0.75), xlim=(0, STEPS * 1.25))
+    axes.set(xlabel="step", ylabel="share of wrong answers", ylim=(-0.02, 0.75), xlim=(0, STEPS))
 
 
 EXPERIMENT = Experiment(

@@ -73,14 +73,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _mistake(error.format_message())
     except (BrokenPipeError, SystemExit):  # typer makes the second of the first
         return _closed()
-    except (SymgradError, OSError) as error:
+    except SymgradError as error:
         return _mistake(str(error))
+    except OSError as error:
+        return _mistake(_refused(error))
     except MemoryError as error:
         return _mistake(f"not enough memory: {error}")
     except (KeyboardInterrupt, Abort):
         sys.stderr.write("symgrad: interrupted; nothing half-written is left\n")
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """What the system did not let us do, with the remedy."""
+    if error.filename is None:
+        return str(error)
+    said = f"{error.filename}: {error.strerror}"
+    return f"{said}; see that the file or folder is there and is yours to read and write, or name another"
 
 
 def _mistake(message: str) -> int:

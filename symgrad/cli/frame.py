@@ -74,7 +74,11 @@ class Say:
         """One line per thing done, with the time that it took."""
         self(f"  {what} ...", end="")
         start = time.perf_counter()
-        yield
+        try:
+            yield
+        except BaseException:
+            self("")  # what went wrong is said on a line of its own
+            raise
         self(f" {time.perf_counter() - start:.1f} s")
 
 
