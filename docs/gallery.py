@@ -189,6 +189,19 @@ PICTURES = [
     *(derivation, update_rule, repeats, focus, history, rates, surface, step_page),
 ]
 
+
+def own_rule():
+    """An update rule of one's own."""
+
+    def sign_momentum(theta, g, m, *, lr, beta=0.9):
+        m = beta * m + (1 - beta) * g
+        return theta - lr * sg.sign(m), m
+
+    return viz.draw(sign_momentum)
+
+
+GUIDES = [own_rule]  # pictures of the guides, whose pages have the lines
+
 INTRO = """
 # Gallery
 
@@ -241,7 +254,7 @@ def page() -> str:
 def draw() -> None:
     """Draw all pictures again."""
     FOLDER.mkdir(exist_ok=True)
-    for function in PICTURES:
+    for function in PICTURES + GUIDES:
         function().save(HERE / file_of(function))
         sys.stdout.write(f"docs/{file_of(function)}\n")
 
