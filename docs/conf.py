@@ -1,5 +1,6 @@
 """How the site is built: make docs."""
 
+import re
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -34,3 +35,12 @@ html_css_files = ["site.css"]
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+
+def keep_initials(app, what, name, obj, options, lines):
+    """A line that begins with a name's initial is no item of a list."""
+    lines[:] = [re.sub(r"^(\s*)([A-Z]\. )", r"\1\\\2", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", keep_initials)

@@ -22,7 +22,7 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--
 img { width: 100%; background: #fff; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; } td, th { text-align: left; padding: 3px 8px;
   border-bottom: 1px solid var(--rule); vertical-align: top; } .pass { color: #009E73; } .fail, .not { color: #D55E00; }
-.pass, .fail, .not { font-weight: bold; } p.control { color: var(--muted); }
+.pass, .fail, .not { font-weight: bold; } p.control { color: var(--muted); } a { color: inherit; }
 """
 
 
@@ -85,12 +85,15 @@ def markdown(experiment: Experiment, record: dict) -> str:
 
 
 def page(found: list[tuple[Experiment, dict]]) -> str:
-    passed = sum(e.outcome(r) == "PASS" for e, r in found)
+    outcomes = [e.outcome(r) for e, r in found]
+    said = f"{outcomes.count('PASS')} of {len(found)} claims hold, each with a control that fails."
+    said += " Those that do not reproduce say what was found." * ("NOT REPRODUCED" in outcomes)
+    links = " ".join(f"<a href='#{e.name}'>{e.name[:3].upper()}</a>" for e, _ in found)
     body = "".join(section(e, r) for e, r in found)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>The lecture's experiments</title><style>{STYLE}</style><h1>The lecture's experiments</h1>"
-        f"<p>{passed} of {len(found)} claims hold, each with a control that fails.</p>{body}</html>\n"
+        f"<p>{said}</p><p>{links}</p>{body}</html>\n"
     )
 
 
