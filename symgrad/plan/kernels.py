@@ -1,8 +1,9 @@
-"""The kernels of the `fast` extra: one interpreter of elementwise programs, compiled by numba and cached on disk.
+"""The kernels of the `fast` extra: one interpreter of array programs, compiled by numba and cached on disk.
 
-A program is a table of integers, one row per instruction. It runs over blocks of rows that stay in the first-level
-cache, so that a chain of elementwise operations reads and writes memory once, and costs one call from Python.
-Arithmetic is that of NumPy, operation by operation (no fast-math but for the order of sums).
+A program is a table of integers, one row per instruction, and costs one call from Python. Elementwise instructions
+run over blocks of rows that stay in the first-level cache, so that a chain of them reads and writes memory once.
+Arithmetic is that of NumPy, operation by operation (no fast-math but for the order of sums): what is not written here
+calls the inner loop of NumPy's own ufunc, and matrix products call BLAS.
 
 =======  ===========================================================================================================
 column   of a header                                of an instruction
@@ -11,10 +12,13 @@ column   of a header                                of an instruction
 1, 2     instructions before the blocks, per block  address of the result, bytes from one row of it to the next
 3, 4     rows R, columns C                          the same of the first operand
 5, 6     rows per block, instructions at the end    the same of the second operand
-7, 8     -                                          the same of the third operand
+7, 8     -                                          the same of the third operand, or a loop's address and its data
 =======  ===========================================================================================================
 
-Instructions before and after the blocks have their number of elements in column 8.
+Instructions before and after the blocks have their number of elements in column 8. A row that starts with ``PRODUCT``
+has the addresses of BLAS's function, the result, both factors and the block of the other arguments; ``PICK`` and
+``ADD_AT`` have those of the result, the operand, two arrays of indices, and one of sizes: the number of elements,
+strides and lengths of the two axes, and the step of the operand.
 """
 
 from __future__ import annotations
@@ -23,18 +27,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["CODES", "SEGMENT", "execute", "point"]
+__all__ = ["ADD_AT", "CODES", "PICK", "PRODUCT", "SEGMENT", "execute", "point"]
 
-SEGMENT = -1
+SEGMENT, PRODUCT, PICK, ADD_AT = -1, -2, -3, -4
 CODES = {name: code for code, name in enumerate((
     "copy", "repeat_row", "repeat_column", "fill", "sum_columns", "sum_rows", "sum_all", "max_rows", "max_columns",
     "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "abs", "maximum", "minimum", "relu",
     "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "where", "logical_and", "logical_or",
-    "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal"))}  # fmt: skip
+    "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal", "loop1", "loop2"))}  # fmt: skip
 """Operation -> its number: the order of the branches below."""
+LOOP1 = CODES["loop1"]  # this and what follows: inner loops of one operand, of two
 
 
 def _kept(*arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -43,9 +50,9 @@ def _kept(*arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
     def compiled(f: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            return njit(signatures, cache=True, error_model="numpy")(f)
+            return njit(signatures, cache=True, error_model="numpy", nogil=True)(f)
         except RuntimeError:  # no folder to write to
-            return njit(signatures, error_model="numpy")(f)
+            return njit(signatures, error_model="numpy", nogil=True)(f)
 
     return compiled
 
@@ -61,6 +68,45 @@ def _pointer(typing_context: Any, address: Any, like: Any) -> Any:
 
 
 _at: Any = intrinsic(_pointer)
+_WORD = ir.IntType(64)
+_stack: Any = cgutils.alloca_once
+
+
+def _call(builder: Any, function: Any, arguments: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(builder.inttoptr(function, kind.as_pointer()), arguments)
+
+
+def _loop(typing_context: Any, function: Any, data: Any, a: Any, b: Any, c: Any, n: Any, size: Any) -> Any:
+    """Call the inner loop of a ufunc on dense arrays at two or three addresses."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function, data, *words, size = args
+        memory = _stack(builder, _WORD, size=7)
+        places = [builder.gep(memory, [_WORD(k)]) for k in range(7)]
+        for place, word in zip(places, [*words, size, size, size], strict=True):
+            builder.store(word, place)
+        _call(builder, function, [places[0], places[3], places[4], data])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 7), generate
+
+
+def _product(typing_context: Any, function: Any, out: Any, a: Any, b: Any, block: Any) -> Any:
+    """Call BLAS's matrix product; `block` is laid out by `symgrad.plan.loops.product_layout`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function, out, a, b, block = args
+        m, n, k, lda, ldb, ldc, alpha, beta = [builder.add(block, _WORD(8 * j)) for j in range(8)]
+        turned_a, turned_b = [builder.add(block, _WORD(j)) for j in (64, 65)]
+        _call(builder, function, [turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), generate
+
+
+_run_loop: Any = intrinsic(_loop)
+_run_product: Any = intrinsic(_product)
 
 
 @njit(fastmath={"reassoc"})
@@ -190,12 +236,39 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
             o[i] = one / a[i]
 
 
+@njit(error_model="numpy")
+def _indexed(adds: bool, o: Any, a: Any, i: Any, j: Any, sizes: Any) -> None:
+    n, down, right, rows, columns, step = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
+    for k in range(n):
+        row, column = i[k], j[k]
+        row += rows if row < 0 else 0
+        column += columns if column < 0 else 0
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise IndexError("an index is out of bounds")
+        place = row * down + column * right
+        if adds:
+            o[place] += a[k * step]
+        else:
+            o[k] = a[place]
+
+
 @_kept("int64[:, ::1], float32[::1]", "int64[:, ::1], float64[::1]")
 def execute(program: Any, like: Any) -> None:
     """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
     zero, one = like[0], like[1]
     at = 0
     while at < program.shape[0]:
+        if program[at, 0] == PRODUCT:
+            _run_product(program[at, 1], program[at, 2], program[at, 3], program[at, 4], program[at, 5])
+            at += 1
+            continue
+        if program[at, 0] <= PICK:
+            o, a = _at(program[at, 1], like), _at(program[at, 2], like)
+            words = program[at]
+            i, j, sizes = _at(words[3], words), _at(words[4], words), _at(words[5], words)
+            _indexed(words[0] == ADD_AT, o, a, i, j, sizes)
+            at += 1
+            continue
         once, each, rows, columns, step = program[at, 1], program[at, 2], program[at, 3], program[at, 4], program[at, 5]
         last = at + 1 + once + each + program[at, 6]
         for k in range(at + 1, at + 1 + once):
@@ -204,11 +277,16 @@ def execute(program: Any, like: Any) -> None:
         for row in range(0, rows, step):
             n = min(step, rows - row) * columns
             for k in range(at + 1 + once, at + 1 + once + each):
-                o = _at(program[k, 1] + row * program[k, 2], like)
-                a = _at(program[k, 3] + row * program[k, 4], like)
-                b = _at(program[k, 5] + row * program[k, 6], like)
-                c = _at(program[k, 7] + row * program[k, 8], like)
-                _instruction(program[k, 0], o, a, b, c, n, columns, zero, one)
+                o, a = program[k, 1] + row * program[k, 2], program[k, 3] + row * program[k, 4]
+                b = program[k, 5] + row * program[k, 6]
+                if program[k, 0] >= LOOP1:
+                    second = o if program[k, 0] == LOOP1 else b
+                    _run_loop(program[k, 7], program[k, 8], a, second, o, n, like.itemsize)
+                    continue
+                c = program[k, 7] + row * program[k, 8]
+                _instruction(
+                    program[k, 0], _at(o, like), _at(a, like), _at(b, like), _at(c, like), n, columns, zero, one
+                )
         for k in range(at + 1 + once + each, last):
             a, b = _at(program[k, 3], like), _at(program[k, 5], like)
             _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, one)
@@ -218,14 +296,17 @@ def execute(program: Any, like: Any) -> None:
 @_kept("int64[:, ::1], int64[:, ::1], float32[::1]", "int64[:, ::1], int64[:, ::1], float64[::1]")
 def _place(program: Any, places: Any, array: Any) -> None:
     for k in range(places.shape[0]):
-        program[places[k, 0], places[k, 1]] = array.ctypes.data
+        program[places[k, 0], places[k, 1]] = array.ctypes.data + places[k, 2]
 
 
 def point(program: Any, places: Any, array: Any) -> Any:
     """Write the address of an argument into a program; what must be kept until the program has run."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     flat = array.reshape(-1)
-    if flat.flags.writeable:
+    if flat.flags.carray:  # dense, aligned and writeable, as numba wants its arrays
         _place(program, places, flat)
-    else:  # numba tells the two kinds apart
-        program[places[:, 0], places[:, 1]] = flat.ctypes.data
+    else:
+        flat = np.ascontiguousarray(flat) if flat.flags.aligned else flat.copy()
+        program[places[:, 0], places[:, 1]] = flat.ctypes.data + places[:, 2]
     return flat

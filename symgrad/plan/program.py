@@ -48,19 +48,20 @@ class Plan:
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
         owned = {id(leaf) for leaf, _ in writer.storage.owned}
         reads = [(leaf, s) for leaf, s in self.graph.leaves if id(leaf) not in owned]
-        prelude = []
-        for leaf, s in reads:
-            value = writer.terminal(s, leaf.name or "leaf")
-            prelude.append(f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value")
+        values = [writer.terminal(s, leaf.name or "leaf") for leaf, s in reads]
         drawn = [writer.terminal(d.node, d.node.name or "random") for d in self.graph.draws]
         writer.write()
         results = [writer.array(y) for y in self.graph.outputs]
+        prelude = [f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value"
+                   for (leaf, s), value in zip(reads, values, strict=True) if s.serial in writer.used]  # fmt: skip
         body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
         self.source = f"def {name}({', '.join([*inputs, *drawn])}):\n" + "".join(f"    {line}\n" for line in body)
         self.memory, self.calls, self.flops = writer.storage.bytes, writer.calls, flops(self.graph)
-        self._owned = [_Owned(leaf, array) for leaf, array in writer.storage.owned]
+        self._owned = [_State(leaf, array) for leaf, array in writer.storage.owned]
+        self._states = [*self._owned, *(_State(leaf, array) for leaf, array in writer.mirrors)]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
+        self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
         namespace.update({n: getattr(np, n) for n in CALLED})
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
@@ -107,7 +108,7 @@ class Plan:
         given = [np.asarray(a, x.dtype) for a, x in zip(arrays, inputs, strict=True)] if arrays else [
             np.ones(tuple(x.shape), x.dtype) for x in inputs]  # fmt: skip
         drawn = [np.random.default_rng(0).random(tuple(d.node.shape), d.node.dtype) for d in self.graph.draws]
-        for state in self._owned:
+        for state in self._states:
             if state.leaf.serial != state.serial:
                 state.read()
         return profile(self, (*given, *drawn), repeats)
@@ -136,15 +137,18 @@ class Plan:
         tuple of ndarray
             The outputs; they live in the plan's buffers until the next run.
         """
-        for state in self._owned:
-            if state.leaf.serial != state.serial:
-                state.read()
+        serial = next_serial()
+        if serial != self._next:
+            for state in self._states:
+                if state.leaf.serial != state.serial:
+                    state.read()
         if self.graph.draws:
             arrays = (*arrays, *[d.sample({}) for d in self.graph.draws])
         try:
             results = self._step(*arrays)
         except BaseException as error:
-            for state in self._owned:  # buffers may be half done: the leaves' published values count
+            self._next = 0
+            for state in self._states:  # buffers may be half done: the leaves' published values count
                 state.serial = 0
             self._pending = False
             self._explain(error, arrays)
@@ -153,6 +157,7 @@ class Plan:
             self._publish()
         else:
             self._pending = True
+        self._next = serial + 1 + (len(self._owned) if publish else 0)
         return results  # type: ignore[no-any-return]
 
     def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
@@ -206,8 +211,8 @@ def _may_warn(graph: Graph) -> bool:
     return any(node.shape != () and builtin_name(node) in _SINGULAR for node in graph.nodes)
 
 
-class _Owned:
-    """A leaf whose value the plan owns: its array, and the serial at which both last agreed."""
+class _State:
+    """A leaf whose value the plan has in an array of its own, and the serial at which both last agreed."""
 
     __slots__ = ("array", "leaf", "serial")
 
@@ -222,7 +227,7 @@ class _Owned:
         self.serial = self.leaf.serial
 
 
-def _groups(storage: Storage, owned: list[_Owned]) -> list[tuple[NDArray[Any], list[Any]]]:
+def _groups(storage: Storage, owned: list[_State]) -> list[tuple[NDArray[Any], list[Any]]]:
     """Buffers to copy when leaves are published, each with the leaves whose values are parts of it."""
     states = {id(state.leaf): state for state in owned}
     flat = [(buffer, [leaf for leaf, _ in members]) for buffer, members in storage.flat]

@@ -25,7 +25,7 @@ from symgrad.op import OPS
 from symgrad.passes import builtin_name
 from symgrad.tensor import Tensor
 
-__all__ = ["Storage", "order_of", "same_memory"]
+__all__ = ["Storage", "order_of", "same_memory", "view_of"]
 
 Array = NDArray[Any]
 Order = Literal["C", "F"]
@@ -161,11 +161,9 @@ class Storage:
         base = self.arrays.get(node.inputs[0].serial)
         if base is None:
             return None
-        inputs = (base,) if node.op.arity is not None else ((base,),)  # type: ignore[union-attr]
-        array = node.op.forward(*inputs, *node.params)  # type: ignore[union-attr]
-        if not isinstance(array, np.ndarray) or (array.size and not np.may_share_memory(array, base)):
-            return None
-        self.arrays[node.serial] = array
+        array = view_of(base, node)
+        if array is not None:
+            self.arrays[node.serial] = array
         return array
 
     def out(self, node: Tensor, over: tuple[Tensor, ...] = ()) -> Array:
@@ -246,9 +244,18 @@ def _replay(new: Tensor, node: Tensor, target: Array) -> Array:
     """The views between a node and the new value of a leaf, on another array."""
     if new is node:
         return target
-    base = _replay(new.inputs[0], node, target)
-    inputs = (base,) if new.op.arity is not None else ((base,),)  # type: ignore[union-attr]
-    return new.op.forward(*inputs, *new.params)  # type: ignore[union-attr, no-any-return]
+    return _seen(_replay(new.inputs[0], node, target), new)
+
+
+def _seen(base: Array, node: Tensor) -> Array:
+    inputs = (base,) if node.op.arity is not None else ((base,),)  # type: ignore[union-attr]
+    return node.op.forward(*inputs, *node.params)  # type: ignore[union-attr, no-any-return]
+
+
+def view_of(base: Array, node: Tensor) -> Array | None:
+    """What a node of one input shows of an array; None if it makes a copy."""
+    array = _seen(base, node)
+    return array if isinstance(array, np.ndarray) and (not array.size or np.may_share_memory(array, base)) else None
 
 
 def same_memory(a: Array, b: Array | None) -> bool:

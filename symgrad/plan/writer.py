@@ -33,9 +33,12 @@ class Writer:
         self.lines: list[str] = []
         self.keep: list[Any] = []  # arrays that only programs of the fast extra refer to
         self.calls = 0
+        self.mirrors: list[tuple[Tensor, NDArray[Any]]] = []  # leaves with arrays that follow them between the runs
+        self.used: set[int] = set()  # what lines name, of all that is bound at every call
         self._scope: tuple[str, ...] = ()
         self._views: dict[Any, str] = {}
         self._counts: dict[str, int] = {}
+        self.deferred: dict[int, str] = {}  # views of what is bound at every call, which programs may need no line for
         self.fuser = Fuser(self) if fast else None
 
     # Names
@@ -175,7 +178,7 @@ class Writer:
             if new.serial in self.scalar_of:
                 self.line(f"{place[id(leaf)]}[()] = {self.scalar_of[new.serial]}")
             else:
-                self.line(f"copyto({place[id(leaf)]}, {self.name_of[new.serial]})")
+                self.line(f"copyto({place[id(leaf)]}, {self.array(new)})")
 
     def save(self, node: Tensor) -> None:
         """Copy a value out of memory that is about to be written."""
@@ -198,7 +201,7 @@ class Writer:
             return self.scalar_of[node.serial]
         if _is_const(node) and np.isfinite(node.params[0]):
             return f"({float(node.params[0])!r})" if node.params[0] < 0 else repr(float(node.params[0]))
-        return f"{self.name_of[node.serial]}[()]"
+        return f"{self.array(node)}[()]"
 
     def calculate(self, node: Tensor, wanted: str) -> bool:
         """Write a node on scalars alone as an expression; False if it is none."""
@@ -214,7 +217,12 @@ class Writer:
         return True
 
     def array(self, node: Tensor) -> str:
-        """The name of a value as an array; a scalar gets a buffer when an array is first asked for."""
+        """The name of a value as an array, which scalars and views get when it is first asked for."""
+        self.used.add(node.serial)
+        if node.serial in self.deferred:
+            wanted = self.deferred.pop(node.serial)
+            self.names.pop(wanted)
+            self._allocating(node, node.op, [self.array(x) for x in node.inputs], wanted)  # type: ignore[arg-type]
         if node.serial not in self.name_of:
             array = self.storage.arrays[node.serial] = self.storage.new((), node.dtype)
             self.name_of[node.serial] = name = self.bind(f"{self.scalar_of[node.serial]}_", array)
@@ -229,21 +237,25 @@ class Writer:
             self.name_of[node.serial] = self.constant(node.value, f"c_{node.params[0]}")
             self.storage.arrays[node.serial] = self.names[self.name_of[node.serial]]
             return
-        waiting = self.fuser is not None and self.fuser.where
-        if waiting and not node.shape and any(self.storage.root[x.serial] in waiting for x in node.inputs):
-            self.flush()
-        if self.calculate(node, wanted):
-            return
         if op.view and len(node.inputs) == 1:
             array = self.storage.view(node)
             if array is not None:
                 self.name_of[node.serial] = self.bind(wanted, array)
                 return
+            if self.fuser is not None and node.inputs[0].serial not in self.storage.arrays:
+                self.deferred[node.serial] = self.name_of[node.serial] = self.terminal(node, wanted)
+                return
         if self.fuser is not None:
             if self.fuser.take(node, wanted):
                 return
-            self.fuser.flush()
-        self.plain(node, wanted)
+            if not self.fuser.joins_early(node):
+                self.fuser.flush()
+        if not self.calculate(node, wanted):
+            self.plain(node, wanted)
+
+    def is_deferred(self, node: Tensor) -> bool:
+        """Whether a node is a view of what is bound at every call that nobody has made yet, or of such a view."""
+        return node.serial in self.deferred
 
     def plain(self, node: Tensor, wanted: str) -> None:
         """One node as a NumPy call."""

@@ -1,0 +1,176 @@
+"""Programs of the fast extra: what they hold, and that they compute what NumPy does wherever the numbers lie."""
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.plan.fusing import available
+
+if not available():
+    pytest.skip("needs the extra `fast`", allow_module_level=True)
+
+from symgrad.plan.loops import inner_loop, product_layout
+
+
+def fused(f, *args):
+    """The results of a plan with the extra, checked against the one without; and its source."""
+    plain, fast = sg.compile(f, fast=False), sg.compile(f, fast=True)
+    for _ in range(2):
+        for a, b in zip(sg.trees.flatten(plain(*args))[0], sg.trees.flatten(fast(*args))[0], strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_allclose(b, a, rtol=1e-6 if a.dtype == np.float32 else 1e-13)
+    return fast.plan.source
+
+
+def normal(*shape, dtype=np.float64):
+    return np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["sin", "cos", "exp", "log", "tanh", "arctan", "log1p", "expm1", "sinh"])
+def test_ufuncs_are_called_in_programs(name, dtype):
+    f = getattr(sg, name)
+    source = fused(lambda x: f(x) * 2 + x, np.abs(normal(40, 50, dtype=dtype)) / 4 + 0.1)
+    assert source.count("fused(") == 1
+    assert f"    {name}(" not in source
+
+
+def test_binary_ufuncs_are_called_in_programs():
+    assert fused(lambda x, y: sg.logaddexp(x, y) + x**y, np.abs(normal(9, 30)), normal(9, 30)).count("fused(") == 1
+
+
+def test_inner_loops_are_those_of_the_types():
+    assert inner_loop(np.tanh, np.float32) != inner_loop(np.tanh, np.float64)
+    assert inner_loop(np.logical_not, np.float64) is None
+    assert inner_loop(np.divmod, np.float64) is None
+    assert inner_loop(np.frompyfunc(abs, 1, 1), np.float64) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("orders", ["CCC", "CCF", "CFC", "CFF", "FCC", "FCF", "FFC", "FFF"])
+def test_products_of_every_layout(orders, dtype):
+    from symgrad.plan.kernels import PRODUCT, execute
+    from symgrad.plan.loops import address, product
+
+    for m, k, n in ((2, 3, 4), (1, 3, 4), (2, 1, 4), (2, 3, 1), (1, 1, 1), (7, 1, 1)):
+        a, b, out = [np.array(normal(*shape, dtype=dtype), order=order)
+                     for shape, order in zip(((m, k), (k, n), (m, n)), orders, strict=True)]  # fmt: skip
+        swapped, block = product_layout(a, b, out)
+        factors = (b, a) if swapped else (a, b)
+        row = [PRODUCT, product(out.dtype), address(out), *map(address, factors), address(block), 0, 0, 0]
+        execute(np.array([row]), np.array([0, 1], dtype))
+        np.testing.assert_allclose(out, a @ b, rtol=1e-5)
+
+
+def test_products_refuse_what_blas_cannot_read():
+    a = normal(8, 8)
+    assert product_layout(a[::2, ::2], a[:4, :4], np.empty((4, 4))) is None
+    assert product_layout(np.broadcast_to(a[:1, :1], (4, 4)), a[:4, :4], np.empty((4, 4))) is None
+    assert product_layout(a[:4, :4], a[4:, 4:], np.empty((4, 4))) is not None
+
+
+def test_a_whole_step_is_one_call():
+    w = sg.tensor(normal(4, 3), name="w", requires_grad=True)
+
+    def step(x, labels):
+        loss = sg.losses.cross_entropy(sg.tanh(x @ w), labels)
+        (g,) = sg.grad(lambda w: sg.losses.cross_entropy(sg.tanh(x @ w), labels), argnums=(0,))(w)
+        return loss, g
+
+    source = fused(step, normal(32, 4), np.arange(32) % 3)
+    assert source.count("fused(") == 1
+    assert "dot(" not in source
+    assert "add.at(" not in source
+
+
+def test_views_of_arguments_are_read_in_place():
+    def f(x):
+        return x[1:] * x[:-1] + x[3:, None].T.sum() if x.ndim == 1 else x[5:].T @ x[:-5] + (x[2:] * 2)[0, 0]
+
+    fused(f, normal(50))
+    assert "point(" in fused(f, normal(80, 30))
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (80, 90)])
+def test_arguments_may_lie_anyhow(shape):
+    fast = sg.compile(lambda x: (sg.relu(x) * 2 + x * x, x.sum(axis=0)), fast=True)
+    x = normal(*shape)
+    buffer = np.zeros(x.nbytes + 1, np.uint8)
+    crooked = buffer[1:].view(np.float64).reshape(shape)
+    crooked[...] = x
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for given in (x, x[::-1], np.asfortranarray(x), np.repeat(x, 2, 1)[:, ::2], crooked, frozen, x.astype(">f8"), x):
+        product, total = fast(given)
+        np.testing.assert_allclose(product, np.maximum(given, 0) * 2 + given * given, rtol=1e-14)
+        np.testing.assert_allclose(total, given.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+def test_indices_in_programs_are_checked():
+    x = normal(6, 4)
+
+    def f(x, rows, columns):
+        return (sg.exp(x)[rows, columns] * 2).sum(), sg.grad(lambda x: (sg.exp(x)[rows, columns] ** 2).sum())(x)
+
+    rows, columns = np.array([0, -1, 2, 2]), np.array([3, -4, 1, 1])
+    assert fused(f, x, rows, columns).count("fused(") == 1
+    fast = sg.compile(f, fast=True)
+    fast(x, rows, columns)
+    for bad in ((rows + 6, columns), (rows, columns - 4)):
+        with pytest.raises(sg.GraphError, match="out of bounds"):
+            fast(x, *bad)
+    np.testing.assert_allclose(fast(x, rows, columns)[0], (np.exp(x)[rows, columns] * 2).sum())
+
+
+def test_truth_values_leave_programs():
+    source = fused(lambda x: (x > 0, sg.where(x > 0, x, -x) * 2, sg.sum(sg.exp(x) > 1)), normal(30, 40))
+    assert "fused(" in source
+
+
+def test_leaves_are_followed_between_calls():
+    scale = sg.tensor(np.array([1.0, 2.0, 3.0]), name="scale")
+    large = sg.tensor(np.ones((60, 50)), name="large")
+    fast = sg.compile(lambda x: sg.tanh(x * scale).sum() + (large * large * 2).sum(), fast=True)
+    for k in range(4):
+        x = np.ones(3)
+        np.testing.assert_allclose(fast(x), np.tanh(scale.numpy()).sum() + 2 * (large.numpy() ** 2).sum(), rtol=1e-12)
+        (scale if k % 2 else large).assign((scale if k % 2 else large).numpy() + k + 1)
+
+
+def test_a_leaf_assigned_while_a_plan_runs_is_read_next_time():
+    scale = sg.tensor(np.array([1.0, 2.0]), name="scale")
+    fast = sg.compile(lambda x: sg.exp(x) * scale * 2, fast=True)
+    fast(np.zeros(2))
+    step = fast.plan._step
+
+    def meanwhile(*arrays):
+        scale.assign(np.array([5.0, 6.0]))
+        return step(*arrays)
+
+    fast.plan._step = meanwhile
+    fast(np.zeros(2))
+    fast.plan._step = step
+    np.testing.assert_array_equal(fast(np.zeros(2)), [10, 12])
+
+
+def test_plans_of_one_function_are_one_program():
+    from symgrad import nn, optim
+
+    def compiled():
+        model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4))
+        model.initialize(seed=0)
+        optimizer = optim.Adam(model.parameters())
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = sg.losses.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        fast = sg.compile(step, fast=True)
+        losses = [float(fast(normal(20, 1, 8, 8), np.arange(20) % 4)) for _ in range(3)]
+        return fast.plan.source, losses
+
+    first, *others = [compiled() for _ in range(8)]
+    assert all(other == first for other in others)  # addresses of arrays differ, and must not count
