@@ -122,6 +122,13 @@ def test_indices_in_programs_are_checked():
     np.testing.assert_allclose(fast(x, rows, columns)[0], (np.exp(x)[rows, columns] * 2).sum())
 
 
+def test_scattering_to_slices():
+    for key in (0, -1, slice(2, 4), slice(None, None, 2), slice(3, 3)):
+        fused(sg.grad(lambda x, key=key: (sg.exp(x)[key] * 2).sum()), normal(5))
+        fused(sg.grad(lambda x, key=key: (sg.exp(x)[key] * 2).sum()), normal(5, 3))
+        fused(sg.grad(lambda x, key=key: (sg.exp(x)[:, key] * 2).sum()), normal(5, 6))
+
+
 def test_truth_values_leave_programs():
     source = fused(lambda x: (x > 0, sg.where(x > 0, x, -x) * 2, sg.sum(sg.exp(x) > 1)), normal(30, 40))
     assert "fused(" in source

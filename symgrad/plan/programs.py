@@ -256,7 +256,7 @@ def fits_whole(node: Tensor, fuser: Fuser) -> bool:
 
 def _slice(array: Array, node: Tensor) -> Array:
     """The part of an array that a node without arrays among its indices scatters to."""
-    part: Array = array[decode(node.params[0], [])]
+    part: Array = array[(*decode(node.params[0], []), ...)]  # a view, also of one number
     return part
 
 
