@@ -222,3 +222,29 @@ def test_only_a_left_over_example_is_merged():
 def test_batches_says_what_is_wrong_before_the_first_batch(change, message):
     with pytest.raises(DataError, match=f"^batches: {message}"):
         data.batches(**{"n": 5, "batch_size": 2, "seed": 0, "epoch": 0} | change)
+
+
+@pytest.mark.parametrize("as_rows", [True, False])
+def test_cutmix_patches_images_and_mixes_labels_by_area(as_rows):
+    images = np.broadcast_to(np.arange(1.0, 6)[:, None, None], (5, 8, 6)).copy()
+    X = images.reshape(5, -1) if as_rows else images
+    change = data.CutMix(5, shape=(8, 6) if as_rows else None)
+    shares = []
+    for seed in range(30):
+        patched, labels = change(X, np.arange(5), np.random.default_rng(seed))
+        assert patched.shape == X.shape
+        for k, image in enumerate(patched.reshape(5, -1)):
+            for other in range(5):
+                assert labels[k, other] == pytest.approx(np.mean(image == other + 1))
+        shares.append(labels[0, 0])
+    assert 0.3 < np.mean(shares) < 0.9
+    np.testing.assert_array_equal(images[:, 0, 0], np.arange(1.0, 6))
+
+
+def test_blur_keeps_the_mean_of_an_image_and_takes_its_contrast():
+    X = np.zeros((4, 9, 9))
+    X[:, 4, 4] = 1
+    blurred, _ = data.Images(blur=1.5)(X, np.zeros(4), np.random.default_rng(0))
+    np.testing.assert_allclose(blurred.sum(axis=(1, 2)), 1, rtol=1e-3)
+    assert blurred.max() <= 1
+    assert blurred.max(axis=(1, 2)).min() < 0.5

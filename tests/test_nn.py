@@ -668,3 +668,21 @@ def test_functional_has_torch_s_names():
     assert nn.functional.softmax(logits).sum() == pytest.approx(1.0)
     assert nn.functional.mse_loss(np.ones(2), np.zeros(2)) == 1.0
     assert nn.functional.relu(-1.0) == 0.0
+
+
+def test_dirac_convolutions_pass_their_input_on():
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 5))
+    layer = nn.Conv2d(3, 3, 3, padding=1, bias=False, weight_init=nn.init.dirac)
+    np.testing.assert_allclose(layer(x).numpy(), x)
+
+
+def test_unit_variance_layer_by_layer():
+    X = np.random.default_rng(0).standard_normal((200, 1, 6, 6)) * 7
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 20), nn.Tanh(), nn.Linear(20, 5))
+    nn.unit_variance(model, X, tolerance=0.02)
+    for end in (1, 4, 6):
+        part = nn.Sequential(*[model[k] for k in range(end)])
+        assert np.var(part(X).numpy()) == pytest.approx(1, abs=0.02)
+    assert all("forward" not in module.__dict__ for module in model.modules())
+    with pytest.raises(sg.SymgradError, match="do not vary"):
+        nn.unit_variance(nn.Sequential(nn.Linear(3, 2, bias=False)), np.zeros((4, 3)))

@@ -158,6 +158,8 @@ def test_transforms_are_their_formulas():
     length = np.sqrt(9 + 16 + 144 + 0.05)
     close(transforms.clip_value(1.0)(g, w), [[[1, -0.1], [1, 0.2]], [1]])
     close(transforms.clip_norm(6.0)(g, w), [g[0], [6.0]])
+    size = np.sqrt((9 + 16 + 0.05) / 4)
+    close(transforms.clip_rms(2.0)(g, w), [np.array(g[0]) * 2 / size, [2.0]])
     close(transforms.clip_global_norm(1.0)(g, w), [x / (length + 1e-6) for x in g])
     close(transforms.clip_global_norm(1.0, like="optax")(g, w), [x / length for x in g])
     close(transforms.clip_global_norm(99.0)(g, w), g)

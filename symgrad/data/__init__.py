@@ -1,6 +1,6 @@
 """Data sets: validated arrays, exact splits, reproducible batches, files, generators, augmentation."""
 
-from symgrad.data.augment import BatchShift, Images, LabelSmoothing, Mixup, augmented
+from symgrad.data.augment import BatchShift, CutMix, Images, LabelSmoothing, Mixup, augmented
 from symgrad.data.batching import batches
 from symgrad.data.bundled import digits
 from symgrad.data.dataset import Dataset, split
@@ -10,6 +10,7 @@ from symgrad.data.tables import Column, Table, read_csv
 __all__ = [
     "BatchShift",
     "Column",
+    "CutMix",
     "Dataset",
     "Images",
     "LabelSmoothing",

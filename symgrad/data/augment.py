@@ -18,7 +18,7 @@ from symgrad.data.dataset import Dataset
 from symgrad.data.sources import one_hot
 from symgrad.errors import DataError
 
-__all__ = ["BatchShift", "Images", "LabelSmoothing", "Mixup", "augmented"]
+__all__ = ["BatchShift", "CutMix", "Images", "LabelSmoothing", "Mixup", "augmented"]
 
 Array = NDArray[Any]
 
@@ -53,6 +53,8 @@ class Images:
         Largest relative change of differences from the mean, of the exponent, and of single channels.
     illumination : float
         Largest difference that a light from one side makes between opposite edges, from the middle.
+    blur : float
+        Largest standard deviation of a Gaussian blur, in pixels.
     noise : float
         Standard deviation of normal noise.
     erase : float
@@ -93,6 +95,7 @@ class Images:
         gamma: float = 0.0,
         colour: float = 0.0,
         illumination: float = 0.0,
+        blur: float = 0.0,
         noise: float = 0.0,
         erase: float = 0.0,
         fill: float = 0.0,
@@ -213,6 +216,13 @@ def _illumination(images: Array, amount: float, random: np.random.Generator) -> 
     return images + light
 
 
+def _blur(images: Array, amount: float, random: np.random.Generator) -> Array:
+    from scipy.ndimage import gaussian_filter
+
+    widths = amount * random.random(len(images))
+    return np.stack([gaussian_filter(image, s, axes=(1, 2)) for image, s in zip(images, widths, strict=True)])
+
+
 def _noise(images: Array, amount: float, random: np.random.Generator) -> Array:
     return images + amount * random.standard_normal(images.shape)
 
@@ -223,6 +233,7 @@ _LIGHTS: dict[str, Callable[[Array, float, np.random.Generator], Array]] = {
     "gamma": _gamma,
     "colour": _colour,
     "illumination": _illumination,
+    "blur": _blur,
     "noise": _noise,
 }
 
@@ -284,6 +295,45 @@ class Mixup:
         share, other = random.beta(self.alpha, self.alpha), random.permutation(len(X))
         labels = probabilities(y, self.classes)
         return share * X + (1 - share) * X[other], share * labels + (1 - share) * labels[other]
+
+
+class CutMix:
+    r"""A rectangle of every image taken from another, and the labels mixed by area.
+
+    The rectangle has the shape of the image and the share :math:`1 - \lambda` of its area, less what lies outside.
+
+    Parameters
+    ----------
+    classes : int
+    shape : tuple of int, optional
+        (H, W) or (C, H, W) of one image, where X holds them as rows; by default X is (n, H, W) or (n, C, H, W).
+    alpha : float
+        One :math:`\lambda \sim \mathrm{Beta}(\alpha, \alpha)` and one rectangle are drawn for every minibatch.
+
+    References
+    ----------
+    S. Yun et al., "CutMix: Regularization strategy to train strong classifiers", ICCV 2019.
+    """
+
+    def __init__(self, classes: int, shape: tuple[int, ...] | None = None, alpha: float = 1.0) -> None:
+        self.classes, self.shape = whole_number("CutMix: classes", classes, 2), shape
+        if not alpha > 0:
+            raise DataError(f"CutMix: alpha={alpha!r} must be above 0")
+        self.alpha = alpha
+
+    def __call__(self, X: Array, y: Array, random: np.random.Generator) -> tuple[Array, Array]:
+        """The patched images, and their labels as probabilities."""
+        images = np.array(X).reshape(len(X), *(self.shape or X.shape[1:]))
+        if images.ndim not in (3, 4):
+            raise DataError(f"CutMix: X has shape {X.shape}; give (n, H, W), (n, C, H, W), or shape=")
+        size, other = np.array(images.shape[-2:]), random.permutation(len(X))
+        half = size * np.sqrt(1 - random.beta(self.alpha, self.alpha)) / 2
+        centre = random.random(2) * size
+        low, high = np.rint(np.clip([centre - half, centre + half], 0, size)).astype(int)
+        patch = (..., slice(low[0], high[0]), slice(low[1], high[1]))
+        images[patch] = images[other][patch]
+        share, labels = 1 - np.prod(high - low) / np.prod(size), probabilities(y, self.classes)
+        return images.reshape(X.shape), share * labels + (1 - share) * labels[other]
 
 
 class BatchShift:

@@ -33,6 +33,7 @@ from symgrad.nn.activations import (
 from symgrad.nn.attention import MultiheadAttention
 from symgrad.nn.batchnorm import BatchNorm1d, BatchNorm2d, population_statistics
 from symgrad.nn.building import mlp
+from symgrad.nn.calibration import unit_variance
 from symgrad.nn.convolution import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -141,4 +142,5 @@ __all__ = [
     "mlp",
     "population_statistics",
     "restyle_dropout",
+    "unit_variance",
 ]

@@ -15,6 +15,7 @@ from symgrad.errors import SymgradError
 
 __all__ = [
     "constant",
+    "dirac",
     "eye",
     "glorot_normal",
     "glorot_uniform",
@@ -163,6 +164,20 @@ def eye(random: Generator, shape: Shape, gain: float = 1.0) -> NDArray[Any]:
     if len(shape) != 2:
         raise SymgradError(f"eye: shape {shape} is no matrix")
     return gain * np.eye(*shape)
+
+
+def dirac(random: Generator, shape: Shape, gain: float = 1.0) -> NDArray[Any]:
+    """A convolution that passes as many channels on as it has, by the middle of its kernel.
+
+    The weight is (out, in, ...), as that of `nn.Conv2d`.
+    """
+    if len(shape) < 3:
+        raise SymgradError(f"dirac: shape {shape} is no convolution's; use init.eye for a matrix")
+    found = np.zeros(shape)
+    channels = np.arange(min(shape[:2]))
+    middle: Any = (channels, channels, *(k // 2 for k in shape[2:]))
+    found[middle] = gain
+    return found
 
 
 def sparse(random: Generator, shape: Shape, sparsity: float = 0.9, std: float = 0.01) -> NDArray[Any]:

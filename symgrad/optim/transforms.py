@@ -17,7 +17,16 @@ from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.piecewise import clip, maximum, minimum, where
 from symgrad.ops.reduction import mean, norm2
 
-__all__ = ["adaptive_clip", "centralize", "clip_global_norm", "clip_norm", "clip_value", "global_norm", "noise"]
+__all__ = [
+    "adaptive_clip",
+    "centralize",
+    "clip_global_norm",
+    "clip_norm",
+    "clip_rms",
+    "clip_value",
+    "global_norm",
+    "noise",
+]
 
 Transform = Callable[..., list[Any]]
 
@@ -45,6 +54,17 @@ def clip_norm(limit: float) -> Transform:
     r"""Every tensor at most this long: :math:`g \leftarrow g \min(1, c / \lVert g \rVert)`."""
     c = _positive("clip_norm", limit)
     return lambda gradients, params: [_shortened(g, norm2(g), c) for g in gradients]
+
+
+def clip_rms(limit: float) -> Transform:
+    r"""Every tensor's root mean square at most this: :math:`g \leftarrow g / \max(1, \mathrm{RMS}(g) / c)`.
+
+    References
+    ----------
+    N. Shazeer and M. Stern, "Adafactor", ICML 2018, section 6.
+    """
+    c = _positive("clip_rms", limit)
+    return lambda gradients, params: [g / maximum(sqrt(mean(g * g)) / c, 1.0) for g in gradients]
 
 
 def clip_global_norm(limit: float, like: str = "torch") -> Transform:
