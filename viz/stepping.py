@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import GradientError, SymgradError
-from symgrad.op import OPS, Op
+from symgrad.op import OPS
 from symgrad.tensor import Tensor
 from viz.build import Look
 from viz.escape import json_script, xml_text
+from viz.explained import module_rule, op_rule
+from viz.fold import Unit
 from viz.mathmarkup import fraction_math, math, row
-from viz.mathtext import name_text, notation_text
 from viz.reading import Reading, read
 from viz.render import write_text
-from viz.scene import Run, plain
+from viz.scene import plain
 from viz.subject import subject
 from viz.theme import THEMES
 from viz.views import View, Viewer, spoken, title_of
@@ -32,6 +33,7 @@ __all__ = ["Page", "step_through"]
 
 _POLICY = "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 _PACKED = 60_000  # characters over which the data are compressed
+_MODULES = 12  # kinds of modules whose gradients are derived
 
 
 class Page:
@@ -137,77 +139,71 @@ def _data(views: Sequence[View], reading: Reading) -> dict[str, Any]:
     structures: dict[Any, int] = {}
     drawn: list[dict[str, Any]] = []
     instances = []
-    rules: dict[str, int] = {}
+    rules = _Rules(views, reading)
     for view in views:
-        ops = tuple(_op_of(serial, reading) for serial in view.serials)
-        key = id(view.scene), tuple(view.shapes), tuple(view.steps), tuple(view.children), ops
+        key = id(view.scene), tuple(view.shapes), tuple(view.steps), tuple(view.children), rules.of(view)
         if key not in structures:
             structures[key] = len(drawn)
-            drawn.append(_structure(view, ops, rules))
+            drawn.append(_structure(view, rules.of(view)))
         instances.append({
-            "s": structures[key], "t": list(view.title), "p": view.parent, "n": view.numbers,
+            "s": structures[key], "t": list(view.title), "p": view.parent, "n": view.numbers, "k": view.note,
             "c": {str(k): v for k, v in view.children.items()},
             "e": [None if f is None else [f["part"], f["sum"], f.get("number", ""), f.get("heat")] for f in view.flows],
         })  # fmt: skip
-    return {"structures": drawn, "views": instances, "rules": [_rule(OPS[name]) for name in rules]}
+    return {"structures": drawn, "views": instances, "rules": rules.found}
 
 
-def _structure(view: View, ops: Sequence[str | None], rules: dict[str, int]) -> dict[str, Any]:
+class _Rules:
+    """The derivations that a page tells: one for every op, and one for every kind of module."""
+
+    def __init__(self, views: Sequence[View], reading: Reading) -> None:
+        self.views, self.reading = views, reading
+        self.found: list[dict[str, Any]] = []
+        self.places: dict[Any, int] = {}
+
+    def of(self, view: View) -> tuple[int, ...]:
+        """The derivation for every card; -1 where there is none."""
+        return tuple(self._of(view, k, unit) for k, unit in enumerate(view.units))
+
+    def _of(self, view: View, k: int, unit: Unit | None) -> int:
+        if unit is None or unit.kind == "edge":
+            return -1
+        if unit.kind == "module":
+            key: Any = id(self.views[view.children[k]].scene) if k in view.children else None
+            return -1 if key is None else self._place(key, lambda: module_rule(unit, self.reading))
+        node = self.reading.nodes[unit.out]
+        if unit.folded or node.op is None or OPS.get(node.op.name) is not node.op:
+            return -1
+        op = node.op
+        return self._place(op.name, lambda: op_rule(op))
+
+    def _place(self, key: Any, make: Callable[[], dict[str, Any] | None]) -> int:
+        if key not in self.places:
+            modules = sum(not isinstance(k, str) for k in self.places)
+            rule = make() if isinstance(key, str) or modules < _MODULES else None
+            if rule is not None and rule not in self.found:
+                self.found.append(rule)
+            self.places[key] = -1 if rule is None else self.found.index(rule)
+        return self.places[key]
+
+
+def _structure(view: View, rules: Sequence[int]) -> dict[str, Any]:
     """What equal modules share."""
     scene = view.scene
     cards = [
         {"name": plain(card.name), "math": row(card.result or card.name),
          "formula": row(card.formula) if card.formula else "",
          "said": spoken(scene, k), "kind": card.kind, "shape": shape, "open": k in view.children,
-         "notes": [r.text for r in card.rows if r.role == "note"]}
-        for k, (card, shape) in enumerate(zip(scene.cards, view.shapes, strict=True))
+         "notes": [r.text for r in card.rows if r.role == "note" and not r.word],
+         "rule": rule if k in view.children else -1}
+        for k, (card, shape, rule) in enumerate(zip(scene.cards, view.shapes, rules, strict=True))
     ]  # fmt: skip
-    edges = []
-    for edge in scene.edges:
-        op = ops[edge.target]
-        edges.append({
-            "a": edge.source, "b": edge.target,
-            "label": fraction_math(edge.label) if edge.label is not None else "",
-            "rule": rules.setdefault(op, len(rules)) if op is not None else -1,
-        })  # fmt: skip
+    edges = [
+        {"a": edge.source, "b": edge.target, "rule": rules[edge.target],
+         "label": fraction_math(edge.label) if edge.label is not None else ""}
+        for edge in scene.edges
+    ]  # fmt: skip
     return {"svg": view.svg, "cards": cards, "edges": edges, "steps": view.steps}
-
-
-def _op_of(serial: int, reading: Reading) -> str | None:
-    """The op behind a card, if it is one op of the table."""
-    node = reading.by_serial.get(serial)
-    if node is None or node.op is None or OPS.get(node.op.name) is not node.op:
-        return None
-    return node.op.name
-
-
-def _rule(op: Op) -> dict[str, Any]:
-    """The derivation of an op's local derivatives."""
-    names = "xyz"
-    arguments = [name_text(names[k]) for k in range(min(op.arity or 1, 3))]
-    own = op.notation is not None and op.arity is not None and op.arity <= 3
-    formula = notation_text(op.notation or "", arguments) if own else (Run(op.name),)
-    found: dict[str, Any] = {"op": op.name, "formula": math(row(formula)), "parts": [], "verdict": ""}
-    if op.indices == "elementwise" and op.symbol and op.pullback:
-        import sympy
-
-        from symgrad.symbolic import local_derivative, prove_rule
-        from viz.algebra import algebra_text
-
-        known = {n: name_text(n) for n in ("x", "y", "z")} | {"v": name_text("v")}
-        for k in range(op.arity or 1):
-            derivative = local_derivative(op, k, ("v", *names[: op.arity or 1]))
-            if derivative is not None:
-                text = algebra_text(sympy.sympify(derivative), known)
-                fraction = f"<mfrac><mrow><mi>∂</mi><mi>v</mi></mrow><mrow><mi>∂</mi><mi>{names[k]}</mi></mrow></mfrac>"
-                found["parts"].append(math(f"<mrow>{fraction}<mo>=</mo>{row(text)}</mrow>"))
-        proof = prove_rule(op)
-        found["verdict"] = f"{proof.verdict}: {proof.method}"
-    else:
-        found["verdict"] = (
-            "its rule couples elements; it is proved in index notation where it has one (see the op table)"
-        )
-    return found
 
 
 # The page

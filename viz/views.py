@@ -5,7 +5,7 @@ Equal modules have equal pictures, which are laid out and painted once. What dif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,7 +42,8 @@ class View:
     flows: list[dict[str, Any] | None]
     steps: list[tuple[str, int]]
     shapes: list[str]
-    serials: list[int]  # of the node of every card; 0 where it is folded
+    units: list[Unit | None]  # behind every card; None for the card of what is left out
+    note: str = ""
     children: dict[int, int] = field(default_factory=dict)
     parent: int = -1
 
@@ -65,41 +66,57 @@ class Viewer:
     def all(self) -> list[View]:
         """The views, each after the one that it is opened from."""
         whole = fold(self.reading, self.how, self.limit)
-        queue: list[tuple[tuple[str, ...], Folded, int, int]] = [((), whole, -1, -1)]
-        for title, folded, parent, card in queue:
+        queue: list[tuple[tuple[str, ...], Folded, int, int, str]] = [((), whole, -1, -1, "")]
+        for title, folded, parent, card, note in queue:
             view = self._view(title, folded)
-            view.parent = parent
+            view.parent, view.note = parent, note
             if parent >= 0:
                 self.views[parent].children[card] = len(self.views)
             here = len(self.views)
             self.views.append(view)
-            queue += [(name, inside, here, j) for j, name, inside in self._children(folded)]
+            shift = 1 if folded.left_out else 0
+            for j, unit in enumerate(folded.units):
+                if unit.folded:
+                    name, inside, said = self._opened(unit)
+                    queue.append((name, inside, here, j + shift, said))
         return self.views
 
     # What is inside of what
 
-    def _children(self, folded: Folded) -> Iterator[tuple[int, tuple[str, ...], Folded]]:
-        for j, unit in enumerate(folded.units):
-            if unit.kind == "module":
-                yield j, (*unit.scope, unit.title), self._inside(unit)
+    def _opened(self, unit: Unit) -> tuple[tuple[str, ...], Folded, str]:
+        """The inside of a card with its title and what is to be said of it; of a repeat, the first of its parts."""
+        depth = len(unit.scope) + 1
+        if unit.kind != "repeat":
+            inside = self._inside(unit.members, depth + (unit.kind == "module"))
+            return (*unit.scope, unit.title), inside, ""
+        nodes = self.reading.nodes
+        ops = [m for m in unit.members if nodes[m].op is not None]
+        first = ops[: len(ops) // unit.count]
+        leaves = {link.source for m in first for link in self.facts.into[m] if nodes[link.source].op is None}
+        members = (*(m for m in unit.members if m in leaves), *first)
+        inside = self._inside(members, depth)
+        if sum(u.kind != "edge" for u in inside.units) == 1:  # the part is one module: what is in it
+            inside = self._inside(members, depth + 1)
+        said = f"The first of {unit.count:,} equal parts, with its own numbers."
+        return (*unit.scope, f"{unit.title} (1 of {unit.count:,})"), inside, said
 
-    def _inside(self, module: Unit) -> Folded:
-        """The units in a module, and the tensors from outside that they read."""
-        depth = len(module.scope) + 2
+    def _inside(self, chosen: Sequence[int], depth: int) -> Folded:
+        """The units in some cards, folded below a depth, and the tensors from outside that they read."""
         if depth not in self.folds:
             self.folds[depth] = fold(self.reading, depth, self.limit)
-        whole = self.folds[depth]
-        members = set(module.members)
-        chosen = [u for j, u in self._units_of(whole, module) if members.issuperset(u.members)]
+        whole, members = self.folds[depth], set(chosen)
+        inside = [u for j, u in self._units_of(whole, chosen) if members.issuperset(u.members)]
+        shown, left_out = inside[-self.limit :], sum(len(u.members) for u in inside[: -self.limit])
+        held = {m for u in shown for m in u.members}
         outside = dict.fromkeys(
-            link.source for m in module.members for link in self.facts.into[m] if link.source not in members
+            link.source for m in sorted(held) for link in self.facts.into[m] if link.source not in members
         )
-        units = [*(Unit((k,), k, "edge") for k in sorted(outside)), *chosen]
+        units = [*(Unit((k,), k, "edge") for k in sorted(outside)), *shown]
         of = {m: j for j, u in enumerate(units) for m in u.members}
-        return Folded(units, _Places(of), [])  # type: ignore[arg-type]
+        return Folded(units, _Places(of), [], left_out)  # type: ignore[arg-type]
 
-    def _units_of(self, whole: Folded, module: Unit) -> list[tuple[int, Unit]]:
-        indices = sorted({whole.of[m] for m in module.members})
+    def _units_of(self, whole: Folded, chosen: Sequence[int]) -> list[tuple[int, Unit]]:
+        indices = sorted({whole.of[m] for m in chosen})
         return [(j, whole.units[j]) for j in indices if j >= 0]
 
     # One picture
@@ -109,19 +126,19 @@ class Viewer:
         svg = self._painted(scene)
         links = self._edges(folded, scene)
         grads = self.look.grads or {}
-        numbers, shapes, serials = [], [], []
+        numbers, shapes = [], []
+        units: list[Unit | None] = list(folded.units)
         for unit in folded.units:
             node = self.reading.nodes[unit.out]
             value = node.value if isinstance(node.value, np.ndarray) else np.zeros(0)
-            serials.append(0 if unit.folded or unit.kind == "edge" else node.serial)
             numbers.append((_number(value), _number(grads.get(node.serial))))
             shapes.append(sizes(node.shape) if not (node.op is not None and node.op.outputs) else "several")
         if scene.cards and scene.cards[0].kind == "more":
             numbers.insert(0, ("", ""))
             shapes.insert(0, "")
-            serials.insert(0, 0)
+            units.insert(0, None)
         flows, steps = self._flows(folded, scene, links)
-        return View(title, scene, svg, numbers, flows, steps, shapes, serials)
+        return View(title, scene, svg, numbers, flows, steps, shapes, units)
 
     def _scene(self, title: tuple[str, ...], folded: Folded) -> Scene:
         key = self._signature(folded) if title else None

@@ -131,6 +131,31 @@ def test_modules_open_in_place_and_close(opened):
     clean(browser)
 
 
+def test_a_repeat_opens_and_its_derivation_is_a_link_away(opened):
+    class Block(nn.Module):
+        def __init__(self):
+            self.fc, self.norm = nn.Linear(3, 3), nn.LayerNorm(3)
+
+        def forward(self, x):
+            return x + sg.tanh(self.norm(self.fc(x)))
+
+    x = sg.tensor(np.random.default_rng(0).normal(size=(4, 3)), name="x")
+    page = viz.step_through((nn.Sequential(*[Block() for _ in range(6)], nn.Linear(3, 1))(x) ** 2).mean(),
+                            fold=(1, "repeats"))  # fmt: skip
+    browser = opened(page)
+    (card,) = [k for k, v in page.views[0].children.items() if page.views[v].note]
+    browser.run(f"document.querySelector('#picture #n{card}').focus()")
+    browser.key("Enter")
+    assert "The first of 6 equal parts" in browser.run("document.getElementById('where').textContent")
+    norm = next(k for k, v in page.views[1].children.items() if page.views[v].title[-1] == "norm")
+    browser.run(f"document.querySelector('#picture #n{norm}').focus()")
+    browser.run("document.querySelector('#detail a').click()")
+    assert browser.run("document.activeElement.closest('details').open")
+    assert "PROVED" in browser.run("document.activeElement.closest('details').textContent")
+    assert browser.run("document.activeElement.closest('details').querySelectorAll('math').length") >= 5
+    clean(browser)
+
+
 def test_focus_tells_shape_value_gradient_and_jacobian(opened):
     page = viz.step_through(network())
     browser = opened(page, "#" + str(page.steps))

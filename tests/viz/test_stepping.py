@@ -42,6 +42,64 @@ def test_running_sums_end_at_the_gradients(page):
     assert sums > 12
 
 
+def blocks(count):
+    class Block(nn.Module):
+        def __init__(self):
+            self.fc, self.norm = nn.Linear(3, 3), nn.LayerNorm(3)
+
+        def forward(self, x):
+            return x + sg.tanh(self.norm(self.fc(x)))
+
+    x = sg.tensor(np.random.default_rng(0).normal(size=(4, 3)), name="x")
+    return (nn.Sequential(*[Block() for _ in range(count)], nn.Linear(3, 1))(x) ** 2).mean()
+
+
+def test_a_repeat_opens_as_the_first_of_its_parts():
+    page = viz.step_through(blocks(5), fold=(1, "repeats"))
+    titles = [view.title for view in page.views]
+    assert titles[:3] == [(), ("Block (1 of 5)",), ("Linear5",)]
+    assert titles[3:] == [("Block0", "fc"), ("Block0", "norm")]
+    inside = page.views[1]
+    assert inside.note == "The first of 5 equal parts, with its own numbers."
+    plain = viz.step_through(blocks(5), fold=1)
+    assert plain.views[1].title == ("Block0",)
+    assert inside.numbers == plain.views[1].numbers  # those of the first
+    assert inside.scene == plain.views[1].scene
+    assert test_running_sums_end_at_the_gradients(page) is None
+
+
+def test_a_chain_opens_and_what_is_too_long_says_so():
+    y = sg.tensor(0.5, name="x", requires_grad=True)
+    for _ in range(50):
+        y = sg.sin(y)
+    page = viz.step_through(y, fold="chains")
+    assert [len(view.scene.cards) for view in page.views] == [2, 51]
+    short = viz.step_through(y, fold="chains", max_nodes=12)
+    assert "… 38 more nodes" in [viz.plain(card.name) for card in short.views[1].scene.cards]
+    assert short.html
+
+
+def test_modules_are_linked_to_the_derivation_of_their_gradients(page):
+    from viz.stepping import _data
+
+    data = _data(page.views, page._reading)
+    outer = data["structures"][data["views"][0]["s"]]
+    card = next(c for c in outer["cards"] if c["name"] == "▸ BatchNorm1d1")
+    rule = data["rules"][card["rule"]]
+    assert rule["link"] == "How the gradients of BatchNorm1d are derived"
+    assert "PROVED" in rule["verdict"]
+    assert rule["verdict"].startswith("Derived from the ops of this module alone, for every size, by x, gamma, beta")
+    expected = sg.derive(lambda x, gamma, beta: sg.batch_norm(x, gamma, beta), x=sg.spec("B", "D"),
+                         gamma=sg.spec("D"), beta=sg.spec("D"))  # fmt: skip
+    gradients = [step.latex for step in expected.steps if step.rule == "gradient"]
+    from symgrad.symbolic.mathml import mathml
+
+    assert rule["parts"][-3:] == [mathml(latex) for latex in gradients]
+    into = [edge for edge in outer["edges"] if edge["b"] == outer["cards"].index(card)]
+    assert into
+    assert all(edge["rule"] == card["rule"] for edge in into)
+
+
 def test_forward_comes_first_and_readers_send_before_they_are_read(page):
     for view in page.views:
         kinds = "".join(kind for kind, _ in view.steps)

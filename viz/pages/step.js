@@ -54,6 +54,7 @@ function where() {
     if (v === view) { const b = el("b", title); b.setAttribute("aria-current", "page"); return [b]; }
     const b = el("button", title); b.type = "button"; b.addEventListener("click", () => go(v, 0)); return [b, document.createTextNode(" ▸ ")];
   }));
+  if (here().k) $("where").append(el("span", "  " + here().k, "muted"));
   if (view) { const b = el("button", "↩ Back out"); b.type = "button"; b.id = "out"; b.addEventListener("click", out); $("where").append(document.createTextNode("  "), b); }
 }
 function out() { const from = view; if (here().p >= 0) { go(here().p, 0);
@@ -113,6 +114,7 @@ function tellStep(current) {
       title = [step + ". " + (c.formula ? "Forward: compute " : c.open ? "Forward: run " : "Forward: take "), named(c)];
       if (c.formula) lines.push(maths(c.math + "<mo>=</mo>" + c.formula));
       if (here().n[k][0]) lines.push(line(word(k, "value"), here().n[k][0], "value-word"));
+      if (c.rule >= 0) lines.push(link(c.rule));
     } else if (t === "s") {
       const c = shape.cards[k];
       title = isLoss(k) ? [step + ". Backward: start with 1"] : [step + ". Backward: the gradient of ", named(c), " arrives from outside"];
@@ -133,7 +135,7 @@ function tellStep(current) {
   $("what").replaceChildren(...title.map(part => typeof part === "string" ? document.createTextNode(part) : part)); $("formula").replaceChildren(...lines.map(l => { if (l.tagName === "DIV") return l; const d = el("div"); d.append(l); return d; }));
 }
 const named = c => c.name.startsWith("▸") ? document.createTextNode(c.name.slice(2)) : maths(c.math);
-function link(rule) { const a = el("a", "How this derivative is found: " + data.rules[rule].op); a.href = "#rule-" + rule;
+function link(rule) { const a = el("a", data.rules[rule].link); a.href = "#rule-" + rule;
   a.addEventListener("click", event => { event.preventDefault(); const d = $("rule-" + rule); d.open = true; d.scrollIntoView(); d.firstElementChild.focus(); }); return a; }
 function line(name, text, cls) { const d = el("div"); d.append(el("span", name + " ", "muted"), el("b", text, cls)); return d; }
 function list(rows) { const d = el("dl"); for (const [a, b] of rows) { d.append(el("dt", a)); const dd = el("dd"); dd.append(b); d.append(dd); } return d; }
@@ -143,7 +145,7 @@ function tellCard(k) {
   rows.push([word(k, "value"), now.value.has(k) ? here().n[k][0] : "not reached yet"]);
   rows.push([word(k, "gradient"), now.grad.has(k) ? here().n[k][1] : now.sums.has(k) ? now.sums.get(k) + " so far" : here().n[k][1] === "—" ? "none flows here" : "not reached yet"]);
   for (const note of c.notes) rows.push(["", note]);
-  $("detail").replaceChildren(el("h2", c.name), list(rows));
+  $("detail").replaceChildren(el("h2", c.name), list(rows), ...c.rule >= 0 ? [link(c.rule)] : []);
 }
 function tellEdge(j) {
   const e = shape.edges[j], a = shape.cards[e.a], b = shape.cards[e.b], flow = here().e[j], now = reached(step);
@@ -175,8 +177,7 @@ function derivations() {
   if (!data.rules.length) return;
   $("derivations").append(el("h2", "Local derivatives"));
   data.rules.forEach((rule, k) => {
-    const s = el("details"); s.id = "rule-" + k; s.append(el("summary", rule.op));
-    const formula = el("p"); formula.innerHTML = "<math><mi>v</mi><mo>=</mo></math> " + rule.formula; s.append(formula);
+    const s = el("details"); s.id = "rule-" + k; s.append(el("summary", rule.name));
     for (const part of rule.parts) { const p = el("p"); p.innerHTML = part; s.append(p); }
     s.append(el("p", rule.verdict, "muted")); $("derivations").append(s);
   });
