@@ -156,6 +156,8 @@ def test_other_mistakes_are_one_line(capsys, tmp_path):
     assert "tells anything" in mistake(capsys, "train", tmp_path / "one.csv")
     (tmp_path / "few.csv").write_text("a,b\n1,2\n2,3\n4,2\n")
     assert "few.csv" in mistake(capsys, "train", tmp_path / "few.csv")
+    np.savez(tmp_path / "one.npz", X=np.eye(30), y=np.zeros(30, int))
+    assert "same in all 30 examples: nothing to learn" in mistake(capsys, "train", tmp_path / "one.npz")
     assert run(capsys, "train", table, *QUICK, "--quiet", "--checkpoint", tmp_path / "run")[:2] == (0, "")
     assert "go on with it: symgrad resume" in mistake(capsys, "train", table, *QUICK, "--checkpoint", tmp_path / "run")
     (tmp_path / "bad.csv").write_text("size,colour\n1,green\n")

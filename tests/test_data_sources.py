@@ -285,3 +285,29 @@ def test_a_batch_shift_moves_the_whole_minibatch():
     u = (X - X.mean(0)) / X.std(0)
     np.testing.assert_allclose((moved - moved.mean(0)) / moved.std(0), u, atol=1e-12)
     assert abs(moved.mean() - again.mean()) > 0.01
+
+
+NPZ_TARGETS = {
+    "words": (np.array(["b", "a", "b"]), {}, [1, 0, 1], ("a", "b")),
+    "booleans": (np.array([True, False, True]), {}, [1, 0, 1], ("False", "True")),
+    "labels from -1": (np.array([1, -1, 0]), {}, [2, 0, 1], ("-1", "0", "1")),
+    "labels with gaps": (np.array([0, 1000, 0]), {}, [0, 1, 0], ("0", "1000")),
+    "labels": (np.array([0, 1, 0]), {}, [0, 1, 0], ()),
+    "numbers": (np.array([5, 7, 5]), {"task": "regression"}, [5, 7, 5], ()),
+    "floats": (np.array([5.5, 7.0, 5.0]), {}, [5.5, 7.0, 5.0], ()),
+    "classes that are known": (np.array(["b", "b", "b"]), {"classes": ["b", "a"]}, [0, 0, 0], ("b", "a")),
+}
+
+
+@pytest.mark.parametrize("name", NPZ_TARGETS)
+def test_targets_of_an_archive_are_labels_or_numbers(tmp_path, name):
+    y, options, expected, names = NPZ_TARGETS[name]
+    np.savez(tmp_path / "a.npz", X=np.eye(3), y=y)
+    found = data.read_npz(tmp_path / "a.npz", **options)
+    assert (found.y.tolist(), found.names) == (expected, names)
+
+
+def test_an_unknown_class_in_an_archive_is_named(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.eye(3), y=np.array(["b", "c", "b"]))
+    with pytest.raises(sg.DataError, match="holds 'c', unknown among the classes a, b"):
+        data.read_npz(tmp_path / "a.npz", classes=("a", "b"))

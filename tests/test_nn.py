@@ -686,3 +686,10 @@ def test_unit_variance_layer_by_layer():
     assert all("forward" not in module.__dict__ for module in model.modules())
     with pytest.raises(sg.SymgradError, match="do not vary"):
         nn.unit_variance(nn.Sequential(nn.Linear(3, 2, bias=False)), np.zeros((4, 3)))
+
+
+def test_inputs_near_the_largest_number_are_standardised():
+    X = np.linspace(1e300, 6e301, 60)[:, None]
+    with np.errstate(all="raise"):
+        found = nn.Standardize.of(X).predict(X)
+    np.testing.assert_allclose([found.mean(), found.std()], [0, 1], atol=1e-12)

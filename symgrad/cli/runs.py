@@ -52,10 +52,12 @@ class Run:
             assert table.dataset is not None, "a file was read"
             dataset = table.dataset
         elif c.data.endswith(".npz"):
-            dataset = data.read_npz(c.data)
+            dataset = data.read_npz(c.data, task=c.task)
         else:
             raise MistakeError(f"data={c.data!r} must be digits, mnist, or a file ending in .csv, .npz or .toml")
         classes = dataset.y.dtype.kind in "iu" and dataset.y.ndim == 1 and c.task != "regression"
+        if len(np.unique(dataset.y, axis=0)) < 2:
+            raise MistakeError(f"{c.data}: the target is the same in all {len(dataset)} examples: nothing to learn")
         if not classes and dataset.y.ndim == 1:
             dataset = data.Dataset(dataset.X, dataset.y.astype(float)[:, None])
         try:

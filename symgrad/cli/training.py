@@ -164,7 +164,7 @@ def _read(run: Run, path: str) -> Dataset:
         return Dataset(run.table.encode(path), run.table.targets(path), run.table.classes)
     if not path.endswith(".npz"):
         raise MistakeError(f"{path}: must be a .npz file with the arrays X and y")
-    found = read_npz(path)
+    found = read_npz(path, task=run.configuration.task, classes=run.parts[0].names)
     return replace(found, y=found.y[:, None]) if not run.classes and found.y.ndim == 1 else found
 
 

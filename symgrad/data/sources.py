@@ -40,19 +40,26 @@ def mnist() -> Dataset:
     return Dataset(X / 255.0, y.astype(np.int64), tuple("0123456789"))
 
 
-def read_npz(path: str | os.PathLike[str], X: str = "X", y: str = "y") -> Dataset:
+def read_npz(
+    path: str | os.PathLike[str], X: str = "X", y: str = "y", task: str = "auto", classes: Sequence[str] = ()
+) -> Dataset:
     """Read a data set from a NumPy archive.
 
     Parameters
     ----------
     path : path-like
     X, y : str
-        The names of the arrays. An array ``names``, if there is one, names the classes.
+        The names of the arrays. An array ``names``, if there is one, names the classes 0, 1, ... in y.
+    task : {"auto", "classification", "regression"}
+        Targets of one axis that are words, booleans, or at most 20 different whole numbers other than 0, 1, ... become
+        classes of these names, unless they are to be numbers.
+    classes : sequence of str
+        The names of the classes in their order, where another file told them.
 
     Raises
     ------
     DataError
-        If the file cannot be read, holds Python objects, or has no such array.
+        If the file cannot be read, holds Python objects, has no such array, or holds an unknown class.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -64,7 +71,24 @@ def read_npz(path: str | os.PathLike[str], X: str = "X", y: str = "y") -> Datase
     for name in (X, y):
         if name not in found:
             raise DataError(f"{path}: has no array {name!r}; it has {', '.join(found) or 'none'}")
-    return Dataset(found[X], found[y], tuple(map(str, found.get("names", ()))))
+    names = tuple(map(str, found.get("names", ())))
+    given = found[y]
+    if not names and given.ndim == 1 and task != "regression":
+        given, names = _named(path, given, tuple(classes))
+    return Dataset(found[X], given, names)
+
+
+def _named(path: Any, y: NDArray[Any], classes: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Targets as classes with names, where they are to be that."""
+    values = np.unique(y)
+    whole = y.dtype.kind in "iu" and len(values) <= 20 and not np.array_equal(values, np.arange(len(values)))
+    if not classes and not whole and y.dtype.kind not in "USb":
+        return y, ()
+    names = classes or tuple(map(str, values))
+    words = y.astype(str)
+    if unknown := sorted(set(words.tolist()) - set(names)):
+        raise DataError(f"{path}: the target holds {unknown[0]!r}, unknown among the classes {', '.join(names[:8])}")
+    return one_hot(words, names).argmax(axis=1), names
 
 
 def one_hot(labels: ArrayLike, classes: Sequence[Any]) -> NDArray[np.float64]:

@@ -92,7 +92,8 @@ class Standardize(Layer):
     def of(cls, X: Any, *, dtype: Any = None) -> Self:
         """The layer for these examples: the statistics over their first axis."""
         X = np.asarray(X, np.float64)
-        return cls(X.mean(axis=0), X.std(axis=0), dtype=dtype)
+        size = np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)  # so that no square overflows
+        return cls((X / size).mean(axis=0) * size, (X / size).std(axis=0) * size, dtype=dtype)
 
     def forward(self, x: Any) -> Any:
         """The standardised inputs."""
