@@ -30,3 +30,4 @@ def test_the_notebook_runs_and_every_result_displays():
     kinds = {kind for o in shown for kind in o.get("data", {})}
     assert {"image/svg+xml", "text/markdown", "text/html"} <= kinds
     assert not [o for o in shown if o.output_type == "error"]
+    assert "\ntotal" in shown[-1]["data"]["text/plain"]

@@ -82,6 +82,7 @@ def test_repr_and_summary():
     rows = [line.split() for line in model.summary().splitlines()]
     assert rows[2] == ["0", "Linear", "weight", "(4,", "3)", "12"]
     assert rows[-1] == ["total", "18"]
+    assert repr(model.summary()) == model.summary()  # lines, not "\\n", where a notebook or the prompt shows it
 
 
 # --- initial values

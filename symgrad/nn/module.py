@@ -276,7 +276,8 @@ class Module:
             rows.append((path or ".", type(module).__name__, shapes, str(sum(leaf.size for leaf in leaves.values()))))
         rows.append(("total", "", "", str(sum(leaf.size for leaf in self.parameters()))))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return Summary("\n".join(lines))
 
     def extra(self) -> str:
         """The arguments that `repr` shows; a layer may define it."""
@@ -292,6 +293,13 @@ class Module:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         show = DISPLAY.get("module")
         return show(self) if show is not None else {"text/plain": repr(self)}
+
+
+class Summary(str):
+    """Text of several lines, which a notebook and the prompt show as such."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Layer(Module):
