@@ -190,17 +190,41 @@ PICTURES = [
 ]
 
 
+# Pictures of the guides, whose pages have the lines
+
+
+def sign_momentum(theta, g, m, *, lr, beta=0.9):
+    m = beta * m + (1 - beta) * g
+    return theta - lr * sg.sign(m), m
+
+
 def own_rule():
     """An update rule of one's own."""
-
-    def sign_momentum(theta, g, m, *, lr, beta=0.9):
-        m = beta * m + (1 - beta) * g
-        return theta - lr * sg.sign(m), m
-
     return viz.draw(sign_momentum)
 
 
-GUIDES = [own_rule]  # pictures of the guides, whose pages have the lines
+def own_path():
+    """Its way down a valley, beside Adam's."""
+
+    def valley(x):
+        return (x[0] ** 2 + 30 * x[1] ** 2) / 2
+
+    def trajectory(rule, state, **hyper):
+        x = np.array([2.0, 1.0])
+        path = [x]
+        for _ in range(60):
+            x, *state = rule(x, sg.grad(valley)(x), *state, **hyper)
+            path.append(x)
+        return np.array(path)
+
+    paths = {
+        "ours": trajectory(sign_momentum, [np.zeros(2)], lr=0.05),
+        "Adam": trajectory(rules.adam, [np.zeros(2)] * 2 + [0.0], lr=0.05, beta1=0.9, beta2=0.999, eps=1e-8),
+    }
+    return viz.plot_surface(lambda a, b: valley((a, b)), (-0.5, 2.3), (-1.2, 1.2), paths=paths, minimum=(0, 0))
+
+
+GUIDES = [own_rule, own_path]
 
 INTRO = """
 # Gallery
