@@ -78,6 +78,11 @@ def test_what_the_pages_show_was_measured_by_these_scripts(frame, script):
     assert f"results/{script.stem}.md" in pages
 
 
+def test_the_table_of_claims_is_that_of_the_records(everything):
+    recorded = [(everything.load(s), everything.known(everything.load(s), RECORDED)) for s in SCRIPTS]
+    assert (RECORDED / "claims.md").read_text(encoding="utf-8") == everything.claims(recorded)
+
+
 # Mistakes of a user
 
 

@@ -36,14 +36,14 @@ def sources() -> str:
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
 
 
-def known(experiment: Experiment, library: str, out: Path) -> dict | None:
-    """The record of an earlier run of the same sources."""
+def known(experiment: Experiment, out: Path) -> dict | None:
+    """The record of an earlier run of the same script, if its figure and table are there as well."""
     try:
         record = json.loads((out / f"{experiment.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = (record.get("key"), record.get("library")) == (experiment.key(), library)
-    return record if same and all((out / f"{experiment.name}{part}").exists() for part in (".svg", ".md")) else None
+    whole = all((out / f"{experiment.name}{part}").exists() for part in (".svg", ".md"))
+    return record if whole and record.get("key") == experiment.key() else None
 
 
 def section(experiment: Experiment, record: dict) -> str:
@@ -84,6 +84,18 @@ def markdown(experiment: Experiment, record: dict) -> str:
     return "\n".join(lines).replace("|∇L(0)|", "‖∇L(0)‖") + "\n"
 
 
+def claims(found: list[tuple[Experiment, dict]]) -> str:
+    """All claims and what became of them, as a table."""
+    rows = [f"| {e.name[:3].upper()} | {e.claim} | {e.outcome(r)} |" for e, r in found]
+    lines = [
+        "<!-- Written by python examples/lecture --out {this folder}. -->",
+        "| | claim | found |",
+        "|---|---|---|",
+        *rows,
+    ]
+    return "\n".join(lines).replace("|∇L(0)|", "‖∇L(0)‖") + "\n"
+
+
 def page(found: list[tuple[Experiment, dict]]) -> str:
     outcomes = [e.outcome(r) for e, r in found]
     said = f"{outcomes.count('PASS')} of {len(found)} claims hold, each with a control that fails."
@@ -120,8 +132,8 @@ def run(chosen: list[Path], out: Path, jobs: int) -> int:
         task = progress.add_task("experiments", total=sum(len(e.tasks()) for e in experiments))
         for experiment in experiments:
             progress.update(task, description=experiment.name)
-            record = known(experiment, library, out)
-            if record is None:
+            record = known(experiment, out)
+            if record is None or record.get("library") != library:
                 record = experiment.run(jobs, lambda: progress.advance(task)) | {"library": library}
                 experiment.figure(record, out / f"{experiment.name}.svg")
                 (out / f"{experiment.name}.md").write_text(markdown(experiment, record), encoding="utf-8")
@@ -134,7 +146,9 @@ def run(chosen: list[Path], out: Path, jobs: int) -> int:
                 highlight=False,
                 soft_wrap=True,
             )
-    (out / "index.html").write_text(page(found), encoding="utf-8")
+    recorded = [(e, record) for e in map(load, scripts()) if (record := known(e, out))]
+    (out / "index.html").write_text(page(recorded), encoding="utf-8")
+    (out / "claims.md").write_text(claims(recorded), encoding="utf-8")
     outcomes = [e.outcome(r) for e, r in found]
     counts = ", ".join(f"{outcomes.count(o)} {o.lower()}" for o in ("PASS", "NOT REPRODUCED", "FAIL"))
     sys.stdout.write(f"{counts}; open {out / 'index.html'}\n")
