@@ -12,7 +12,7 @@ from symgrad.functions.padding import constant_pad
 from symgrad.ops.layout import reshape
 from symgrad.ops.reduction import mean
 from symgrad.ops.sliding import windows
-from symgrad.shapes import as_shape, same_shape, size_of
+from symgrad.shapes import as_shape, quotient, same_shape, size_of
 from symgrad.tensor import array_like
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
@@ -108,10 +108,11 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     Y. Wu and K. He, "Group normalization", ECCV 2018, section 3.
     """
     x = _with_channels(input, "group_norm")
-    if num_groups < 1 or x.shape[1] % num_groups:
+    each = None if quotient(x.shape[1], num_groups) is None else quotient(size_of(x.shape[1:]), num_groups)
+    if each is None or (type(num_groups) is int and num_groups < 1):
         raise ShapeError(f"group_norm: {x.shape[1]} channels do not split into {num_groups} groups")
     gamma, beta = _per_channel(weight, x, "group_norm", 1.0), _per_channel(bias, x, "group_norm", 0.0)
-    apart = reshape(x, (x.shape[0], num_groups, size_of(x.shape[1:]) // num_groups))
+    apart = reshape(x, (x.shape[0], num_groups, each))
     return gamma * reshape(normalization.batch_norm(apart, 1.0, 0.0, eps, axis=2), tuple(x.shape)) + beta
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from symgrad.differentiate import vjp
 from symgrad.shapes import bind
 from symgrad.symbolic.levels import Level, levels
+from symgrad.symbolic.record import at_sizes
+from symgrad.symbolic.source import sizes_of
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
@@ -49,13 +51,22 @@ def check(d: Derivation, seed: int = 0) -> Check:
     derived = d.backward(**arrays)
     g = arrays.pop(d.record.cotangent.name)
     held = {n: arrays.pop(n) for n in d.record.held}
+    sizes = sizes_at(d)
+    for n in sizes_of(d)[1]:
+        arrays.pop(n)
     names = list(arrays)
-    _, pull = vjp(lambda *xs: d.function(**dict(zip(names, xs, strict=True)), **held), *arrays.values())
+    function = at_sizes(d.function, sizes)
+    _, pull = vjp(lambda *xs: function(**dict(zip(names, xs, strict=True)), **held), *arrays.values())
     numeric = dict(zip(names, pull(g), strict=True))
     worst = max((_worst(n, derived[n], np.asarray(numeric[n])) for n in names), key=lambda c: c.error)
     found = tuple(levels(d, seed))
     verdict = worst.verdict if all(level.agrees for level in found) else "DIFFERS"
     return replace(worst, verdict=verdict, proofs={n: p.verdict for n, p in d.proofs.items()}, levels=found)
+
+
+def sizes_at(d: Derivation, smallest: int = 4) -> dict[str, int]:
+    """A number for every size, each another one."""
+    return {name: smallest + k for k, name in enumerate(sorted(d.sizes))}
 
 
 def random_arrays(d: Derivation, seed: int, smallest: int = 4, positive: bool = False) -> dict[str, Any]:
@@ -64,13 +75,14 @@ def random_arrays(d: Derivation, seed: int, smallest: int = 4, positive: bool = 
     With ``positive``, all arguments are greater than 0, where assumptions such as log's hold more often.
     """
     rng = np.random.default_rng(seed)
-    sizes = {name: smallest + k for k, name in enumerate(sorted(d.sizes))}
+    sizes = sizes_at(d, smallest)
     arrays = {
         n: _random(rng, bind(tuple(x.shape), sizes), positive or x.meta.positive) for n, x in d.record.arguments.items()
     }
     for n, x in d.record.held.items():
         shape = bind(tuple(x.shape), sizes)
         arrays[n] = rng.random(shape) < 0.6 if x.dtype.kind == "b" else rng.integers(0, min(sizes.values()), shape)
+    arrays |= {n: sizes[n] for n in sizes_of(d)[1]}
     arrays[d.record.cotangent.name] = rng.standard_normal(bind(tuple(d.record.output.shape), sizes))
     return arrays
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh
+from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh, labels, made
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.proof import Certificate, expand
 from symgrad.symbolic.rewrite import variables
@@ -241,6 +241,8 @@ class _Plain(Operations):
     def ref(self, var: Var) -> Any:
         if var.name.isdigit():
             return ["num", var.name]
+        if len(labels(var.indices)) < len(list(made(var.indices))):
+            return ["reshaped", var.name]  # `rechecking` has no such indices and refuses
         places = {i: fresh(i.size) for i in var.indices if isinstance(i, At)}
         picked = ["ref", var.name, [self.name(places.get(i, i)) for i in var.indices]]
         chosen = [self.kronecker(i, place) for i, place in places.items()]

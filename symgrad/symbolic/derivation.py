@@ -299,16 +299,18 @@ class Derivation:
         return {k: namespace[k] for k in ("forward", "backward")}
 
     def backward(self, **arrays: Any) -> dict[str, Any]:
-        """The gradients at arrays given by name, with the cotangent of the output."""
+        """The gradients at arrays given by name, with the cotangent of the output, and sizes that no shape tells."""
         import numpy as np
 
         cotangent = self.record.cotangent.name
-        wanted = [*self.record.arguments, *self.record.held, *self.record.constants, cotangent]
+        sizes = source.sizes_of(self)[1]
+        wanted = [*self.record.arguments, *self.record.held, *sizes, *self.record.constants, cotangent]
         missing = [n for n in wanted if n not in arrays and n not in self.record.defaults]
         unknown = sorted(arrays.keys() - set(wanted))
         if missing or unknown:
             raise SymbolicError(f"backward: missing {missing}, unknown {unknown}; the arguments are {wanted}")
-        given = {n: x if n in self.record.constants else np.asarray(x) for n, x in arrays.items() if n != cotangent}
+        plain = {*self.record.constants, *sizes}
+        given = {n: x if n in plain else np.asarray(x) for n, x in arrays.items() if n != cotangent}
         _, saved = self.compiled["forward"](**given)
         results = self.compiled["backward"](np.asarray(arrays[cotangent]), saved)
         return dict(zip(self.record.arguments, results, strict=True))

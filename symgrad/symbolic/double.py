@@ -8,6 +8,7 @@ source as any other derivation has.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from symgrad.differentiate import vjp
@@ -26,6 +27,8 @@ def double_of(d: Derivation, name: str) -> Derivation:
     from symgrad.symbolic.derivation import derive
 
     record, f = d.record, d.record.function
+    options = f.keywords if isinstance(f, partial) else {}
+    f = f.func if isinstance(f, partial) else f
     given = {**record.arguments, **record.held}
     cotangent = record.cotangent.name
     direction = unused("v", {*given, *record.constants, cotangent})
@@ -37,8 +40,8 @@ def double_of(d: Derivation, name: str) -> Derivation:
 
     product.__name__ = f"{d.name}_double_backward"
     names = {**given, cotangent: record.cotangent, direction: record.arguments[name]}
-    own = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in names]
+    own = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in (*names, *options)]
     numbers = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=x) for n, x in record.defaults.items()]
     product.__signature__ = inspect.Signature([*own, *numbers])  # type: ignore[attr-defined]
     shapes = {n: spec(*x.shape, dtype=x.dtype, positive=n in given and x.meta.positive) for n, x in names.items()}
-    return derive(product, **shapes)
+    return derive(product, **shapes, **options)

@@ -12,6 +12,7 @@ import string
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,23 @@ from symgrad.symbolic.expr import (
     refs,
     rename_tree,
 )
-from symgrad.symbolic.factors import DECIMAL, At, Extent, Index, Number, Var, label
+from symgrad.symbolic.factors import (
+    DECIMAL,
+    JOIN,
+    QUOTIENT,
+    REMAINDER,
+    At,
+    Extent,
+    Index,
+    Number,
+    Var,
+    divided,
+    label,
+    labels,
+    made,
+    plain,
+    unjoined,
+)
 
 __all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code", "unused"]
 
@@ -112,14 +129,14 @@ class Emitter:
     def _ref(self, var: Var, layout: Layout) -> str:
         if var.name == "pi":
             return "np.pi"
-        name = identifier(var.name)
-        axes = self.axes(var)
+        name, axes = self._array(var)
         if any(isinstance(i, At) for i in axes):
             return f"{name}[{', '.join(self._place(i, layout) for i in axes)}]"
         if _aligned(axes, layout):
             return name
         wanted = [i for i in layout if i is not None and i in axes]
-        if len(set(var.indices)) < len(var.indices) or set(var.indices) - set(wanted):
+        present = [i for i in axes if i is not None]
+        if len(set(present)) < len(present) or set(present) - set(wanted):
             letters = self._letters(layout, [var])
             text = f'np.einsum("{self._subscript(axes, letters)}->{"".join(letters[i] for i in wanted)}", {name})'
             return text + _inserted(wanted, layout)
@@ -137,6 +154,22 @@ class Emitter:
         formal = [i for i in stored if i is not None]
         actual = dict(zip(formal, var.indices, strict=True))
         return tuple([None if i is None else actual[i] for i in stored])
+
+    def _array(self, var: Var) -> tuple[str, Layout]:
+        """The stored array, with its axes split, joined and repeated as the indices say that reshapes made."""
+        stored = self.axes(var)
+        axes = unjoined(stored)
+        reshaped = any(i is not None and i[0] == JOIN for i in stored) or len(axes) != len(stored)
+        name = identifier(var.name)
+        if reshaped:
+            name += f".reshape({', '.join('1' if i is None else size_code(i.size) for i in axes)})"
+        for k, i in enumerate(axes):
+            if i is not None and i[0] in (QUOTIENT, REMAINDER):
+                axes[k] = whole = i.indices[0]
+                times = size_code(divided(whole.size, i.size) or ())
+                turns = f"np.arange({size_code(whole.size)}) % ({size_code(i.size)})"
+                name = f"np.repeat({name}, {times}, {k})" if i[0] == QUOTIENT else f"np.take({name}, {turns}, {k})"
+        return name, tuple(axes)
 
     def _place(self, i: Index | At | None, layout: Layout) -> str:
         """The integers that an index is, along its axis of the layout."""
@@ -218,6 +251,14 @@ class Emitter:
 
     def _once(self, tree: Total | Reduction, layout: Layout) -> str:
         """A reduction, computed on a line of its own the first time it is needed."""
+        for part in [p for v in refs(tree) for p in made(v.indices) if p.name == QUOTIENT]:
+            narrow = Index(f"{part.indices[0][0]}/", part.size)
+            names: dict[Any, Any] = {part: narrow}
+            smaller = rename_tree(tree, names)
+            if plain(part.indices).isdisjoint(free_of(smaller)) and part.indices[0] in layout:
+                own = tuple([narrow if i == part.indices[0] else i for i in layout])
+                times, axis = divided(part.indices[0].size, part.size), own.index(narrow) - len(own)
+                return f"np.repeat({self(smaller, own)}, {size_code(times or ())}, {axis})"
         own = self._own_layout(tree, layout)
         if (tree, own) not in self.known:
             text = self._reduced(tree, own)
@@ -243,7 +284,7 @@ class Emitter:
     def _sum(self, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
         factors = list(body.factors) if isinstance(body, Mul) else [body]
         variables = [v for f in factors for v in _plain(f)]
-        if len(variables) > 1 and all(_plain(f) for f in factors):
+        if len(variables) > 1 and not any(labels(v.indices) for v in variables) and all(_plain(f) for f in factors):
             return self._einsum(variables, bound, layout)
         parts = _distributed(factors, bound)
         if parts:  # otherwise an array with all the axes would be made
@@ -253,7 +294,7 @@ class Emitter:
     def _over(self, function: str, bound: tuple[Index, ...], body: Expr, layout: Layout) -> str:
         """A reduction of an array along the axes of the bound indices."""
         free = free_of(body)
-        shapes = [self.axes(v) for v in refs(body)]
+        shapes = [self._array(v)[1] for v in refs(body)]
         shapes = [axes for axes in shapes if free.issuperset(i for i in axes if i is not None)]
         wide = max(shapes, key=lambda axes: (len(set(axes) & set(bound)), len(axes)), default=())
         axes = tuple([k for k, i in enumerate(wide) if i in bound])
@@ -274,13 +315,14 @@ class Emitter:
         if product:
             return f"({product}){_inserted(wanted, layout)}" if _inserted(wanted, layout) else product
         letters = self._letters((*bound, *layout), variables)
-        sources = ",".join(self._subscript(self.axes(v), letters) for v in variables)
-        names = ", ".join(identifier(v.name) for v in variables)
-        sets = [set(v.indices) for v in variables]
+        arrays = [self._array(v) for v in variables]
+        sources = ",".join(self._subscript(axes, letters) for _, axes in arrays)
+        names = ", ".join(name for name, _ in arrays)
+        sets = [set(axes) - {None} for _, axes in arrays]
         mixed = any(a - b and b - a for a in sets for b in sets)
         plan = ", optimize=True" if mixed or len(variables) > 2 else ""
         target = "".join(letters[i] for i in wanted)
-        if not layout and len({self.axes(v) for v in variables}) == 1:  # a kernel per unit also runs over more axes
+        if not layout and len({axes for _, axes in arrays}) == 1:  # a kernel per unit also runs over more axes
             sources, target = sources.replace(",", "...,") + "...", "..."
         return f'np.einsum("{sources}->{target}", {names}{plan})' + _inserted(wanted, layout)
 
@@ -289,16 +331,16 @@ class Emitter:
         if len(variables) != 2 or len(bound) != 1 or len(wanted) != 2:
             return ""
         for a, b in (variables, variables[::-1]):
-            rows, columns = self.axes(a), self.axes(b)
+            (left, rows), (right, columns) = self._array(a), self._array(b)
             matrices = len(rows) == len(columns) == 2
             if matrices and set(rows) == {wanted[0], bound[0]} and set(columns) == {bound[0], wanted[1]}:
-                left = identifier(a.name) + ("" if rows[1] == bound[0] else ".T")
-                right = identifier(b.name) + ("" if columns[0] == bound[0] else ".T")
+                left += "" if rows[1] == bound[0] else ".T"
+                right += "" if columns[0] == bound[0] else ".T"
                 return f"{left} @ {right}"
         return ""
 
     def _letters(self, layout: Sequence[Index | None], variables: list[Var]) -> dict[Index, str]:
-        found = [i for i in layout if i is not None] + [i for v in variables for i in v.indices]
+        found = [i for axes in (layout, *[self._array(v)[1] for v in variables]) for i in axes if i is not None]
         unique = list(dict.fromkeys(found))
         return dict(zip(unique, string.ascii_lowercase[8:] + string.ascii_lowercase[:8], strict=False))
 

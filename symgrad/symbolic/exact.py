@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var, label
+from symgrad.symbolic.factors import JOIN, QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, label
 from symgrad.symbolic.limits import within_limit
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Let, Program
@@ -178,7 +178,14 @@ class Evaluator:
         """The number, from 0, that an index is."""
         if not isinstance(i, At):
             return at[i]
-        return int(self._exactly().var(label(i), tuple([self.index(k, at) for k in i.indices])))
+        inner = [self.index(k, at) for k in i.indices]
+        if i.name == JOIN:
+            return inner[0] * size_at(i.indices[1].size, self.sizes) + inner[1]
+        if i.name == REMAINDER:
+            return inner[0] % size_at(i.size, self.sizes)
+        if i.name == QUOTIENT:
+            return inner[0] * size_at(i.size, self.sizes) // size_at(i.indices[0].size, self.sizes)
+        return int(self._exactly().var(label(i), tuple(inner)))
 
     def var(self, var: Var, indices: tuple[int, ...]) -> Any:
         """The value of a variable: a number, a size, an argument, or its definition."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from symgrad.symbolic.factors import At, Delta, Index, Number, Var, label, moved, plain
+from symgrad.symbolic.factors import At, Delta, Index, Number, Var, label, labels, moved, plain
 
 __all__ = [
     "Add",
@@ -289,9 +289,8 @@ class _Refs(Operations):
 
     def inside(self, indices: tuple[Index | At, ...]) -> None:
         """The values that are indices."""
-        for i in indices:
-            if isinstance(i, At):
-                self.ref(label(i))
+        for i in labels(indices):
+            self.found[label(i)] = None
 
 
 def refs(tree: Expr) -> list[Var]:

@@ -15,7 +15,7 @@ True
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ from symgrad.shapes import Dim
 from symgrad.symbolic.limits import within_limit
 
 __all__ = [
+    "JOIN",
+    "QUOTIENT",
+    "REMAINDER",
     "At",
     "CancelledError",
     "Delta",
@@ -36,16 +39,26 @@ __all__ = [
     "Var",
     "canonical",
     "copies_of",
+    "divided",
     "extent",
     "fresh",
     "index",
     "indices_of",
+    "joined",
     "label",
+    "labels",
+    "made",
     "monomial_of",
     "moved",
+    "multiplied",
+    "one",
+    "places",
     "plain",
     "product",
     "rename_factor",
+    "shaped",
+    "split",
+    "unjoined",
 ]
 
 Number = int | Fraction
@@ -62,8 +75,15 @@ class Index(NamedTuple):
     size: Extent
 
 
+JOIN, QUOTIENT, REMAINDER = ",", "//", "%"  # names of indices that reshapes make of others
+
+
 class At(NamedTuple):
-    """An index that is a value, such as the label of a sample: ``y`` at its own indices, over the classes."""
+    """An index made of others: a value such as a label ``y_i`` over the classes, or what a reshape makes of axes.
+
+    A ``JOIN`` runs through two indices as through one, the last one fastest; the ``QUOTIENT`` and the ``REMAINDER`` of
+    an index are the two whose join it is.
+    """
 
     name: str
     size: Extent
@@ -108,7 +128,7 @@ _counter = itertools.count()
 
 
 class CancelledError(Exception):
-    """Two factors under a sum cancelled when their indices became equal."""
+    """Factors under a sum cancelled, or a delta fell apart, when their indices became others."""
 
 
 def extent(size: int | str | Dim) -> Extent:
@@ -135,8 +155,84 @@ def moved(i: Any, names: Mapping[Any, Any]) -> Any:
     """Another index for this one, also inside of one that is a value."""
     new = names.get(i)
     if new is None and len(i) == 3:
-        return i._replace(indices=tuple([moved(k, names) for k in i.indices]))
+        return shaped(i._replace(indices=tuple([moved(k, names) for k in i.indices])))
     return i if new is None else new
+
+
+def shaped(i: At) -> Any:
+    """The index in its simplest form: a join of quotient and remainder is what these are of."""
+    first, *others = i.indices or (None,)
+    if i.name == JOIN and [k.name for k in i.indices if len(k) == 3] == [QUOTIENT, REMAINDER]:
+        whole = first.indices[0]
+        return whole if others[0].indices == (whole,) and whole.size == i.size else i
+    if i.name in (QUOTIENT, REMAINDER) and len(first) == 3 and first.name == JOIN:
+        part = first.indices[i.name == REMAINDER]
+        return part if part.size == i.size else i
+    return i
+
+
+def one(a: Any, b: Any) -> bool:
+    """Whether two indices are the quotient and the remainder of one."""
+    return len(a) == len(b) == 3 and bool(a.indices) and joined(a, b) == a.indices[0]
+
+
+def unjoined(indices: Iterable[Any]) -> list[Any]:
+    """The indices with joins taken apart, and with quotient and remainder in a row as what they are of."""
+    flat: list[Any] = []
+    queue = list(indices)
+    while queue:
+        i = queue.pop(0)
+        if i is not None and i[0] == JOIN:
+            queue[:0] = i.indices
+        elif flat and i is not None and flat[-1] is not None and one(flat[-1], i):
+            queue.insert(0, flat.pop().indices[0])
+        else:
+            flat.append(i)
+    return flat
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Two indices as one."""
+    return shaped(At(JOIN, multiplied(first.size, second.size), (first, second)))
+
+
+def split(i: Any, first: Extent, second: Extent) -> tuple[Any, Any]:
+    """The two indices, over these sizes, as whose join an index runs."""
+    return shaped(At(QUOTIENT, first, (i,))), shaped(At(REMAINDER, second, (i,)))
+
+
+def multiplied(a: Extent, b: Extent) -> Extent:
+    """The product of two sizes."""
+    total: dict[tuple[str, ...], int] = {}
+    for (m, c), (n, d) in itertools.product(a, b):
+        key = tuple(sorted((*m, *n)))
+        total[key] = total.get(key, 0) + c * d
+    return tuple(sorted((m, c) for m, c in total.items() if c))
+
+
+def divided(total: Extent, part: Extent) -> Extent | None:
+    """The size whose product with a part is the whole, where both are single products."""
+    if len(total) != 1 or len(part) != 1 or total[0][1] % part[0][1]:
+        return None
+    left = list(total[0][0])
+    for name in part[0][0]:
+        if name not in left:
+            return None
+        left.remove(name)
+    return ((tuple(left), total[0][1] // part[0][1]),)
+
+
+def made(indices: Iterable[Any]) -> Iterator[At]:
+    """The indices among them, and inside of them, that are made of others."""
+    for i in indices:
+        if len(i) == 3:
+            yield i
+            yield from made(i.indices)
+
+
+def labels(indices: Iterable[Any]) -> list[At]:
+    """The indices that are values."""
+    return [i for i in made(indices) if i.name not in (JOIN, QUOTIENT, REMAINDER)]
 
 
 def label(i: At) -> Var:
@@ -163,6 +259,8 @@ def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
     """Coefficient and sorted monomial: zero exponents dropped, deltas applied, powers of primes folded."""
     coefficient: Number = 1
     deltas = [f for f in factors if f.rank == 1]
+    if len(deltas) > 1:
+        deltas, factors = _together(deltas, factors)
     while deltas:
         chosen = deltas.pop()
         swap = {chosen.second: chosen.first}
@@ -188,12 +286,24 @@ def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
     return coefficient, tuple(kept)
 
 
-def rename_factor(factor: Factor, names: Mapping[Index, Index]) -> Factor | None:
+def _together(deltas: list[Delta], factors: Factors) -> tuple[list[Delta], Factors]:
+    """Deltas of quotients and of remainders as the deltas of what these are of."""
+    for a, b in itertools.permutations(deltas, 2):
+        if any(one(a.first, x) and one(a.second, y) for x, y in ((b.first, b.second), (b.second, b.first))):
+            whole = Delta.of(*[i.indices[0] for i in (a.first, a.second) if isinstance(i, At)])
+            left = {f: e for f, e in factors.items() if f not in (a, b)}
+            return _together([*[d for d in deltas if d not in (a, b)], whole], {**left, whole: 1})
+    return deltas, factors
+
+
+def rename_factor(factor: Factor, names: Mapping[Any, Any]) -> Factor | None:
     """The factor at other free indices; None where it became 1."""
     if factor.rank == 0:
         return factor._replace(indices=tuple([names.get(i) or moved(i, names) for i in factor.indices]))
     if factor.rank == 1:
         a, b = moved(factor.first, names), moved(factor.second, names)
+        if JOIN in (a[0], b[0]) and a != b:
+            raise CancelledError  # it falls apart into two
         return None if a == b else Delta.of(a, b)
     renamed: Factors = {}
     for f, e in factor.body:
@@ -223,14 +333,15 @@ def _timed(total: Sum) -> Sum:
 
 def _signature(i: Index, factors: Factors) -> tuple[Any, ...]:
     seen = [
-        (f.name if f.rank == 0 else "", e, tuple(k for k, x in enumerate(_places(f)) if i in plain((x,))))
+        (f.name if f.rank == 0 else "", e, tuple(k for k, x in enumerate(places(f)) if i in plain((x,))))
         for f, e in factors.items()
         if i in indices_of(f)
     ]
     return tuple(sorted(seen))
 
 
-def _places(f: Factor) -> tuple[Any, ...]:
+def places(f: Factor) -> tuple[Any, ...]:
+    """The indices of a variable or delta, as they stand there."""
     return f.indices if f.rank == 0 else (f.first, f.second)
 
 

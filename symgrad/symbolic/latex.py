@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var, label
+from symgrad.symbolic.factors import QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, divided, label, unjoined
 from symgrad.symbolic.sympy_io import Letters
 
 __all__ = ["SLOPE", "Latex", "name_latex"]
@@ -96,9 +96,19 @@ class Latex:
         return f"{base}_{{{indices}}}" if len(indices) > 1 else f"{base}_{indices}"
 
     def _subscript(self, indices: Sequence[Index | At]) -> str:
-        """Letters, and labels at their own indices."""
-        texts = [self.var(label(i)) if isinstance(i, At) else self.letters[i] for i in indices]
-        return ("," if any(isinstance(i, At) for i in indices) else "").join(texts)
+        """Letters, and labels at their own indices; an array that was reshaped keeps the indices that it had."""
+        texts = [self._index(i) for i in unjoined(indices)]
+        return ("," if any(len(text) > 1 for text in texts) else "").join(texts)
+
+    def _index(self, i: Index | At) -> str:
+        if not isinstance(i, At):
+            return self.letters[i]
+        if i.name == QUOTIENT:
+            size = size_latex(divided(i.indices[0].size, i.size) or ())
+            return rf"\lceil {self._index(i.indices[0])}/{size}\rceil"
+        if i.name == REMAINDER:
+            return rf"{self._index(i.indices[0])} \bmod {size_latex(i.size)}"
+        return self.var(label(i))
 
     def _number(self, value: Number, level: int) -> str:
         value = Fraction(value)

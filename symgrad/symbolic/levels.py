@@ -25,6 +25,7 @@ from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
 from symgrad.symbolic.expr import fold
 from symgrad.symbolic.numbers import Entrywise, NotSquareError, Number, Precise, Roots, array_of, boxed
 from symgrad.symbolic.read import PLACEHOLDERS, formula
+from symgrad.symbolic.source import sizes_of
 from symgrad.symbolic.structure import axes_of
 from symgrad.symbolic.text import literal
 
@@ -212,7 +213,7 @@ def _code(d: Derivation, field: Rationals, sizes: Mapping[str, int], point: Poin
     exec(compile(source, f"<derived {d.name}>", "exec"), namespace)  # our own text, built from trees
     given = {n: _numbers(field, x) for n, x in point.items()}
     cotangent = given.pop(d.record.cotangent.name)
-    _, saved = namespace["forward"](**given)
+    _, saved = namespace["forward"](**given, **{n: sizes[n] for n in sizes_of(d)[1]})
     return dict(zip(d.record.arguments, namespace["backward"](cotangent, saved), strict=True))
 
 

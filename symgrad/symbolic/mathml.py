@@ -26,7 +26,8 @@ ln log exp sin cos tan tanh sinh cosh max min arcsin arccos arctan
 _FUNCTIONS = {n: n for n in _PLAIN.split()}
 _OPERATORS = {"sum": "∑", "prod": "∏", "cdot": "⋅", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "in": "∈", "to": "→",
               "wedge": "∧", "vee": "∨", "neg": "¬", "pm": "±", "ldots": "…", "cdots": "⋯", "mid": "|", "lVert": "‖",
-              "rVert": "‖", "lvert": "|", "rvert": "|", "lfloor": "⌊", "rfloor": "⌋", "mapsto": "↦", "approx": "≈",
+              "rVert": "‖", "lvert": "|", "rvert": "|", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉",
+              "bmod": "mod", "mapsto": "↦", "approx": "≈",
               "{": "{", "}": "}", "|": "‖", "&": "&", "%": "%", "_": "_"}  # fmt: skip
 _SPACES = {",": "0.17em", ";": "0.28em", ":": "0.22em", "!": "0", "quad": "1em", "qquad": "2em", " ": "0.25em"}
 _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙", "vec": "→", "overline": "‾"}

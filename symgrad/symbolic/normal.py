@@ -23,6 +23,9 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.factors import (
+    JOIN,
+    QUOTIENT,
+    REMAINDER,
     At,
     CancelledError,
     Delta,
@@ -35,12 +38,18 @@ from symgrad.symbolic.factors import (
     Var,
     canonical,
     copies_of,
+    divided,
     fresh,
     indices_of,
+    joined,
+    made,
     monomial_of,
+    moved,
+    places,
     plain,
     product,
     rename_factor,
+    split,
 )
 from symgrad.symbolic.limits import within_limit
 
@@ -176,6 +185,11 @@ def delta(a: Index | At, b: Index | At) -> Poly:
     """1 where the indices are equal, else 0."""
     if a == b:
         return ONE
+    for whole, other in ((a, b), (b, a)):
+        if isinstance(whole, At) and whole.name == JOIN:
+            first, second = whole.indices
+            parts = split(other, first.size, second.size)
+            return delta(first, parts[0]) * delta(second, parts[1])
     return Poly({((Delta.of(a, b), 1),): 1})
 
 
@@ -222,6 +236,8 @@ def _rename_open(monomial: Monomial, names: Mapping[Index, Index]) -> Poly:
             swap = {i: fresh(i.size) for i in f.bound}
             body = Poly({tuple(sorted([(rename_factor(g, swap), d) for g, d in f.body])): 1})
             result = result * sum_over(rename(body, names), *swap.values()).power(copies_of(e))
+        elif f.rank == 1:
+            result = result * delta(moved(f.first, names), moved(f.second, names))
         else:
             result = result * rename(Poly({((f, e),): 1}), names)
     return result
@@ -274,6 +290,22 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
                 queue.extend((rename_factor(g, swap), d) for g, d in f.body)
         else:
             flat[f] = flat.get(f, 0) + e
+    while True:
+        flat, bound = _contracted(flat, deltas, bound)
+        found = _parted(flat, bound)
+        if found is None:
+            break
+        flat, bound = found
+        deltas = [f for f in flat if f.rank == 1]
+        flat = {f: e for f, e in flat.items() if f.rank != 1}
+    coefficient, monomial = monomial_of(flat)
+    flat, bound = _whole(dict(monomial), bound)
+    return coefficient, flat, bound
+
+
+def _contracted(flat: Factors, deltas: list[Delta], bound: list[Index]) -> tuple[Factors, list[Index]]:
+    """Without the deltas whose index is summed over."""
+    flat, deltas = dict(flat), list(deltas)
     while deltas:
         d = deltas.pop()
         gone, stays = (d.second, d.first) if d.second in bound else (d.first, d.second)
@@ -289,8 +321,33 @@ def _flatten(factors: Factors, bound: list[Index]) -> tuple[Number, Factors, lis
             deltas = [x for x in (rename_factor(x, swap) for x in deltas) if x is not None]
         else:
             flat[d] = 1
-    coefficient, monomial = monomial_of(flat)
-    return coefficient, dict(monomial), bound
+    return flat, bound
+
+
+def _parted(flat: Factors, bound: list[Index]) -> tuple[Factors, list[Index]] | None:
+    """A sum over an index whose quotient or remainder occurs, as sums over the two."""
+    for part in [p for f in flat if f.rank != 2 for p in made(places(f)) if p.name in (QUOTIENT, REMAINDER)]:
+        (i,) = part.indices
+        other = divided(i.size, part.size) if i in bound else None
+        if other is not None:
+            first, second = (part.size, other) if part.name == QUOTIENT else (other, part.size)
+            pair = fresh(first), fresh(second)
+            names = {i: joined(*pair)}
+            renamed = {rename_factor(f, names): e for f, e in flat.items()}
+            renamed.pop(None, None)  # deltas that became 1
+            return renamed, [*[k for k in bound if k != i], *pair]
+    return None
+
+
+def _whole(flat: Factors, bound: list[Index]) -> tuple[Factors, list[Index]]:
+    """Sums over two indices that occur only as one, as a sum over that one."""
+    joins = [p for f in flat if f.rank != 2 for p in made(places(f)) if p.name == JOIN]
+    for pair in [p for p in joins if set(p.indices) <= set(bound)]:
+        whole = fresh(pair.size)
+        renamed = {rename_factor(f, {pair: whole}): e for f, e in flat.items()}
+        if not any(i in indices_of(f) for f in renamed for i in pair.indices):
+            return _whole(renamed, [*[i for i in bound if i not in pair.indices], whole])
+    return flat, bound
 
 
 def _components(bound: list[Index], touching: Mapping[Index, list[Factor]]) -> list[list[Index]]:

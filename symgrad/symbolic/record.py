@@ -13,11 +13,11 @@ import numpy as np
 from symgrad.errors import SymbolicError
 from symgrad.op import Op
 from symgrad.reverse import adjoints
-from symgrad.shapes import Dim
+from symgrad.shapes import Dim, bind
 from symgrad.symbolic.emit import unused
 from symgrad.tensor import Tensor, abstract, reachable
 
-__all__ = ["Record", "Spec", "in_order", "record"]
+__all__ = ["Record", "Spec", "at_sizes", "in_order", "record"]
 
 
 FLOAT = np.dtype(np.float64)
@@ -71,6 +71,11 @@ def record(f: Callable[..., Any], given: Mapping[str, Any]) -> Record:
     return Record(f, arguments, held, constants, defaults, output, cotangent, forward, backward, kept)
 
 
+def at_sizes(f: Callable[..., Any], sizes: Mapping[str, int]) -> Callable[..., Any]:
+    """The function with numbers for the symbolic sizes among its options."""
+    return partial(f.func, **{n: bind(x, sizes) for n, x in f.keywords.items()}) if isinstance(f, partial) else f
+
+
 def in_order(f: Callable[..., Any], given: tuple[Any, ...]) -> dict[str, Any]:
     """Positional specs by the names of the arguments."""
     names = [n for n, p in inspect.signature(_plain(f)).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -98,7 +103,7 @@ def _split(f: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, A
             f"derive: {_name(f)} has no argument {sorted(unknown)}; its arguments are {list(parameters)}"
         )
     words = [n for n, p in parameters.items() if isinstance(p.default, str)]
-    options = {n: x for n, x in given.items() if n in words or isinstance(x, int | float | tuple | None)}
+    options = {n: x for n, x in given.items() if n in words or isinstance(x, int | float | tuple | Dim | None)}
     return {n: x for n, x in given.items() if n not in options}, partial(f, **options) if options else f
 
 

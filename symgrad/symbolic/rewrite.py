@@ -28,7 +28,9 @@ from symgrad.symbolic.factors import (
     fresh,
     indices_of,
     label,
+    labels,
     monomial_of,
+    places,
     rename_factor,
 )
 from symgrad.symbolic.normal import ONE, ZERO, Poly, sum_over
@@ -52,9 +54,7 @@ def variables(poly: Poly) -> Iterator[tuple[Var, Number]]:
             continue
         if f.rank == 0:
             yield f, e
-        for i in f.indices if f.rank == 0 else f[1:]:
-            if len(i) == 3:
-                queue.append((label(i), 1))
+        queue.extend((label(i), 1) for i in labels(places(f)))
 
 
 def sums_of(poly: Poly) -> dict[Sum, None]:

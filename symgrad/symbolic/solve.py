@@ -9,9 +9,25 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from symgrad.symbolic.factors import Factor, Index, Monomial, Number, Sum, Var, fresh, indices_of, plain
+from symgrad.symbolic.factors import (
+    JOIN,
+    Factor,
+    Index,
+    Monomial,
+    Number,
+    Sum,
+    Var,
+    fresh,
+    indices_of,
+    joined,
+    labels,
+    one,
+    places,
+    plain,
+    split,
+)
 from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over, variable
 from symgrad.symbolic.rewrite import free_indices, positive_root, sums_of, variables
 
@@ -50,8 +66,29 @@ def solvable(program: Program, let: Let) -> tuple[Var, Poly] | None:
                 inverse = positive_root(others, -1)
                 assert inverse is not None, "a product of positive variables can be inverted"
                 solution = (variable(let.var.name, *let.var.indices, positive=let.var.positive) - rest) * inverse
-                return f, solution if e == 1 else _root(solution, e)
+                return _formal(f, solution if e == 1 else _root(solution, e))
     return None
+
+
+def _formal(var: Var, solution: Poly) -> tuple[Var, Poly]:
+    """The variable at plain indices, and its solution there, where it stood at what reshapes made of them."""
+    formal = tuple([fresh(i.size) if len(i) == 3 else i for i in var.indices])
+    names = _inverse(var.indices, formal)
+    return var._replace(indices=formal), rename(solution, {} if formal == var.indices else names)
+
+
+def _inverse(indices: tuple[Any, ...], formal: tuple[Index, ...]) -> dict[Any, Any]:
+    """What plain indices, or quotients and remainders of them, are in terms of the ones that are made of them."""
+    found: dict[Any, Any] = {}
+    for i, whole in zip(indices, formal, strict=True):
+        if len(i) == 3 and i.name == JOIN:
+            found.update(_inverse(i.indices, split(whole, *[k.size for k in i.indices])))
+        else:
+            found[i] = whole
+    for a, b in itertools.permutations([i for i in found if len(i) == 3], 2):
+        if one(a, b):
+            found[a.indices[0]] = joined(found[a], found[b])
+    return found
 
 
 def _invertible(let: Let, f: Factor, e: Number, rest: Poly) -> bool:
@@ -68,7 +105,9 @@ def _root(poly: Poly, e: Number) -> Poly:
 def _may_solve(program: Program, let: Let, f: Factor, others: Poly, rest: Poly) -> bool:
     """Whether ``let = others * f + rest`` may be solved for ``f``, which must have all the indices and a name."""
     own = set(let.var.indices)
-    if f.rank or set(f.indices) != own or len(own) != len(f.indices):
+    if f.rank or plain(f.indices) != own or len(set(f.indices)) < len(f.indices):
+        return False
+    if set(f.indices) != own and (labels(f.indices) or not own <= _inverse(f.indices, f.indices).keys()):
         return False
     if (
         f.name in program.constants
@@ -80,7 +119,7 @@ def _may_solve(program: Program, let: Let, f: Factor, others: Poly, rest: Poly) 
         return False
     if any(v.name in program.leaves.keys() - program.constants for p in (others, rest) for v, _ in variables(p)):
         return False
-    narrow = all(_fixed(program, v) or set(v.indices) < own for v, _ in variables(rest))
+    narrow = all(_fixed(program, v) or plain(v.indices) < own for v, _ in variables(rest))
     return narrow and not (own and any(free_indices(m) == own for m in rest.terms))
 
 
@@ -138,8 +177,7 @@ def _abstract(total: Sum) -> tuple[Sum, dict[Index, Index]]:
 
 def _position(f: Factor, i: Index) -> int:
     """The first place in which an index occurs in a factor."""
-    places = f.indices if f.rank == 0 else f[1:]
-    return next(k for k, x in enumerate(places) if i in plain((x,)))
+    return next(k for k, x in enumerate(places(f)) if i in plain((x,)))
 
 
 def rewrite_sums(poly: Poly, rules: dict[Sum, Poly]) -> Poly:

@@ -9,14 +9,14 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code, unused
 from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
-from symgrad.symbolic.factors import At
+from symgrad.symbolic.factors import At, extent, made
 from symgrad.symbolic.structure import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["adjoint_trees", "layout_of", "module", "output"]
+__all__ = ["adjoint_trees", "layout_of", "module", "output", "sizes_of"]
 
 
 def layout_of(indices: Any) -> Layout:
@@ -38,6 +38,7 @@ def module(d: Derivation, keep: Sequence[str] = ()) -> str:
     constants = [f"{identifier(n)}: Any = {value!r}" for n, value in d.record.defaults.items()]
     forward, result = _forward(d, needed)
     backward, gradients = _backward(d)
+    arguments += [f"{identifier(n)}: int" for n in sizes_of(d)[1]]
     formulas = "\n".join(f"    d{identifier(n)} = {_formula(d, n)}" for n in d.record.arguments)
     together = _tuple(saved)
     code = "\n".join([*forward, *backward])
@@ -110,7 +111,8 @@ def _size_names(trees: list[Expr]) -> set[str]:
 
     def visit(t: Any) -> None:
         if isinstance(t, Kronecker) or (isinstance(t, Ref) and any(isinstance(i, At) for i in t.var.indices)):
-            found.update(n for i in free_of(t) for names, _ in i.size for n in names)
+            inside = () if isinstance(t, Kronecker) else made(t.var.indices)
+            found.update(n for i in (*free_of(t), *inside) for names, _ in i.size for n in names)
         for part in (*getattr(t, "terms", ()), *getattr(t, "factors", ()), *getattr(t, "args", ())):
             visit(part)
         if hasattr(t, "body"):
@@ -196,16 +198,34 @@ def _sizes(d: Derivation, needed: set[str]) -> list[str]:
     used = {v.name for tree in trees for v in refs(tree)} | _size_names(trees)
     if _narrow(d):
         used |= {n for i in indices_of(d.record.output.shape) for names, _ in i.size for n in names}
-    lines = []
-    for size in sorted(used & d.sizes):
-        name, axis = next(
-            (name, k)
-            for name, node in {**d.record.arguments, **d.record.held}.items()
-            for k, n in enumerate(node.shape)
-            if repr(n) == size
-        )
-        lines.append(f"{identifier(size)} = {identifier(name)}.shape[{axis}]")
-    return lines
+    found, _ = sizes_of(d)
+    for size in reversed(found):
+        used |= found[size][1] if size in used else set()
+    return [f"{identifier(size)} = {text}" for size, (text, _) in found.items() if size in used]
+
+
+def sizes_of(d: Derivation) -> tuple[dict[str, tuple[str, set[str]]], tuple[str, ...]]:
+    """How each size is read off the arguments, with the sizes that takes; and those that must be given.
+
+    An axis of ``G*K`` channels gives K where G is known, and tells neither alone.
+    """
+    arrays = {**d.record.arguments, **d.record.held}
+    shapes = [(identifier(name), k, n) for name, node in arrays.items() for k, n in enumerate(node.shape)]
+    axes = [(f"{name}.shape[{k}]", extent(n)) for name, k, n in shapes]
+    found: dict[str, tuple[str, set[str]]] = {}
+    given: list[str] = []
+    while left := sorted(d.sizes - found.keys() - set(given)):
+        for text, size in axes:
+            names, c = size[0] if len(size) == 1 else ((), 0)
+            unknown = [n for n in names if n in left]
+            if len(unknown) == 1:
+                others = [*([str(c)] if c != 1 else []), *[identifier(n) for n in names if n not in left]]
+                by = f" // ({' * '.join(others)})" if len(others) > 1 else f" // {others[0]}" if others else ""
+                found[unknown[0]] = text + by, {n for n in names if n not in left}
+                break
+        else:
+            given.append(left[0])
+    return found, tuple(given)
 
 
 def _reshaped(d: Derivation, name: str, node: Any) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SymbolicError
 from symgrad.ops.indexing import indexed
 from symgrad.shapes import broadcast
 from symgrad.symbolic.expr import Call
-from symgrad.symbolic.factors import At, Extent, Index, Var, extent, fresh, moved
+from symgrad.symbolic.factors import At, Extent, Index, Var, divided, extent, fresh, joined, moved, split
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Program, Value
 from symgrad.symbolic.text import literal
@@ -108,12 +109,38 @@ def _permute(reader: Reader, node: Any, inputs: list[Value]) -> Value:
 def _reshape(reader: Reader, node: Any, inputs: list[Value]) -> Value:
     own = [i for i in axes_of(node.inputs[0].shape) if i is not None]
     new = [i for i in axes_of(node.shape) if i is not None]
-    if [i.size for i in own] != [i.size for i in new]:
+    names = _regrouped(own, new)
+    if names is None:
         raise SymbolicError(
-            f"{node.op.name}: shape {tuple(node.inputs[0].shape)} to {tuple(node.shape)} joins or splits axes, which "
-            "index notation does not follow; keep the axes apart, and sum over several axes at once"
+            f"{node.op.name}: shape {tuple(node.inputs[0].shape)} to {tuple(node.shape)} splits axes at places where "
+            "index notation does not follow; let the size of an axis that is split be a product, such as G * K for "
+            "sizes sg.Dim('G') and sg.Dim('K')"
         )
-    return reader.program.renamed(inputs[0], dict(zip(own, new, strict=True)))
+    return reader.program.renamed(inputs[0], names)
+
+
+def _regrouped(own: list[Index], new: list[Index]) -> dict[Index, Any] | None:
+    """What each index of an array is in terms of those of its reshape, or None where sizes do not divide."""
+    parts: dict[Index, list[Any]] = {i: [] for i in own}
+    sources, targets = [(i, i.size) for i in own], [(i, i.size) for i in new]  # what is left of each
+    here: list[Any] = list(new)
+    while sources and targets:
+        (i, left), (k, room) = sources.pop(0), targets.pop(0)
+        index = here.pop(0)
+        rest = divided(left, room)
+        other = divided(room, left)
+        if rest is not None:  # the axis of the reshape is a part of this one
+            parts[i].append(index)
+            if rest != (((), 1),):
+                sources.insert(0, (i, rest))
+        elif other is not None:  # it runs through this one and more
+            first, second = split(index, left, other)
+            parts[i].append(first)
+            targets.insert(0, (k, other))
+            here.insert(0, second)
+        else:
+            return None
+    return None if sources or targets else {i: reduce(joined, p) for i, p in parts.items()}
 
 
 def _size(reader: Reader, node: Any, inputs: list[Value]) -> Value:

@@ -25,7 +25,7 @@ from symgrad.symbolic.expr import (
     power,
     replace_refs,
 )
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh
+from symgrad.symbolic.factors import JOIN, QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
 __all__ = ["Letters", "ToSympy", "as_number", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]
@@ -149,9 +149,16 @@ class ToSympy(_Scalar):
     def letter(self, i: Index | At) -> Any:
         """The SymPy index: a symbol, or a label at its own indices."""
         if isinstance(i, At):
+            inner, size = [self.letter(k) for k in i.indices], size_sympy(i.size)  # indices run from 1
+            if i.name == JOIN:
+                return (inner[0] - 1) * size_sympy(i.indices[1].size) + inner[1]
+            if i.name == REMAINDER:
+                return sympy.Mod(inner[0] - 1, size) + 1
+            if i.name == QUOTIENT:
+                return sympy.ceiling(inner[0] * size / size_sympy(i.indices[0].size))
             if not i.indices:
                 return sympy.Symbol(i.name, integer=True)
-            return sympy.IndexedBase(i.name, integer=True)[tuple(map(self.letter, i.indices))]
+            return sympy.IndexedBase(i.name, integer=True)[tuple(inner)]
         return sympy.Symbol(self.letters[i], integer=True)
 
     def ref(self, var: Var) -> Any:
