@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.differentiate import vjp
 from symgrad.ops.reduction import sum as total
+from symgrad.shapes import Dim
 from symgrad.symbolic.emit import unused
 from symgrad.tracing import spec
 
@@ -27,8 +28,7 @@ def double_of(d: Derivation, name: str) -> Derivation:
     from symgrad.symbolic.derivation import derive
 
     record, f = d.record, d.record.function
-    options = f.keywords if isinstance(f, partial) else {}
-    f = f.func if isinstance(f, partial) else f
+    options = {n: x for n, x in f.keywords.items() if isinstance(x, Dim)} if isinstance(f, partial) else {}
     given = {**record.arguments, **record.held}
     cotangent = record.cotangent.name
     direction = unused("v", {*given, *record.constants, cotangent})

@@ -163,8 +163,8 @@ class Emitter:
         name = identifier(var.name)
         if reshaped:
             name += f".reshape({', '.join('1' if i is None else size_code(i.size) for i in axes)})"
-        for k, i in enumerate(axes):
-            if i is not None and i[0] in (QUOTIENT, REMAINDER):
+        for k in range(len(axes)):
+            while (i := axes[k]) is not None and i[0] in (QUOTIENT, REMAINDER):
                 axes[k] = whole = i.indices[0]
                 times = size_code(divided(whole.size, i.size) or ())
                 turns = f"np.arange({size_code(whole.size)}) % ({size_code(i.size)})"

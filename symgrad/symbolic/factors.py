@@ -48,15 +48,16 @@ __all__ = [
     "label",
     "labels",
     "made",
+    "merged",
     "monomial_of",
     "moved",
     "multiplied",
-    "one",
     "places",
     "plain",
     "product",
+    "quotient",
+    "remainder",
     "rename_factor",
-    "shaped",
     "split",
     "unjoined",
 ]
@@ -160,45 +161,95 @@ def moved(i: Any, names: Mapping[Any, Any]) -> Any:
 
 
 def shaped(i: At) -> Any:
-    """The index in its simplest form: a join of quotient and remainder is what these are of."""
-    first, *others = i.indices or (None,)
-    if i.name == JOIN and [k.name for k in i.indices if len(k) == 3] == [QUOTIENT, REMAINDER]:
-        whole = first.indices[0]
-        return whole if others[0].indices == (whole,) and whole.size == i.size else i
-    if i.name in (QUOTIENT, REMAINDER) and len(first) == 3 and first.name == JOIN:
-        part = first.indices[i.name == REMAINDER]
-        return part if part.size == i.size else i
+    """An index that reshapes made, in its simplest form."""
+    if i.name == JOIN:
+        return joined(*i.indices)
+    if i.name in (QUOTIENT, REMAINDER):
+        return (quotient if i.name == QUOTIENT else remainder)(i.indices[0], i.size)
     return i
 
 
-def one(a: Any, b: Any) -> bool:
-    """Whether two indices are the quotient and the remainder of one."""
-    return len(a) == len(b) == 3 and bool(a.indices) and joined(a, b) == a.indices[0]
+def quotient(i: Any, size: Extent) -> Any:
+    """The first digits of an index, as many as run over this size."""
+    if i.size == size:
+        return i
+    if len(i) == 3 and i.name == QUOTIENT:
+        return quotient(i.indices[0], size)
+    if len(i) == 3 and i.name == JOIN:
+        first, second = i.indices
+        rest = divided(size, first.size)
+        if divided(first.size, size) is not None:
+            return quotient(first, size)
+        if rest is not None and divided(second.size, rest) is not None:
+            return joined(first, quotient(second, rest))
+    return At(QUOTIENT, size, (i,))
+
+
+def remainder(i: Any, size: Extent) -> Any:
+    """The last digits of an index, as many as run over this size."""
+    if i.size == size:
+        return i
+    if len(i) == 3 and i.name == REMAINDER:
+        return remainder(i.indices[0], size)
+    if len(i) == 3 and i.name == QUOTIENT and (below := divided(i.indices[0].size, i.size)) is not None:
+        return quotient(remainder(i.indices[0], multiplied(size, below)), size)
+    if len(i) == 3 and i.name == JOIN:
+        first, second = i.indices
+        rest = divided(size, second.size)
+        if divided(second.size, size) is not None:
+            return remainder(second, size)
+        if rest is not None and divided(first.size, rest) is not None:
+            return joined(remainder(first, rest), second)
+    return At(REMAINDER, size, (i,))
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Two indices as one."""
+    if first[0] == JOIN:
+        return joined(first.indices[0], joined(first.indices[1], second))
+    near, *rest = second.indices if second[0] == JOIN else (second,)
+    whole = merged(first, near)
+    if whole is None:
+        return At(JOIN, multiplied(first.size, second.size), (first, second))
+    return joined(whole, rest[0]) if rest else whole
+
+
+def merged(a: Any, b: Any) -> Any:
+    """Digits of one index that follow each other as one, or None."""
+    (whole, high, low), (other, size, below) = _digits(a), _digits(b)
+    if whole != other or low is None or below is None or low != multiplied(size, below):
+        return None
+    size = multiplied(high, size)
+    return quotient(remainder(whole, multiplied(size, below)), size)
+
+
+def _digits(i: Any) -> tuple[Any, Extent, Extent | None]:
+    """Of which index these are digits, over which size, and the size of what follows them there."""
+    if len(i) == 2 or i.name not in (QUOTIENT, REMAINDER):
+        return i, i.size, (((), 1),)
+    whole, size, low = _digits(i.indices[0])
+    more = divided(size, i.size) if i.name == QUOTIENT else (((), 1),)
+    return whole, i.size, None if low is None or more is None else multiplied(low, more)
+
+
+def split(i: Any, first: Extent, second: Extent) -> tuple[Any, Any]:
+    """The two indices, over these sizes, as whose join an index runs."""
+    return quotient(i, first), remainder(i, second)
 
 
 def unjoined(indices: Iterable[Any]) -> list[Any]:
-    """The indices with joins taken apart, and with quotient and remainder in a row as what they are of."""
+    """The indices with joins taken apart, and with digits that follow each other as one."""
     flat: list[Any] = []
     queue = list(indices)
     while queue:
         i = queue.pop(0)
         if i is not None and i[0] == JOIN:
             queue[:0] = i.indices
-        elif flat and i is not None and flat[-1] is not None and one(flat[-1], i):
-            queue.insert(0, flat.pop().indices[0])
+        elif flat and i is not None and flat[-1] is not None and (whole := merged(flat[-1], i)) is not None:
+            flat[-1] = whole
         else:
             flat.append(i)
     return flat
-
-
-def joined(first: Any, second: Any) -> Any:
-    """Two indices as one."""
-    return shaped(At(JOIN, multiplied(first.size, second.size), (first, second)))
-
-
-def split(i: Any, first: Extent, second: Extent) -> tuple[Any, Any]:
-    """The two indices, over these sizes, as whose join an index runs."""
-    return shaped(At(QUOTIENT, first, (i,))), shaped(At(REMAINDER, second, (i,)))
 
 
 def multiplied(a: Extent, b: Extent) -> Extent:
@@ -289,10 +340,12 @@ def monomial_of(factors: Factors) -> tuple[Number, Monomial]:
 def _together(deltas: list[Delta], factors: Factors) -> tuple[list[Delta], Factors]:
     """Deltas of quotients and of remainders as the deltas of what these are of."""
     for a, b in itertools.permutations(deltas, 2):
-        if any(one(a.first, x) and one(a.second, y) for x, y in ((b.first, b.second), (b.second, b.first))):
-            whole = Delta.of(*[i.indices[0] for i in (a.first, a.second) if isinstance(i, At)])
-            left = {f: e for f, e in factors.items() if f not in (a, b)}
-            return _together([*[d for d in deltas if d not in (a, b)], whole], {**left, whole: 1})
+        for x, y in ((b.first, b.second), (b.second, b.first)):
+            left, right = merged(a.first, x), merged(a.second, y)
+            if left is not None and right is not None:
+                whole = Delta.of(left, right)
+                rest = {f: e for f, e in factors.items() if f not in (a, b)}
+                return _together([*[d for d in deltas if d not in (a, b)], whole], {**rest, whole: 1})
     return deltas, factors
 
 

@@ -18,6 +18,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,11 +46,13 @@ from symgrad.symbolic.factors import (
     made,
     monomial_of,
     moved,
+    multiplied,
     places,
     plain,
     product,
     rename_factor,
     split,
+    unjoined,
 )
 from symgrad.symbolic.limits import within_limit
 
@@ -341,12 +344,13 @@ def _parted(flat: Factors, bound: list[Index]) -> tuple[Factors, list[Index]] | 
 
 def _whole(flat: Factors, bound: list[Index]) -> tuple[Factors, list[Index]]:
     """Sums over two indices that occur only as one, as a sum over that one."""
-    joins = [p for f in flat if f.rank != 2 for p in made(places(f)) if p.name == JOIN]
-    for pair in [p for p in joins if set(p.indices) <= set(bound)]:
-        whole = fresh(pair.size)
-        renamed = {rename_factor(f, {pair: whole}): e for f, e in flat.items()}
-        if not any(i in indices_of(f) for f in renamed for i in pair.indices):
-            return _whole(renamed, [*[i for i in bound if i not in pair.indices], whole])
+    rows = [unjoined((p,)) for f in flat if f.rank != 2 for p in made(places(f)) if p.name == JOIN]
+    for a, b in [pair for row in rows for pair in itertools.pairwise(row) if set(pair) <= set(bound)]:
+        whole = fresh(multiplied(a.size, b.size))
+        names = dict(zip((a, b), split(whole, a.size, b.size), strict=True))
+        renamed: Factors = {rename_factor(f, names): e for f, e in flat.items()}
+        if not any(p.indices == (whole,) for f in renamed if f.rank != 2 for p in made(places(f)) if p.name != JOIN):
+            return _whole(renamed, [*[i for i in bound if i not in (a, b)], whole])
     return flat, bound
 
 

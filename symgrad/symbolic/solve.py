@@ -23,7 +23,7 @@ from symgrad.symbolic.factors import (
     indices_of,
     joined,
     labels,
-    one,
+    merged,
     places,
     plain,
     split,
@@ -85,10 +85,14 @@ def _inverse(indices: tuple[Any, ...], formal: tuple[Index, ...]) -> dict[Any, A
             found.update(_inverse(i.indices, split(whole, *[k.size for k in i.indices])))
         else:
             found[i] = whole
-    for a, b in itertools.permutations([i for i in found if len(i) == 3], 2):
-        if one(a, b):
-            found[a.indices[0]] = joined(found[a], found[b])
-    return found
+    parts = [i for i in found if len(i) == 3]
+    while True:
+        near = [(a, b) for a, b in itertools.permutations(parts, 2) if merged(a, b) is not None]
+        if not near:
+            return found
+        whole = merged(*near[0])
+        found[whole] = joined(*[found[i] for i in near[0]])
+        parts = [*[i for i in parts if i not in near[0]], whole]
 
 
 def _invertible(let: Let, f: Factor, e: Number, rest: Poly) -> bool:

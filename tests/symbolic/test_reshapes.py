@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from symgrad.shapes import Dim
 from symgrad.symbolic import derive
 from symgrad.symbolic.factors import index, joined, moved, split
 from symgrad.symbolic.normal import delta, rename, sum_over, variable
+from symgrad.symbolic.proof import shown_zero
 
 G, K = Dim("G"), Dim("K")
 WHOLE, FIRST, SECOND = index("c", G * K), index("g", G), index("k", K)
@@ -76,14 +78,13 @@ def test_a_size_that_no_shape_tells_is_an_argument_of_the_code():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_reshapes_are_proved_and_agree_with_the_graph(seed):
+def test_random_reshapes_are_proved(seed):
     rng = np.random.default_rng(seed)
     sizes = [Dim(n) for n in "ABCD"]
 
     def grouped():
         cuts = sorted(rng.choice([1, 2, 3], size=rng.integers(0, 4), replace=False))
-        parts = itertools.pairwise([0, *cuts, 4])
-        return tuple(np.prod(sizes[a:b]) if b - a > 1 else sizes[a] for a, b in parts)
+        return tuple(math.prod(sizes[a:b]) for a, b in itertools.pairwise([0, *cuts, 4]))
 
     first, second, third = grouped(), grouped(), grouped()
     axis = int(rng.integers(0, len(second)))
@@ -94,8 +95,7 @@ def test_random_reshapes_are_proved_and_agree_with_the_graph(seed):
         return (y * m).reshape(third) * w
 
     d = derive(f, z=sg.spec(*first), w=sg.spec(*third))
-    assert {p.verdict for p in d.proofs.values()} == {"PROVED"}
-    assert all(level.agrees for level in d.check().levels) if first == second == third else d.proofs
+    assert all(shown_zero(d.program, d.total_derivative(x) - d.polys[n]) for n, x in d.record.arguments.items())
 
 
 def test_a_split_that_does_not_divide_is_refused_with_the_remedy():
