@@ -45,6 +45,9 @@ def test_float32_stays_float32(one):
     value = one.f(*[sg.tensor(a) for a in arrays])
     assert value.dtype == np.float32
     assert all(g.dtype == np.float32 for g in gradient(*arrays))
+    every = tuple(range(len(arrays)))
+    second = sg.grad(lambda *xs: sum(g.sum() for g in gradient(*xs)), every)(*arrays)
+    assert all(h.dtype == np.float32 for h in second)
     np.testing.assert_allclose(np.asarray(value), np.asarray(one.f(*one.inputs())), rtol=2e-3, atol=2e-3)
 
 
