@@ -10,9 +10,9 @@ import numpy as np
 
 from symgrad.context import current_run, generator
 from symgrad.errors import DTypeError, GraphError, ShapeError, SymgradError
-from symgrad.op import DISPLAY, FUNCTIONS, Op
+from symgrad.op import DISPLAY, FUNCTIONS, Op, explain
 from symgrad.ops.marks import arange
-from symgrad.recording import apply, explain, infer
+from symgrad.recording import apply, infer
 from symgrad.shapes import Dim, bind, same_shape, size_of, unify
 from symgrad.tensor import Tensor, as_tensor, reachable, rebuild, records_of
 from symgrad.trees import Structure, flatten, unflatten

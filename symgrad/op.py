@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import OpError, SymgradError
+from symgrad.errors import DTypeError, OpError, ShapeError, SymgradError
+from symgrad.shapes import broadcast
 
-__all__ = ["CONVERTERS", "DISPLAY", "FUNCTIONS", "OPS", "Op", "builtin", "function", "op"]
+__all__ = ["CONVERTERS", "DISPLAY", "FUNCTIONS", "OPS", "Op", "builtin", "explain", "function", "op"]
 
 OPS: dict[str, Op] = {}
 """Every built-in op by name."""
@@ -71,7 +72,7 @@ class Op:
         if len(args) == 1 and self.arity == 1 and not self.params and not options:  # the common case, quickly
             system = _SYSTEM_OF.get(type(args[0]), self)
             if system is None:
-                return self.forward(args[0])
+                return self._run(args, ())
             if system is not self:
                 return system(self, args, ())
         if self.arity is None:
@@ -87,7 +88,16 @@ class Op:
             system = _SYSTEM_OF[kind] if kind in _SYSTEM_OF else _system(kind)
             if system is not None:
                 return system(self, inputs, params)
-        return self.forward(*inputs, *params) if self.arity is not None else self.forward(inputs, *params)
+        return self._run(inputs, params)
+
+    def _run(self, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        """The forward on arrays."""
+        try:
+            return self.forward(*inputs, *params) if self.arity is not None else self.forward(inputs, *params)
+        except SymgradError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise explain(self, inputs, params, error) from None
 
     def _inputs(self, given: Any) -> tuple[Any, ...]:
         if not isinstance(given, (tuple, list)) or not given:
@@ -122,6 +132,19 @@ class Op:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Op:
         return self
+
+
+def explain(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...], error: Exception) -> SymgradError:
+    """The failure of a forward as an error that names op, arguments and remedy."""
+    if op.indices == "elementwise":
+        try:
+            broadcast(*[x.shape if hasattr(x, "shape") else np.shape(x) for x in inputs])
+        except (ShapeError, ValueError) as mismatch:
+            return ShapeError(f"{op.name}: {mismatch}")
+    listed = ", ".join(x._describe() if hasattr(x, "_describe") else _kind(x) for x in inputs)
+    named = "".join(f", {n}={v!r}" for n, v in zip(op.params, params, strict=False))
+    kind = DTypeError if isinstance(error, TypeError) else ShapeError
+    return kind(f"{op.name}: {error}; the arguments were {listed}{named}")
 
 
 def _stored(name: str) -> Op:

@@ -9,7 +9,7 @@ import numpy as np
 
 from symgrad.context import MODE
 from symgrad.errors import AnomalyError, DTypeError, ShapeError, SymgradError
-from symgrad.op import CONVERTERS, FUNCTIONS, OPS, Op
+from symgrad.op import CONVERTERS, FUNCTIONS, OPS, Op, explain
 from symgrad.shapes import Dim, broadcast, concrete
 from symgrad.tensor import SCALARS, Tensor, abstract, array_like, as_tensor, make, next_serial
 
@@ -120,20 +120,6 @@ def outputs_of(node: Any) -> Any:
     if not isinstance(node, Tensor) or node.op is None or not node.op.outputs:
         return node
     return tuple([apply(OPS["item"], (node,), (k,)) for k in range(len(node.op.outputs))])
-
-
-def explain(op: Op, tensors: tuple[Tensor, ...], params: tuple[Any, ...], error: Exception) -> SymgradError:
-    """The failure of a forward as an error that names op, arguments and remedy."""
-    shapes = [x.shape for x in tensors]
-    if op.indices == "elementwise":
-        try:
-            broadcast(*shapes)
-        except ShapeError as mismatch:
-            return ShapeError(f"{op.name}: {mismatch}")
-    listed = ", ".join(x._describe() for x in tensors)
-    named = "".join(f", {n}={v!r}" for n, v in zip(op.params, params, strict=False))
-    kind = DTypeError if isinstance(error, TypeError) else ShapeError
-    return kind(f"{op.name}: {error}; the arguments were {listed}{named}")
 
 
 def check_finite(what: str, value: Any, inputs: tuple[Tensor, ...]) -> None:

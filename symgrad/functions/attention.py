@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import ShapeError
+from symgrad.errors import DTypeError, ShapeError
 from symgrad.functions.dropout import inverted
 from symgrad.functions.linear import linear
 from symgrad.functions.normalization import softmax
@@ -86,9 +86,16 @@ def _likeness(q: Any, k: Any, mask: Any, scale: float | None, name: str) -> Any:
     scores = matmul(q, swapaxes(k, -1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if mask is None:
         return softmax(scores, -1)
-    mask = array_like(mask, name)
+    mask = _mask(mask, name)
     scores = where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
     return where(scores.max(-1, keepdims=True) > -np.inf, softmax(scores, -1), 0.0)
+
+
+def _mask(mask: Any, name: str) -> Any:
+    mask = array_like(mask, name)
+    if mask.dtype.kind not in "bf":
+        raise DTypeError(f"{name}: a mask is of bool or of floats, got {mask.dtype}")
+    return mask
 
 
 # Several heads
@@ -237,7 +244,7 @@ def _added(attn_mask: Any, key_padding_mask: Any, shape: Any, dtype: Any, name: 
     for mask, lead in ((attn_mask, (batch, heads)), (key_padding_mask, (batch, 1, 1))):
         if mask is None:
             continue
-        mask = array_like(mask, name)
+        mask = _mask(mask, name)
         if mask.dtype == np.bool_:
             mask = where(mask, np.array(-np.inf, dtype), np.zeros((), dtype))
         own = tuple(mask.shape)[len(lead) - 4 :]

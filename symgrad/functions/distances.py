@@ -40,6 +40,8 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> 
     >>> sg.cdist(sg.tensor([[0.0, 0.0]]), [[3.0, 4.0], [0.0, 1.0]])
     Tensor([[5., 1.]])
     """
+    if not p >= 0:
+        raise ShapeError(f"cdist: p={p!r} is no norm; it must be at least 0")
     x1, x2 = array_like(x1, "cdist"), array_like(x2, "cdist")
     if len(x1.shape) < 2 or len(x2.shape) < 2 or x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"cdist: shapes {tuple(x1.shape)} and {tuple(x2.shape)} are not rows of one length")

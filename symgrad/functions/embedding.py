@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import DTypeError, ShapeError
+from symgrad.errors import DataError, DTypeError, ShapeError
 from symgrad.functions.scans import cumsum
 from symgrad.functions.selecting import index_add, index_reduce
 from symgrad.op import function
@@ -141,6 +141,10 @@ def _bags(index: Any, offsets: Any, include_last_offset: bool) -> Any:
         raise ShapeError(f"embedding_bag: an input of shape {tuple(index.shape)} with "
                          f"{'no offsets' if starts is None else f'offsets {starts.dtype}{tuple(starts.shape)}'}; "
                          "it is (B, N), or (N,) with offsets, (B,) integers")  # fmt: skip
+    value = getattr(starts, "value", starts)
+    if value is not None and value.size and (value[0] != 0 or (np.diff(value) < 0).any() or value[-1] > index.shape[0]):
+        raise DataError(f"embedding_bag: offsets begin with 0, do not decrease, and end at {index.shape[0]} at most, "
+                        f"got {value.tolist()}")  # fmt: skip
     if include_last_offset:
         starts = starts[:-1]
     n = index.shape[0]

@@ -17,7 +17,7 @@ from symgrad.ops.piecewise import abs, clip, where
 from symgrad.ops.product import matmul
 from symgrad.ops.reduction import max, min, norm2, sum
 from symgrad.ops.solving import inv, pinv, slogdet, solve, solve_triangular
-from symgrad.shapes import normalize_axis, size_of
+from symgrad.shapes import as_integer, normalize_axis, size_of
 from symgrad.tensor import array_like
 
 __all__ = [
@@ -149,6 +149,9 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
     Tensor([2.])
     """
     a, b = array_like(a, "lstsq"), array_like(b, "lstsq")
+    if len(a.shape) < 2 or not len(b.shape) or b.shape[0 if len(b.shape) == 1 else -2] != a.shape[-2]:
+        raise ShapeError(f"lstsq: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit; a is (..., m, n), b is (m,) "
+                         "or (..., m, k)")  # fmt: skip
     m, n = a.shape[-2:]
     rcond = float(np.finfo(a.dtype).eps * np.maximum(m, n)) if rcond is None else rcond
     x = matmul(pinv(a, rcond), b)
@@ -218,7 +221,7 @@ def _pivots(P: Any, shape: Any) -> Any:
     flat = matrices.reshape(math.prod(matrices.shape[:-2]), shape[0], shape[0])
     found = np.empty((len(flat), count), np.int32)
     for j, p in enumerate(flat):
-        order = list(p.argmax(0))  # column k of P has its 1 in the row that became row k
+        order = list(p.argmax(0)) if p.size else []  # column k of P has its 1 in the row that became row k
         rows = list(range(shape[0]))
         for k in range(count):
             at = rows.index(order[k])
@@ -230,6 +233,8 @@ def _pivots(P: Any, shape: Any) -> Any:
 def _permutation(pivots: Any, n: int) -> Any:
     """The rows in the order that pivots put them in."""
     pivots = np.asarray(pivots)
+    if pivots.dtype.kind not in "iu" or bool(((pivots < 1) | (pivots > n)).any()):
+        raise DataError(f"pivots of lu_factor are integers from 1 to {n}, got {pivots.tolist()}")
     flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     rows = np.tile(np.arange(n), (len(flat), 1))
     for j, exchanges in enumerate(flat):
@@ -242,6 +247,8 @@ def _permutation(pivots: Any, n: int) -> Any:
 def lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
     """Permutation, lower and upper triangle from the factors of `lu_factor`; None in place of what is not wanted."""
     LU = array_like(LU_data, "lu_unpack")
+    if len(LU.shape) < 2:
+        raise ShapeError(f"lu_unpack: needs matrices, got shape {tuple(LU.shape)}")
     m, n = LU.shape[-2:]
     k = int(np.minimum(m, n))
     P = np.swapaxes(_permutation(LU_pivots, m), -1, -2).astype(LU.dtype) if unpack_pivots else None
@@ -270,6 +277,8 @@ def householder_product(A: Any, tau: Any) -> Any:
     r"""The first columns of :math:`\prod_k (I - \tau_k v_k v_k^{\mathsf T})`; each v is a column of A."""
     A, tau = array_like(A, "householder_product"), array_like(tau, "householder_product")
     m, n = A.shape[-2:]
+    if tau.shape[-1] > n:
+        raise ShapeError(f"householder_product: {tau.shape[-1]} factors for {n} columns of {tuple(A.shape)}")
     start = np.broadcast_to(np.eye(m, n, dtype=A.dtype), (*A.shape[:-2], m, n))
     return _reflected(A, tau, start + A * 0.0 if tau.shape[-1] == 0 else start, reversed(range(tau.shape[-1])))
 
@@ -356,10 +365,12 @@ def cov(
     x = _variables(m, rowvar)
     if y is not None:
         x = concatenate([x, _variables(y, rowvar)], 0)
-    free = (0 if bias else 1) if ddof is None else ddof
+    free = (0 if bias else 1) if ddof is None else as_integer(ddof, "cov", "ddof")
     weights: Any = None
     if fweights is not None:
         weights = array_like(fweights, "cov")
+        if weights.dtype.kind not in "iu" or bool((np.asarray(weights) < 0).any()):
+            raise DataError(f"cov: fweights counts repetitions: integers of at least 0, got {fweights!r}")
     if aweights is not None:
         aweights = array_like(aweights, "cov")
         weights = aweights if weights is None else weights * aweights

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.errors import ShapeError, TracingError
+from symgrad.errors import DTypeError, ShapeError, TracingError
 from symgrad.op import function
 from symgrad.ops.indexing import getitem, scatter
 from symgrad.ops.layout import broadcast_to, concatenate, moveaxis, ravel, reshape
@@ -115,7 +115,7 @@ def _raised(x: Any) -> Any:
 def gather(input: Any, dim: int, index: Any) -> Any:
     """Elements along an axis by an index array, which may be shorter on the other axes, as torch.gather."""
     x, dim, index = _checked(input, dim, index, "gather")
-    y = getitem(_raised(x), _along(_raised(index), dim, "gather"))
+    y = getitem(_raised(x), _along(_from_0(_raised(index), _raised(x).shape[dim], "gather"), dim, "gather"))
     return reshape(y, tuple(index.shape))
 
 
@@ -167,7 +167,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     Tensor([3., 2.])
     """
     x, dim, index = _checked(input, dim, index, "scatter_reduce")
-    index = _raised(index)
+    index = _from_0(_raised(index), _raised(x).shape[dim], "scatter_reduce")
     key = _along(index, dim, "scatter_reduce")
     rows = [tuple(part[_slice(part, dim, j)] for part in key) for j in range(index.shape[dim])]
     y = _joined(_raised(x), key, _source(src, index, "scatter_reduce"), reduce, include_self, rows, dim)
@@ -219,7 +219,15 @@ def _slices(input: Any, dim: int, index: Any, where: str) -> tuple[Any, int, Any
     dim = normalize_axis(dim, len(x.shape), where)
     if len(index.shape) != 1 or index.dtype.kind not in "iu":
         raise ShapeError(f"{where}: the index must be integers of one axis, got {index.dtype}{tuple(index.shape)}")
-    return x, dim, index
+    return x, dim, _from_0(index, x.shape[dim], where)
+
+
+def _from_0(index: Any, n: Any, where: str) -> Any:
+    """An index array, refused where it counts from the end, which torch does not."""
+    value = getattr(index, "value", index)
+    if value is not None and value.dtype.kind == "i" and (value < 0).any():
+        raise ShapeError(f"{where}: index {np.min(value)} is outside of 0..{n - 1}")
+    return index
 
 
 @function()
@@ -315,13 +323,20 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: Any = None, end: An
 @function()
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """A value where the mask is true, the input elsewhere."""
-    return where(array_like(mask, "masked_fill"), value, array_like(input, "masked_fill"))
+    return where(_mask(mask, "masked_fill"), value, array_like(input, "masked_fill"))
+
+
+def _mask(mask: Any, name: str) -> Any:
+    mask = array_like(mask, name)
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"{name}: the mask must be of bool, got {mask.dtype}; compare it with something")
+    return mask
 
 
 @function()
 def masked_select(input: Any, mask: Any) -> Any:
     """The elements where the mask is true, in one axis (eagerly only: their number depends on the mask)."""
-    x, mask = array_like(input, "masked_select"), array_like(mask, "masked_select")
+    x, mask = array_like(input, "masked_select"), _mask(mask, "masked_select")
     shape = broadcast(x.shape, mask.shape)
     return broadcast_to(x, shape)[broadcast_to(mask, shape)] if shape else ravel(x)[ravel(mask)]
 
@@ -329,7 +344,7 @@ def masked_select(input: Any, mask: Any) -> Any:
 @function()
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """The elements of a source, one after the other, where the mask is true."""
-    x, mask = array_like(input, "masked_scatter"), array_like(mask, "masked_scatter")
+    x, mask = array_like(input, "masked_scatter"), _mask(mask, "masked_scatter")
     if getattr(mask, "value", mask) is None:
         raise TracingError("masked_scatter: which elements go where depends on the mask, which is not known here")
     shape = broadcast(x.shape, mask.shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.constants import PI, ROOT_HALF
-from symgrad.errors import DTypeError, ShapeError
+from symgrad.errors import DataError, DTypeError, ShapeError
 from symgrad.functions.elementwise import xlogy
 from symgrad.op import OPS, function
 from symgrad.ops.arithmetic import divide, multiply, square
@@ -27,6 +27,9 @@ def _order(n: Any, where: str) -> Any:
     given = array_like(n, where)
     if given.dtype.kind not in "iu":
         raise DTypeError(f"{where}: the order must be an integer, got {given.dtype}")
+    value = getattr(given, "value", given)
+    if value is not None and (value < 0).any():
+        raise DataError(f"{where}: the order must be at least 0, got {np.min(value)}")
     return n
 
 
@@ -67,6 +70,9 @@ def multigammaln(a: Any, d: int) -> Any:
     a, d = array_like(a, "multigammaln"), as_integer(d, "multigammaln", "d")
     if not 1 <= d <= 1000:
         raise ShapeError(f"multigammaln: the dimension must be from 1 to 1000, got {d}")
+    value = getattr(a, "value", a)
+    if value is not None and (value <= (d - 1) / 2).any():
+        raise DataError(f"multigammaln: elements must be above (d - 1) / 2 = {(d - 1) / 2}, got {np.min(value)}")
     steps = np.arange(d) / -2.0
     terms = gammaln(a[..., None] + steps.astype(a.dtype if a.dtype.kind == "f" else np.float64))
     return sum(terms, axis=-1) + d * (d - 1) / 4 * float(np.log(PI))

@@ -149,6 +149,8 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification", NeurIPS 2012, section 3.3.
     """
     x = _with_channels(input, "local_response_norm", 3)
+    if size < 1:
+        raise ShapeError(f"local_response_norm: size={size!r} must be at least 1 channel")
     if size_of(x.shape) == 0:
         return x
     widths = [(0, 0)] * len(x.shape)
