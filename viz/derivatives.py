@@ -6,7 +6,7 @@ that couple elements run on abstract Tensors with the cotangent g, and the graph
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from symgrad.errors import SymgradError
 from symgrad.op import OPS, Op
+from symgrad.ops.marks import item
 from symgrad.recording import apply
 from symgrad.reverse import adjoints
 from symgrad.shapes import size_of
@@ -23,6 +24,7 @@ from symgrad.tensor import Tensor, abstract, tensor
 __all__ = [
     "Path",
     "contribution",
+    "flat",
     "is_one",
     "is_scalar",
     "jacobian",
@@ -164,16 +166,27 @@ def _to_shape(g: Any, shape: Any) -> Any:
 def contribution(path: Path, base: Mapping[int, int], g: Any) -> Any:
     """What the rules along a path send to the tensor at its end, for a cotangent of the tensor at its start.
 
-    The ops on the path run again on a fresh leaf, so that this is reverse mode on the path alone.
+    The ops on the path run again on a fresh leaf, so that this is reverse mode on the path alone. The cotangent of
+    an op of several results is a list, with None where there is nothing.
     """
     steps = _whole(path, base)
     bottom, position = steps[-1]
-    leaf = tensor(bottom.inputs[position].value, requires_grad=True)
-    y = leaf
+    leaf = y = _fresh(bottom.inputs[position])
     for node, position in reversed(steps):
         inputs = [y if k == position else _held(x) for k, x in enumerate(node.inputs)]
         y = apply(node.op, tuple(inputs), node.params)  # type: ignore[arg-type]
+    if isinstance(g, list):
+        parts = [(item(y, k) * part).sum() for k, part in enumerate(g) if part is not None]
+        return adjoints(sum(parts[1:], parts[0])).get(leaf.serial) if parts else None
     return adjoints(y, g).get(leaf.serial)
+
+
+def _fresh(x: Tensor) -> Tensor:
+    """A Tensor of the same value with nothing differentiable below it, whose cotangent is kept."""
+    if x.op is not None and x.op.outputs:
+        inputs = [tensor(below.value, requires_grad=below.dtype.kind == "f") for below in x.inputs]
+        return apply(x.op, tuple(inputs), x.params)
+    return tensor(x.value, requires_grad=True)
 
 
 def _whole(path: Path, base: Mapping[int, int]) -> list[tuple[Tensor, int]]:
@@ -195,10 +208,27 @@ def _held(x: Tensor) -> Tensor:
 
 def jacobian(path: Path, base: Mapping[int, int], source: Tensor, target: Tensor) -> NDArray[Any]:
     """The matrix of the derivatives of all elements of the target by all elements of the source."""
-    rows = []
-    for k in range(int(target.size)):
-        g = np.zeros(target.shape)
-        g.flat[k] = 1.0
-        row = contribution(path, base, g)
-        rows.append(np.zeros(int(source.size)) if row is None else np.ravel(row))
-    return np.array(rows).reshape(int(target.size), int(source.size))
+    rows = [flat(contribution(path, base, g), source) for g in _units(target)]
+    return np.array(rows).reshape(len(rows), -1)
+
+
+def _values(x: Tensor) -> list[NDArray[Any]]:
+    """The results of a Tensor: one, or those of an op of several."""
+    return [np.asarray(v) for v in x.value] if isinstance(x.value, tuple) else [np.asarray(x.value)]
+
+
+def flat(cotangent: Any, x: Tensor) -> NDArray[Any]:
+    """The cotangent of a Tensor as one vector, zero where there is nothing."""
+    values = _values(x)
+    parts = cotangent if isinstance(cotangent, list) else [cotangent] + [None] * (len(values) - 1)
+    return np.concatenate([np.zeros(v.size) if g is None else np.ravel(g) for g, v in zip(parts, values, strict=True)])
+
+
+def _units(x: Tensor) -> Iterator[Any]:
+    """The cotangents of a Tensor that pick out one element each."""
+    values = _values(x)
+    for n, v in enumerate(values):
+        for k in range(v.size):
+            g = np.zeros(v.shape)
+            g.flat[k] = 1.0
+            yield g if not isinstance(x.value, tuple) else [g if j == n else None for j in range(len(values))]

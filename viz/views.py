@@ -244,9 +244,10 @@ class Viewer:
 
     def _part(self, link: Link, grads: Any) -> Any:
         g = grads.get(self.reading.nodes[link.target].serial)
-        if g is None or isinstance(g, list) or not link.flows:
+        if g is None or not link.flows:
             return None
-        return contribution(link.path, self.reading.base, g)
+        part = contribution(link.path, self.reading.base, g)
+        return None if isinstance(part, list) else part  # an op of several results has no one number
 
     def _flow(self, links: list[Link], sums: dict[int, Any], grads: Any) -> dict[str, Any] | None:
         parts = [part for link in links if (part := self._part(link, grads)) is not None]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import symgrad as sg
 import viz
 from symgrad.shapes import bind
-from viz.derivatives import contribution, jacobian
+from viz.derivatives import contribution, flat, jacobian
 from viz.reading import read
 from viz.subject import subject
 
@@ -26,7 +26,7 @@ def examples():
     return module.EXAMPLES
 
 
-EXAMPLES = examples()
+EXAMPLES = examples() | {"call": ((sg.spec(3, 2),), sg.checkpoint(lambda x: sg.tanh(x) * x))}
 SIZES = {"A": 3, "B": 2, "C": 4, "N": 3}
 
 
@@ -35,50 +35,96 @@ def check(loss, inline=None):
     (root,) = subject(loss).roots
     reading = read([root], inline)
     gradients = sg.adjoints(root)
-    sums, dense = {}, {}
+    sums = {}
     edges = 0
     for link in reading.links:
         target, source = reading.nodes[link.target], reading.nodes[link.source]
         g = gradients.get(target.serial)
-        if not link.flows or g is None or isinstance(g, list):
+        if not link.flows or g is None:
             continue
         part = contribution(link.path, reading.base, g)
         if part is None:
             continue
         edges += 1
-        sums[link.source] = sums.get(link.source, 0.0) + part
-        if target.size * source.size <= 400 and not (source.op is not None and source.op.outputs):
+        vector, start = flat(part, source), flat(g, target)
+        sums[link.source] = sums.get(link.source, 0.0) + vector
+        if vector.size * start.size <= 400:
             matrix = jacobian(link.path, reading.base, source, target)
-            by_matrix = (np.ravel(g) @ matrix).reshape(source.shape)
-            assert by_matrix == pytest.approx(np.asarray(part), rel=1e-9, abs=1e-9)
-            dense[link.source] = dense.get(link.source, 0.0) + by_matrix
+            assert start @ matrix == pytest.approx(vector, rel=1e-9, abs=1e-9)
     for k, total in sums.items():
-        expected = gradients[reading.nodes[k].serial]
-        assert np.asarray(total) == pytest.approx(np.asarray(expected), rel=1e-9, abs=1e-9), reading.nodes[k]
+        node = reading.nodes[k]
+        assert total == pytest.approx(flat(gradients[node.serial], node), rel=1e-9, abs=1e-9), node
     return edges
+
+
+ELEMENTWISE = sorted(name for name, op in sg.OPS.items() if op.indices == "elementwise" and not op.orders)
+
+
+def arguments(name, rng):
+    """Numbers for one call of an op, and which of them are differentiated."""
+    if name == "eigh":
+        return [np.diag([1.0, 2.0, 4.0]) + 0.1], [True]
+    if name in EXAMPLES:
+        specs = EXAMPLES[name][0]
+        arrays = [rng.normal(size=bind(tuple(s.shape), SIZES)) for s in specs]
+        return arrays, [s.dtype.kind == "f" for s in specs]
+    op = sg.OPS[name]
+    domain = op.domain if op.domain and isinstance(op.domain[0], tuple) else (op.domain or (0,),) * op.arity
+    points = [max(0.3 + 0.25 * k, interval[0]) for k, interval in enumerate(domain)]
+    arrays = [point + 0.01 * rng.random((2, 2)) for point in points]
+    if name == "where":
+        arrays[0] = np.array([[True, False], [False, True]])
+    return arrays, [array.dtype.kind == "f" for array in arrays]
+
+
+def results(name, xs):
+    """The differentiable results of one call."""
+    y = EXAMPLES[name][1](*xs) if name in EXAMPLES else sg.OPS[name](*xs)
+    return [t for t in (y if isinstance(y, tuple) else (y,)) if t.requires_grad]
+
+
+def test_the_whole_table_is_tried():
+    """The other ops differentiate nothing, take an order (the formulas of those are evaluated), or pick a result."""
+    rest = {name: op for name, op in sg.OPS.items() if name not in (*EXAMPLES, *ELEMENTWISE)}
+    assert {name for name, op in rest.items() if op.pullback != () and not op.orders} == {"item"}
+    assert set(EXAMPLES) <= set(sg.OPS)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_every_op_that_couples_elements(name):
-    specs, f = EXAMPLES[name]
     rng = np.random.default_rng(0)
-    xs = [sg.tensor(rng.normal(size=bind(tuple(s.shape), SIZES)), name=f"x{k}", requires_grad=s.dtype.kind == "f")
-          for k, s in enumerate(specs)]  # fmt: skip
-    if name == "eigh":
-        xs[0] = sg.tensor(np.diag([1.0, 2.0, 4.0]) + 0.1, name="x0", requires_grad=True)
-    try:
-        y = f(*xs)
-    except (sg.SymgradError, TypeError, ValueError) as error:
-        pytest.skip(f"this call is for symbolic sizes: {error}")
-    outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.requires_grad]
+    arrays, flags = arguments(name, rng)
+    xs = [sg.tensor(x, name=f"x{k}", requires_grad=f) for k, (x, f) in enumerate(zip(arrays, flags, strict=True))]
+    outputs = results(name, xs)
     if not outputs:
-        assert name in ("const", "size", "stop_gradient", "argmax", "argmin", "astype") or not sg.OPS[name].pullback
+        assert name == "astype" or not sg.OPS[name].pullback
         return
     total = sum((t * rng.normal(size=t.shape)).sum() for t in outputs)
     for x in xs:  # every input is read twice
         total = total + (x * x).sum() if x.requires_grad else total
-    if not sg.OPS[name].outputs:  # the cotangents of such ops are bundles
-        assert check(total) > 0
+    assert check(total) >= len(outputs) + sum(x.requires_grad for x in xs)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.sampled_from(sorted([*EXAMPLES, *ELEMENTWISE])), min_size=2, max_size=6),
+    st.lists(st.integers(0, 9), min_size=6, max_size=6),
+    st.sampled_from([None, False]),
+)
+def test_random_graphs_over_the_whole_table(names, places, inline):
+    """Every op reads its own numbers, moved a little by results of ops before it, which so have several readers."""
+    rng = np.random.default_rng(0)
+    w = sg.tensor(0.3, name="w", requires_grad=True)
+    sums = [w]
+    for name, place in zip(names, places, strict=False):
+        arrays, flags = arguments(name, rng)
+        moved = 1e-3 * sg.tanh(sums[-1 - place % len(sums)] + sums[place % len(sums)])
+        xs = [sg.tensor(x) + moved if f else sg.tensor(x) for x, f in zip(arrays, flags, strict=True)]
+        sums += [(t * rng.normal(size=t.shape)).sum() for t in results(name, xs)]
+    total = sums[0] * sums[0]
+    for each in sums[1:]:
+        total = total + each * each
+    assert check(total, inline) > 0
 
 
 STEPS = {
