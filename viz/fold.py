@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.errors import SymgradError
 from symgrad.tensor import Tensor
 from viz.reading import Reading, is_literal
 
@@ -126,6 +127,9 @@ class _Folder:
         elif what == CHAINS:
             self.chains()
         else:
+            if not any(_named(scope, str(what)) for scope in self.scopes):
+                known = ", ".join(dict.fromkeys(".".join(scope[:1]) for scope in self.scopes if scope)) or "no modules"
+                raise SymgradError(f"viz: fold={what!r} names no module here; there are {known}, repeats and chains")
             self.modules(lambda scope: _named(scope, str(what)))
 
     def loose(self) -> int:

@@ -94,7 +94,10 @@ def draw(
             picture = viz.draw(what, *inputs, direction="down" if down else "right", **options)
     if file.is_dir() or not file.parent.is_dir():
         raise MistakeError(f"draw: {file} cannot be written; give a file in a folder that is there with --out")
-    picture.save(file)
+    try:
+        picture.save(file)
+    except OSError as error:
+        raise MistakeError(f"draw: {file} cannot be written ({error.strerror}); give another with --out") from None
     cards = len(picture.scene.cards) if hasattr(picture, "scene") else None
     return Answer(f"{picture!r}\n{file}", {"file": str(file), "format": form, "cards": cards})
 

@@ -69,6 +69,12 @@ def test_pictures(file, capsys, arguments, name, start):
         (["net.py:loss", "--out", "a.svg", "--format", "png"], "give one of them"),
         (["net.py:loss", "--out", "nowhere/a.svg"], "cannot be written"),
         (["net.py:loss", "--steps", "--format", "png"], "html"),
+        (["net.py:loss", "--fold", "nothing"], "names no module here; there are Linear0, BatchNorm1d1, ReLU2, Linear3"),
+        (["nothing.py:loss"], "there is no file nothing.py"),
+        (["net.py:nothing"], "no function 'nothing'"),
+        (["C:\\x.py:loss"], "there is no file C:\\x.py"),
+        (["net.py:loss", "--theme", "pink"], "the themes are"),
+        (["net.py:loss", "--format", "gif"], "'gif' is not one of"),
         (["net.py:loss", "--focus", "nothing"], "has no card"),
         (["--layer", "nothing"], "catalogue"),
     ],
@@ -79,3 +85,41 @@ def test_mistakes_are_one_line(file, capsys, arguments, message):
     assert message in err
     assert err.count("\n") == 1
     assert sorted(p.name for p in file.iterdir() if p.suffix != "") == ["net.py"]
+
+
+def test_a_file_that_cannot_be_written_is_named(file, capsys, monkeypatch):
+    def refuse(*args, **options):
+        raise PermissionError(13, "Permission denied", "somewhere/.else")
+
+    monkeypatch.setattr("symgrad.files.tempfile.mkstemp", refuse)
+    assert main(["draw", "net.py:loss", "--format", "dot"]) == 2
+    assert capsys.readouterr().err == (
+        "symgrad: draw: loss.dot cannot be written (Permission denied); give another with --out\n"
+    )
+
+
+def test_without_an_engine_one_line_names_both_remedies(file, capsys, monkeypatch):
+    real = viz.render.importlib.util.find_spec
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(
+        viz.render.importlib.util, "find_spec", lambda name: None if name == "pygraphviz" else real(name)
+    )
+    assert main(["draw", "net.py:loss"]) == 2
+    err = capsys.readouterr().err
+    assert "apt-get install graphviz" in err
+    assert "symgrad[graphviz]" in err
+    assert err.count("\n") == 1
+    assert main(["draw", "net.py:loss", "--format", "dot"]) == 0  # DOT needs none
+
+
+def test_help_has_examples_and_interruption_is_quiet(file, capsys, monkeypatch):
+    assert main(["draw", "--help"]) == 0
+    assert "symgrad draw --layer batchnorm --batch 4 --backward" in capsys.readouterr().out
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(viz, "draw", interrupted)
+    assert main(["draw", "net.py:loss"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (file / "loss.svg").exists()
