@@ -817,3 +817,27 @@ def test_a_flatten_of_a_permutation_is_a_copy_wherever_memory_lies():
     assert np.array_equal(
         sg.compile(lambda x: sg.reshape(sg.transpose(sg.relu(x), (0, 3, 1, 2)), (2, -1)))(x), expected
     )
+
+
+@sg.compile
+def doubled(x):
+    return sg.exp(x) * 2
+
+
+def test_compiled_functions_are_copied_and_pickled():
+    import copy
+    import pickle
+
+    x = np.ones(3)
+    for again in (pickle.loads(pickle.dumps(doubled)), copy.deepcopy(doubled), copy.copy(doubled)):
+        assert again is doubled
+    inner = sg.compile(_tripled, fast=False)
+    inner(x)
+    for again in (pickle.loads(pickle.dumps(inner)), copy.deepcopy(inner)):
+        assert again is not inner
+        assert again.fast is False
+        np.testing.assert_array_equal(again(x), inner(x))
+
+
+def _tripled(x):
+    return sg.exp(x) * 3

@@ -181,3 +181,17 @@ def test_plans_of_one_function_are_one_program():
 
     first, *others = [compiled() for _ in range(8)]
     assert all(other == first for other in others)  # addresses of arrays differ, and must not count
+
+
+def test_products_merge_with_sums_and_differences():
+    x, y = normal(40, 30), normal(30)
+
+    def f(x, y):
+        a = x * y + x
+        b = x - sg.square(x + 1)
+        c = (x * 2) * (y * 3) - y
+        d = x * y + x * x
+        return a * 2, b * 2, c * 2, d + d, (x * y).sum(axis=0), sg.square(x - y).mean(axis=1), sg.square(x).sum() + 1
+
+    fused(f, x, y)
+    fused(f, np.asfortranarray(x) @ np.ones((30, 30)), y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ class Compiled:
         self._held = False
         self._fallbacks = 0
         self._lock = threading.RLock()  # the plans hand the leaves over to each other
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are compiled anew where they are used; a decorated function is found by its name."""
+        found = getattr(sys.modules.get(self.__module__), getattr(self, "__qualname__", ""), None)
+        return self.__qualname__ if found is self else (Compiled, (self.function, self.fast))
 
     def __call__(self, /, *args: Any, **named: Any) -> Any:
         """Run the plan for these arguments, making it at their first call."""

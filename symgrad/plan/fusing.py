@@ -20,6 +20,7 @@ from symgrad.passes import builtin_name, remake, rewrite
 from symgrad.plan.emission import index
 from symgrad.plan.loops import inner_loop
 from symgrad.plan.programs import BLOCK, WHOLE, Program, Segment, filling, fits_whole, name_of, picks, reduced, space
+from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.storage import Storage, same_memory, view_of
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
@@ -416,8 +417,34 @@ class Fuser:
                 kept = w.unique("kept")
                 w.names[kept] = None
                 w.line(f"{kept} = point({table}, {w.bind('places', found)}, {w.array(x)})")
+        for y in self._results(nodes):
+            self._hand_out(y, table, program.places(rows, self.array(y)))
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")
         w.line(f"fused({table}, {kind})")
+
+    def _results(self, nodes: list[Tensor]) -> list[Tensor]:
+        """Large outputs that only this chain reads and writes."""
+        graph, inside = self.writer.graph, {node.serial for node in nodes}
+        outputs = [y.serial for y in graph.outputs]
+        taken = {new.serial for _, new in graph.assigned} | self.storage.wanted.keys()
+        return [
+            node
+            for node in nodes
+            if outputs.count(node.serial) == 1
+            and node.serial not in taken
+            and self.array(node).nbytes >= LARGE
+            and self.array(node).flags.c_contiguous
+            and all(r.serial in inside for r in self.readers.get(node.serial, ()))
+        ]
+
+    def _hand_out(self, node: Tensor, table: str, places: Array) -> None:
+        """Let a program write an output to an array that the caller gets."""
+        w, name = self.writer, self.writer.name_of[node.serial]
+        w.names[name] = None
+        w.fresh.add(node.serial)
+        self.storage.bytes -= self.storage.arrays.pop(node.serial).nbytes
+        w.line(f"{name} = {w.bind(f'new_{name}', Recycler(tuple(node.shape), node.dtype))}()")
+        w.line(f"point({table}, {w.bind('places', places)}, {name})")
 
     def _text(self, node: Tensor) -> str:
         name = builtin_name(node)

@@ -39,7 +39,8 @@ CODES = {name: code for code, name in enumerate((
     "copy", "repeat_row", "repeat_column", "fill", "sum_columns", "sum_rows", "sum_all", "max_rows", "max_columns",
     "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "abs", "maximum", "minimum", "relu",
     "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "where", "logical_and", "logical_or",
-    "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal", "loop1", "loop2"))}  # fmt: skip
+    "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal", "product_add", "product_subtract",
+    "subtract_product", "products_columns", "products_rows", "products_all", "loop1", "loop2"))}  # fmt: skip
 """Operation -> its number: the order of the branches below."""
 LOOP1 = CODES["loop1"]  # this and what follows: inner loops of one operand, of two
 
@@ -114,6 +115,14 @@ def _sum(a: Any, start: int, n: int, zero: Any) -> Any:
     total = zero
     for i in range(n):
         total += a[start + i]
+    return total
+
+
+@njit(fastmath={"reassoc"})
+def _sum_products(a: Any, b: Any, start: int, n: int, zero: Any) -> Any:
+    total = zero
+    for i in range(n):
+        total += a[start + i] * b[start + i]
     return total
 
 
@@ -234,6 +243,24 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
     elif op == 34:
         for i in range(n):
             o[i] = one / a[i]
+    elif op == 35:
+        for i in range(n):
+            o[i] = a[i] * b[i] + c[i]
+    elif op == 36:
+        for i in range(n):
+            o[i] = a[i] * b[i] - c[i]
+    elif op == 37:
+        for i in range(n):
+            o[i] = c[i] - a[i] * b[i]
+    elif op == 38:  # sums of products
+        for i in range(n // columns):
+            for j in range(columns):
+                o[j] += a[i * columns + j] * b[i * columns + j]
+    elif op == 39:
+        for i in range(n // columns):
+            o[i] = _sum_products(a, b, i * columns, columns, zero)
+    elif op == 40:
+        o[0] += _sum_products(a, b, 0, n, zero)
 
 
 @njit(error_model="numpy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from symgrad.passes import builtin_name
 from symgrad.plan.emission import CALLED
 from symgrad.plan.fusing import gather
 from symgrad.plan.measuring import Line, flops, profile
+from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
+from symgrad.shapes import size_of
 from symgrad.tensor import Tensor, next_serial
 from symgrad.trees import unflatten
 
@@ -61,6 +63,7 @@ class Plan:
         self._states = [*self._owned, *(_State(leaf, array) for leaf, array in writer.mirrors)]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
+        self._copies = [_copier(y, y.serial in writer.fresh) for y in self.graph.outputs]
         self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
         namespace.update({n: getattr(np, n) for n in CALLED})
@@ -195,12 +198,27 @@ class Plan:
 
     def unflatten(self, results: tuple[Any, ...]) -> Any:
         """Copies of the outputs in the structure that the traced function returned."""
-        if self.structure is None:
-            return np.array(results[0])
-        return unflatten(self.structure, [np.array(y) for y in results])
+        copies = [copy(y) for copy, y in zip(self._copies, results, strict=True)]
+        return copies[0] if self.structure is None else unflatten(self.structure, copies)
 
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.flops:,} flops, {self.memory:,} bytes)"
+
+
+def _copier(node: Tensor, fresh: bool) -> Callable[[Any], Any]:
+    """What makes a result the caller's own."""
+    if fresh:  # it is nobody else's already
+        return lambda y: y
+    if int(size_of(node.shape)) * node.dtype.itemsize < LARGE:
+        return np.array
+    new = Recycler(tuple(node.shape), node.dtype)
+
+    def copy(y: Any) -> Any:
+        array = new()
+        np.copyto(array, y)
+        return array
+
+    return copy
 
 
 _SINGULAR = {"power", "gauss", "div0", "mul0", "mul00", "hypot"}  # what rules pass through on their way to a value

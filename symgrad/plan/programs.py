@@ -144,26 +144,48 @@ class Program:
         if node.serial in segment.reduced:
             self.reduction(node, own)
             return
-        operands = [self.operand(x, node, k) for x in node.inputs]
+        name, operands = self.merged(name, node, [self.operand(x, node, k) for x in node.inputs])
         inside = self.fuser.inside(node, segment)
         overwrites = any(place == address(own) for place, _ in operands)
         if not inside and not overwrites:
             self.place[node.serial] = address(own), self.columns * self.dtype.itemsize
             self.instruction(name, self.place[node.serial], operands)
             return
-        register = self.register()
+        register = self.register({place for place, _ in operands})
         self.registers[node.serial] = register
         self.place[node.serial] = address(register), 0
         self.instruction(name, self.place[node.serial], operands)
         if not inside:
             self.instruction("copy", (address(own), self.columns * self.dtype.itemsize), [self.place[node.serial]])
-        for x in {x.serial for x in node.inputs}:
-            if self.reads.get(x) == k and x in self.registers:
-                self.free.append(self.registers.pop(x))
+        for serial in {x.serial for x in node.inputs}:
+            if self.reads.get(serial) == k and serial in self.registers:
+                self.free.append(self.registers.pop(serial))
 
-    def register(self) -> Array:
-        """An array for the numbers of one block, which may have been used before."""
-        return self.free.pop() if self.free else self.array(self.size)
+    def merged(self, name: str, node: Tensor, operands: list[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+        """A sum or difference as one instruction with the product that it takes, where that has been the last one."""
+        if name not in ("add", "subtract") or node.inputs[0] is node.inputs[1]:
+            return name, operands
+        for j in (1, 0):
+            factors = self.product_before(node.inputs[j])
+            if factors is not None:
+                word = "product_add" if name == "add" else ("product_subtract", "subtract_product")[j]
+                return word, [*factors, operands[1 - j]]
+        return name, operands
+
+    def product_before(self, x: Tensor) -> list[tuple[int, int]] | None:
+        """The factors of a value, and its instruction taken back, if that is the last one and nobody else reads it."""
+        if x.serial not in self.registers or not self.each or len(self.fuser.readers[x.serial]) > 1:
+            return None
+        code, out, _, a, a_step, b, b_step, *_ = self.each[-1]
+        if out != address(self.registers[x.serial]) or code not in (self.codes["multiply"], self.codes["square"]):
+            return None
+        self.each.pop()
+        return [(a, a_step), (a, a_step) if code == self.codes["square"] else (b, b_step)]
+
+    def register(self, operands: set[int]) -> Array:
+        """An array for the numbers of one block, used before or not, but none of the operands: loops are slow then."""
+        k = next((k for k, array in enumerate(self.free) if address(array) not in operands), None)
+        return self.array(self.size) if k is None else self.free.pop(k)
 
     def instruction(self, name: str, out: tuple[int, int], operands: list[tuple[int, int]]) -> None:
         """One row, that of a ufunc's inner loop where the operation has no code of its own."""
@@ -203,11 +225,7 @@ class Program:
         name, size = builtin_name(node), self.dtype.itemsize
         (x, *others) = node.inputs
         source = self.operand(x, x, -1)
-        if others:  # of products
-            register = self.register()
-            self.instruction("multiply", (address(register), 0), [source, self.operand(others[0], x, -1)])
-            source = address(register), 0
-            self.free.append(register)
+        factors = [source, self.operand(others[0], x, -1)] if others else None
         array = self.fuser.array(x)
         kept = reduced(node, *space(array))
         assert kept is not None
@@ -215,7 +233,10 @@ class Program:
         if not step:
             start = self.array(1, -np.inf if name == "max" else 0.0)
             self.once.append([self.codes["fill"], address(own), 0, address(start), 0, 0, 0, 0, own.size])
-        self.instruction(kept[0], (address(own), step), [source])
+        if kept[0].startswith("sum") and factors is None:
+            factors = self.product_before(x)
+        code = kept[0] if factors is None else kept[0].replace("sum", "products")
+        self.instruction(code, (address(own), step), [source] if factors is None else factors)
         if name == "mean":
             scale = self.array(own.size, own.size / array.size)
             self.after.append(

@@ -34,6 +34,7 @@ class Writer:
         self.keep: list[Any] = []  # arrays that only programs of the fast extra refer to
         self.calls = 0
         self.mirrors: list[tuple[Tensor, NDArray[Any]]] = []  # leaves with arrays that follow them between the runs
+        self.fresh: set[int] = set()  # outputs that are written to an array of the caller's own
         self.used: set[int] = set()  # what lines name, of all that is bound at every call
         self._scope: tuple[str, ...] = ()
         self._views: dict[Any, str] = {}

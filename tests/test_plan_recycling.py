@@ -1,0 +1,70 @@
+"""Results of plans are the caller's own: memory is used again only when nobody can see it."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.plan.fusing import available
+from symgrad.plan.recycling import Recycler
+
+MODES = [False, True] if available() else [False]
+
+
+def test_an_array_comes_back_when_nobody_holds_it():
+    new = Recycler((3,), np.float64)
+    a = new()
+    b = new()
+    assert a is not b
+    first = id(a)
+    del a
+    assert id(new()) == first
+    view = b[1:]
+    second = id(b)
+    del b
+    held = [new(), new()]
+    assert second not in map(id, held)
+    del view, held
+    gc.collect()
+    assert len(new.arrays) <= 2
+
+
+@pytest.mark.parametrize("fast", MODES)
+def test_large_results_stay_what_they_were(fast):
+    f = sg.compile(lambda x: (sg.tanh(x) * 2 + x, sg.exp(x) * x, x * 2), fast=fast)
+    rng = np.random.default_rng(0)
+    inputs = [rng.standard_normal((80, 70)) for _ in range(6)]
+    results = [f(x) for x in inputs]
+    parts = [f(x)[0][1:, ::2] for x in inputs]
+    frozen = [memoryview(f(x)[1]) for x in inputs]
+    for x, (a, b, c), part, view in zip(inputs, results, parts, frozen, strict=True):
+        np.testing.assert_allclose(a, np.tanh(x) * 2 + x, rtol=1e-14)
+        np.testing.assert_allclose(b, np.exp(x) * x, rtol=1e-14)
+        np.testing.assert_array_equal(c, x * 2)
+        np.testing.assert_allclose(part, (np.tanh(x) * 2 + x)[1:, ::2], rtol=1e-14)
+        np.testing.assert_allclose(np.asarray(view), np.exp(x) * x, rtol=1e-14)
+
+
+@pytest.mark.parametrize("fast", MODES)
+def test_results_feed_the_next_call(fast):
+    f = sg.compile(lambda x: sg.tanh(x) * 2 + x.mean(axis=0), fast=fast)
+    y = expected = np.random.default_rng(0).standard_normal((90, 60))
+    for _ in range(5):
+        y = f(y)
+        expected = np.tanh(expected) * 2 + expected.mean(axis=0)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fast", MODES)
+def test_one_value_returned_twice_is_two_arrays(fast):
+    def f(x):
+        y = sg.tanh(x) * 2 + x
+        return y, y, y.T, y + 1
+
+    a, b, turned, more = sg.compile(f, fast=fast)(np.random.default_rng(0).standard_normal((90, 60)))
+    expected = a.copy()
+    a[...] = 0
+    np.testing.assert_array_equal(b, expected)
+    np.testing.assert_array_equal(turned, expected.T)
+    np.testing.assert_array_equal(more, expected + 1)
