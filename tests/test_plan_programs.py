@@ -195,3 +195,12 @@ def test_products_merge_with_sums_and_differences():
 
     fused(f, x, y)
     fused(f, np.asfortranarray(x) @ np.ones((30, 30)), y)
+
+
+def test_who_reads_what_was_joined_waits_for_its_parts():
+    def f(x):
+        y = sg.concatenate([x[:, :1], x[:, :-1] * x[:, 1:] + 1], axis=1)
+        return sg.concatenate([y[:, :2], y[:, :-2] * y[:, 2:] + 1], axis=1)
+
+    fused(f, normal(3, 6))
+    fused(sg.grad(lambda x: (f(x) ** 2).sum()), normal(3, 6))

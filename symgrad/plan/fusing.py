@@ -143,7 +143,6 @@ class Fuser:
         self.pending: list[Tensor] = []
         self.segments: list[Segment] = []
         self.where: dict[int, int] = {}  # serial -> index of its segment
-        self.partly: set[int] = set()  # joined early: parts of them are computed by the chain that waits
         self.copies: dict[int, Array] = {}  # values that are bound at every call, in arrays that are copied to
         self.lines: list[str] = []  # that copy
         self.given: dict[int, Array] = {}  # values that programs read where they are bound: stand-ins
@@ -194,17 +193,18 @@ class Fuser:
         """Whether parts are joined without the chain that waits: each is in its place, or not computed by it."""
         if builtin_name(node) != "concatenate":
             return False
-        whole, start, partly = self.storage.wanted.get(node.serial), 0, False
+        whole, start = self.storage.wanted.get(node.serial), 0
+        waits = False
         for x in node.inputs:
             stop = start + x.shape[node.params[0]]
             index = (*(slice(None),) * node.params[0], slice(start, stop))
-            root = self.storage.root[x.serial]
-            pending = root in self.where or root in self.partly
+            pending = self.storage.root[x.serial] in self.where
             if pending and (whole is None or not same_memory(self.array(x), whole[index])):
                 return False
-            start, partly = stop, partly or pending
-        if partly:
-            self.partly.add(self.storage.root[node.serial])
+            waits |= pending
+            start = stop
+        if waits:  # who reads the whole waits for the parts
+            self.where[node.serial] = len(self.segments) - 1
         return whole is not None
 
     def _open(self, shape: tuple[int, ...]) -> Segment:
@@ -369,7 +369,7 @@ class Fuser:
         self._write(pending)
         for node in self.segments[-1].nodes:
             self.storage.release(node)
-        self.segments, self.where, self.partly, self.given, self.seen = [], {}, set(), {}, {}
+        self.segments, self.where, self.given, self.seen = [], {}, {}, {}
         for node in filter(_is_test, pending):
             own = self.storage.arrays.pop(node.serial)
             self.writer.keep.append(own)
@@ -386,7 +386,7 @@ class Fuser:
 
     def _plainly(self, node: Tensor) -> None:
         """Write a chain of one as the call of NumPy that it is."""
-        self.segments, self.where, self.partly, self.given, self.seen = [], {}, set(), {}, {}
+        self.segments, self.where, self.given, self.seen = [], {}, {}, {}
         if _is_test(node):
             del self.storage.arrays[node.serial]
         else:  # views of it may have been made already
