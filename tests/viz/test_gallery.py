@@ -19,7 +19,7 @@ def gallery():
 
 
 def test_every_picture_is_there_and_closed(gallery):
-    files = {gallery.file_of(f).partition("/")[2] for f in gallery.PICTURES}
+    files = {gallery.file_of(f).partition("/")[2] for f in gallery.PICTURES + gallery.GUIDES}
     assert {p.name for p in (DOCS / "gallery").iterdir()} == files
     for name in files:
         text = (DOCS / "gallery" / name).read_text(encoding="utf-8")
