@@ -184,6 +184,7 @@ def test_a_signal_saves_and_exits_and_resuming_ends_as_if_nothing_had_been(capsy
     assert "go on: symgrad resume" in out
     assert len((tmp_path / "cut" / "history.csv").read_text().splitlines()) < 41
     again = found(capsys, "resume", tmp_path / "cut")
-    assert again["epochs"] == 40
+    assert (again["epochs"], again["stopped_early"]) == (40, False)
     for name in ("model.npz", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert found(capsys, "resume", tmp_path / "cut", "--epochs", "42")["epochs"] == 42

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 checked and wrong, 2 the user's mistake (one line), 130 en
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -90,6 +91,8 @@ def _refused(error: OSError) -> str:
     if error.filename is None:
         return str(error)
     said = f"{error.filename}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)):
+        return f"{said}; make room there, or name another place"
     return f"{said}; see that the file or folder is there and is yours to read and write, or name another"
 
 

@@ -79,8 +79,14 @@ def train(
 
 
 @command
-def resume(folder: Folder, say: Say) -> Answer:
-    """Go on with a training that was cut short, exactly as if it had not been.
+def resume(
+    folder: Folder,
+    say: Say,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="How many in all; by default as many as the training was to have.")
+    ] = None,
+) -> Answer:
+    """Go on with a training that was cut short, exactly as if it had not been; or train longer.
 
     Example: symgrad resume run
     """
@@ -92,9 +98,9 @@ def resume(folder: Folder, say: Say) -> Answer:
     begun = any(folder.glob("step-*"))
     progress = False if say.silent else None
     if begun:
-        trainer.resume(folder, train, validation, progress=progress)
+        trainer.resume(folder, train, validation, epochs=epochs, progress=progress)
     else:
-        trainer.fit(train, validation, epochs=run.configuration.epochs, progress=progress)
+        trainer.fit(train, validation, epochs=epochs or run.configuration.epochs, progress=progress)
     return _result(run, trainer)
 
 
@@ -182,7 +188,7 @@ def _result(run: Run, trainer: Trainer) -> Answer:
     }
     size = sum(p.size for p in trainer.model.parameters())
     epochs = len(trainer.history)
-    stopped = epochs < run.configuration.epochs
+    stopped = epochs < trainer.target
     text = [
         f"{size} parameters, {epochs} epochs" + (" (stopped early)" if stopped else ""),
         *(f"{name:<10} " + "  ".join(_lines(found)) for name, found in measured.items()),

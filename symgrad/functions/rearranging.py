@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,19 @@ __all__ = [
     "vsplit",
     "vstack",
 ]
+
+
+def flat(values: Sequence[Any]) -> Any:
+    """Several values as one vector; one alone is not copied, which saves time where it is large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from symgrad.functions.rearranging import flat
+    >>> flat([np.eye(2), np.array(3.0)])
+    array([1., 0., 0., 1., 3.])
+    """
+    return ravel(values[0]) if len(values) == 1 else concatenate([ravel(x) for x in values])
 
 
 # Order

@@ -10,8 +10,9 @@ import numpy as np
 
 from symgrad.context import no_grad
 from symgrad.errors import SymgradError
+from symgrad.functions.rearranging import flat
 from symgrad.optim import rules
-from symgrad.optim.groups import Group, Recipe, flat
+from symgrad.optim.groups import Group, Recipe
 from symgrad.optim.optimizer import Optimizer, reader
 from symgrad.tensor import Tensor
 

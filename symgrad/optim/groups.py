@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import DTypeError, SymgradError
-from symgrad.ops.layout import concatenate, ravel
 from symgrad.optim.rules.declare import declaration
 from symgrad.optim.schedules import Schedule
 from symgrad.tensor import SCALARS, Tensor, tensor
 
-__all__ = ["Group", "Recipe", "Unit", "called", "checked", "flat", "groups_of"]
+__all__ = ["Group", "Recipe", "Unit", "called", "checked", "groups_of"]
 
 # Hyperparameters with limits: low <= value < high.
 LIMITS = {
@@ -173,11 +172,6 @@ class Group:
     def __repr__(self) -> str:
         shown = "".join(f", {name}={leaf.item():g}" for name, leaf in self.hyperparameters.items())
         return f"Group({len(self.params)} parameters{shown}{', frozen' if self.frozen else ''})"
-
-
-def flat(values: list[Any]) -> Any:
-    """Several values as one vector; one alone is not copied, which saves time where parameters are large."""
-    return ravel(values[0]) if len(values) == 1 else concatenate([ravel(x) for x in values])
 
 
 def _is_number(x: Any) -> bool:

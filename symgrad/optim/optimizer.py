@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from symgrad.context import MODE, no_grad
 from symgrad.errors import GradientError, SymgradError
+from symgrad.functions.rearranging import flat
 from symgrad.ops.marks import astype
 from symgrad.ops.piecewise import isfinite, logical_and, where
 from symgrad.ops.reduction import all_
-from symgrad.optim.groups import Group, Recipe, Unit, called, checked, flat, groups_of
+from symgrad.optim.groups import Group, Recipe, Unit, called, checked, groups_of
 from symgrad.optim.presets import PRESETS
 from symgrad.optim.rules.declare import decayed, declaration
 from symgrad.tensor import Tensor, tensor

@@ -7,6 +7,7 @@ zeros are exact. ``proximal=True`` chooses it: then nothing is added to the loss
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import reduce
 from math import inf
@@ -16,8 +17,8 @@ from typing import Any
 from symgrad.context import no_grad
 from symgrad.errors import SymgradError
 from symgrad.functions.norms import norm
+from symgrad.functions.rearranging import flat
 from symgrad.ops.arithmetic import div0
-from symgrad.ops.layout import concatenate, ravel
 from symgrad.ops.piecewise import abs, maximum, sign
 from symgrad.ops.reduction import norm2, sum
 from symgrad.regularizers.base import Regularizer
@@ -51,7 +52,7 @@ def shrink(w: Any, threshold: Any, axis: Any = None) -> Any:
     return w * div0(maximum(length - threshold, 0.0), length)
 
 
-class _Penalty(Regularizer):
+class _Penalty(Regularizer, ABC):
     """A penalty with a factor, of every parameter by itself; proximal if asked."""
 
     def __init__(self, lam: float, proximal: bool = False, exclude: Iterable[str] = ()) -> None:
@@ -62,9 +63,9 @@ class _Penalty(Regularizer):
     def penalty(self, parameters: list[Tensor]) -> Any:
         return 0.0 if self.proximal else reduce(add, [self.of(p) for p in parameters])
 
+    @abstractmethod
     def of(self, theta: Any) -> Any:
         """The penalty of one parameter."""
-        raise NotImplementedError
 
     def after_step(self, parameters: Any, lr: Any) -> None:
         if self.proximal:
@@ -285,11 +286,6 @@ class GroupLasso(_Penalty):
 def max_axis(axes: Iterable[int]) -> int:
     """How many axes these need, less one."""
     return max(k if k >= 0 else -k - 1 for k in axes)
-
-
-def flat(parameters: list[Tensor]) -> Any:
-    """All parameters as one vector."""
-    return concatenate([ravel(p) for p in parameters])
 
 
 def number(who: str, name: str, given: Any, high: float = inf) -> float:

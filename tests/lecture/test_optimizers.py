@@ -272,6 +272,27 @@ def test_l14_one_rate_for_all_parameters_is_slow():
     holds_only_for(check, 0.9 / SCALES, one=np.array([0.009, 0.009]), swapped=0.9 / SCALES[::-1] / 100)
 
 
+def test_l11_minima_of_wide_networks_are_about_equally_good():
+    x = np.linspace(-1, 1, 32)[:, None]
+    y = np.sin(5 * x)
+
+    def end(start, width):
+        model = nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1)).initialize(start)
+        return optim.ScipyMinimize(model.parameters(), maxiter=150).step(lambda: sg.losses.mse(model(x), y))
+
+    def check(end):
+        narrow, wide = (np.std([end(start, width) for start in range(6)]) for width in (2, 24))
+        assert wide < narrow / 10
+
+    def narrow_alone(start, width):
+        return end(start, 2)
+
+    def one_start(start, width):
+        return end(0, width)
+
+    holds_only_for(check, end, narrow_alone=narrow_alone, one_start=one_start)
+
+
 def test_l15_a_network_approximates_a_function():
     x = np.linspace(-2, 2, 40)[:, None]
 
