@@ -538,6 +538,12 @@ def array_like(x: Any, where: str) -> Any:
     return _array(x, None, where)
 
 
+def holds(condition: Any) -> bool:
+    """Whether a condition on a number is true; of a symbol, which has no value, it is not known and so it is not."""
+    value = condition.value if isinstance(condition, Tensor) else condition
+    return value is not None and bool(value)
+
+
 def operand(x: Any, where: str) -> Any:
     """A Tensor, an array of numbers, a number or a scalar of another number system as it is; a list as an array."""
     if isinstance(x, (Tensor, *SCALARS)) or (isinstance(x, _ndarray) and x.dtype.kind in "biuf"):

@@ -17,7 +17,7 @@ from symgrad.ops.marks import astype, named, stop_gradient
 from symgrad.ops.piecewise import abs, maximum, where
 from symgrad.ops.special import erf
 from symgrad.shapes import normalize_axis
-from symgrad.tensor import array_like
+from symgrad.tensor import array_like, holds
 
 __all__ = [
     "celu",
@@ -54,7 +54,7 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284
 def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     r"""Between two bounds the identity, constant beyond: :math:`\min(\max(x, a), b)`; the slope at the bounds is 0."""
     x = array_like(x, "hardtanh")
-    if min_val > max_val:
+    if holds(min_val > max_val):
         raise ShapeError(f"hardtanh: min_val={min_val} is above max_val={max_val}")
     return where(x <= min_val, min_val, where(x >= max_val, max_val, x))
 
@@ -125,7 +125,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Any:
 def softshrink(x: Any, lambd: float = 0.5) -> Any:
     r"""Zero where :math:`|x| \le \lambda`, else x moved by lambda towards 0."""
     x = array_like(x, "softshrink")
-    if lambd < 0:
+    if holds(lambd < 0):
         raise ShapeError(f"softshrink: lambd must be at least 0, got {lambd}")
     return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0.0))
 
@@ -170,7 +170,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 @function()
 def celu(x: Any, alpha: float = 1.0) -> Any:
     r"""X if positive, else :math:`\alpha (e^{x/\alpha} - 1)`."""
-    if alpha == 0:
+    if holds(alpha == 0):
         raise ShapeError("celu: alpha must not be 0")
     x = array_like(x, "celu")
     return where(x > 0, x, alpha * expm1(where(x > 0, 0.0, x) / alpha))

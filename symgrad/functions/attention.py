@@ -14,10 +14,12 @@ from symgrad.functions.padding import constant_pad
 from symgrad.functions.rearranging import repeat
 from symgrad.op import function
 from symgrad.ops.layout import broadcast_to, concatenate, expand_dims, reshape, squeeze, swapaxes
+from symgrad.ops.marks import named
 from symgrad.ops.piecewise import where
 from symgrad.ops.product import matmul
 from symgrad.ops.reduction import mean
-from symgrad.tensor import array_like
+from symgrad.shapes import Dim
+from symgrad.tensor import array_like, as_tensor
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -81,9 +83,15 @@ def scaled_dot_product_attention(
     return matmul(inverted(weights, dropout_p, True, name), v)
 
 
+def _number(size: Any) -> Any:
+    """A size as a number to calculate with."""
+    return as_tensor(size) if isinstance(size, Dim) else size
+
+
 def _likeness(q: Any, k: Any, mask: Any, scale: float | None, name: str) -> Any:
     """The weights of the keys for every query, which add up to 1; a query that may look nowhere gets zeros."""
-    scores = matmul(q, swapaxes(k, -1, -2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scale = _number(q.shape[-1]) ** -0.5 if scale is None else scale
+    scores = named(matmul(q, swapaxes(k, -1, -2)) * scale, "s")
     if mask is None:
         return softmax(scores, -1)
     mask = _mask(mask, name)

@@ -17,7 +17,7 @@ from symgrad.ops.marks import arange, astype, named
 from symgrad.ops.piecewise import where
 from symgrad.ops.reduction import mean, sum
 from symgrad.shapes import same_shape
-from symgrad.tensor import Tensor, array_like
+from symgrad.tensor import Tensor, array_like, holds
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "mse", "nll_loss"]
 
@@ -95,13 +95,13 @@ def cross_entropy(
     ndim = len(logits.shape)
     if not ndim:
         raise ShapeError("cross_entropy: logits have shape (); they must be (B, K)")
-    if not 0 <= label_smoothing <= 1:
+    if holds(label_smoothing < 0) or holds(label_smoothing > 1):
         raise ShapeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
     soft = len(target.shape) == ndim
     if soft and not same_shape(logits.shape, target.shape):
         raise ShapeError(f"cross_entropy: logits {tuple(logits.shape)} against targets {tuple(target.shape)}")
     axis = min(ndim - 1, 1)
-    plain = weight is None and reduction == "mean" and not label_smoothing
+    plain = weight is None and reduction == "mean" and holds(label_smoothing == 0)
     if soft:
         if ndim == 2 and plain:
             return -mean(sum(target * log_softmax(logits, -1), -1))
@@ -148,7 +148,7 @@ def _hard(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: st
     _per_class(own, log_p, axis)
     each = astype(counts, log_p.dtype) if own is None else where(counts, own[safe], 0.0)
     losses = -squeeze(take_along_axis(log_p, places, axis), axis) * each
-    if smoothing:
+    if not holds(smoothing == 0):
         spread = -sum(log_p * _per_class(own, log_p, axis), axis) * astype(counts, log_p.dtype)
         losses = losses * (1 - smoothing) + spread * (smoothing / log_p.shape[axis])
     if reduction == "mean":

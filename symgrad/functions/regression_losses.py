@@ -13,7 +13,7 @@ from symgrad.ops.exponential import exp, log, logaddexp
 from symgrad.ops.marks import stop_gradient
 from symgrad.ops.piecewise import abs, maximum, where
 from symgrad.ops.reduction import mean, sum
-from symgrad.tensor import Tensor, array_like
+from symgrad.tensor import Tensor, array_like, holds
 
 __all__ = [
     "binary_cross_entropy",
@@ -68,9 +68,9 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
     r"""Errors that are squared, :math:`e^2 / 2 \beta`, below beta, and linear, :math:`|e| - \beta/2`, above."""
     y, t = _pair(input, target, "smooth_l1_loss")
-    if beta < 0:
+    if holds(beta < 0):
         raise ShapeError(f"smooth_l1_loss: beta must be at least 0, got {beta}")
-    if beta == 0:
+    if holds(beta == 0):
         return l1_loss(y, t, reduction=reduction)
     size = abs(y - t)
     losses = where(size < beta, (y - t) * (y - t) * (0.5 / beta), size - 0.5 * beta)
@@ -86,7 +86,7 @@ def huber_loss(input: Any, target: Any, *, reduction: str = "mean", delta: float
     P. J. Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35 (1964).
     """
     y, t = _pair(input, target, "huber_loss")
-    if delta <= 0:
+    if holds(delta <= 0):
         raise ShapeError(f"huber_loss: delta must be above 0, got {delta}")
     size = abs(y - t)
     losses = where(size <= delta, (y - t) * (y - t) * 0.5, delta * (size - 0.5 * delta))

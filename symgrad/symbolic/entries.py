@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any
 
 from symgrad.errors import SymbolicError, nearest
-from symgrad.functions.activations import gelu, leaky_relu, mish, silu
+from symgrad.functions.activations import elu, gelu, leaky_relu, mish, silu, softplus
+from symgrad.functions.attention import scaled_dot_product_attention
 from symgrad.functions.losses import cross_entropy, mse
 from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
-from symgrad.functions.regression_losses import binary_cross_entropy_with_logits
+from symgrad.functions.regression_losses import binary_cross_entropy_with_logits, huber_loss
 from symgrad.ops.arithmetic import sqrt
-from symgrad.ops.exponential import exp, log, logaddexp, sigmoid, tanh
+from symgrad.ops.exponential import exp, log, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.marks import named
 from symgrad.ops.piecewise import abs as absolute
@@ -101,11 +102,6 @@ def normalize(x: Any, eps: float = 1e-12) -> Any:
 # losses ------------------------------------------------------------------------------------------------------------
 
 
-def smoothed_cross_entropy(logits: Any, target: Any, smoothing: float = 0.1) -> Any:
-    """Cross-entropy with targets that are mixed with the uniform distribution."""
-    return cross_entropy(logits, (1 - smoothing) * target + smoothing / logits.shape[1])
-
-
 def kl_divergence(t: Any, z: Any) -> Any:
     """Divergence of softmax(z) from positive targets t, per sample."""
     return total(t * (log(t) - log_softmax(z)), axis=-1)
@@ -130,19 +126,13 @@ def cosine_similarity(a: Any, b: Any) -> Any:
     return named(total(a * b, axis=-1) / (na * nb), "c")
 
 
-def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
-    """Half the squared error where it is small, its size where it is large."""
-    e = named(prediction - target, "e")
-    return mean(where(absolute(e) <= delta, 0.5 * e * e, delta * (absolute(e) - 0.5 * delta)))
-
-
 def hinge(score: Any, target: Any) -> Any:
     """How much of a margin of 1 is missing, from targets -1 and 1."""
     return mean(maximum(0.0, 1 - score * target))
 
 
 def gaussian_nll(mu: Any, v: Any, target: Any) -> Any:
-    """Negative log-likelihood of a normal distribution with a variance that is predicted as well."""
+    """Negative log-likelihood of a normal distribution with a variance that is predicted as well, and not clamped."""
     return mean(log(v) + (target - mu) ** 2 / v) / 2
 
 
@@ -164,16 +154,6 @@ def lp_pooling(x: Any, p: float = 3.0) -> Any:
 
 
 # activations -------------------------------------------------------------------------------------------------------
-
-
-def softplus(x: Any) -> Any:
-    """The smooth ramp."""
-    return logaddexp(x, 0.0)
-
-
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """A ramp that falls to -alpha; without the guard of symgrad's own against overflow, which hides what is 0."""
-    return where(x > 0, x, alpha * (exp(x) - 1))
 
 
 def dropout(x: Any, mask: Any, keep: float = 0.8) -> Any:
@@ -205,12 +185,6 @@ def linear_batch_norm(x: Any, W: Any, b: Any, gamma: Any, beta: Any, eps: float 
     """BatchNorm after a dense layer with a bias, which then has no effect."""
     z = named(x @ W + b, "z")
     return batch_norm(z, gamma, beta, eps)
-
-
-def attention(q: Any, k: Any, v: Any, scale: float = 0.125) -> Any:
-    """Scaled dot-product attention; axes (T, D), (U, D), (U, E)."""
-    s = named(q @ k.T * scale, "s")
-    return softmax(s) @ v
 
 
 def masked_attention(q: Any, k: Any, v: Any, mask: Any, scale: float = 0.125) -> Any:
@@ -249,6 +223,7 @@ def _entries() -> dict[str, Entry]:
     labels = {"logits": s("B", "C"), "target": s("B", dtype=int)}
     pairs = {"prediction": s("B"), "target": s("B")}
     heads = {"q": s("T", "D"), "k": s("U", "D"), "v": s("U", "E")}
+    queries = {"query": s("T", "D"), "key": s("U", "D"), "value": s("U", "E")}
     couples = {"a": s("B", "D"), "b": s("B", "D")}
     return {
         "batch_norm": Entry(batch_norm, {"z": s("B"), "gamma": s(), "beta": s()}),
@@ -269,14 +244,14 @@ def _entries() -> dict[str, Entry]:
         "logsumexp": Entry(logsumexp, {"x": s("B", "C"), "axis": -1}),
         "cross_entropy": Entry(cross_entropy, classes),
         "cross_entropy_labels": Entry(cross_entropy, labels),
-        "smoothed_cross_entropy": Entry(smoothed_cross_entropy, classes),
+        "smoothed_cross_entropy": Entry(cross_entropy, {**classes, "label_smoothing": 0.1}),
         "binary_cross_entropy": Entry(binary_cross_entropy_with_logits, {"input": s("B"), "target": s("B")}),
         "kl_divergence": Entry(kl_divergence, {"t": s("B", "C", positive=True), "z": s("B", "C")}),
         "focal_loss": Entry(focal_loss, classes),
         "info_nce": Entry(info_nce, couples),
         "cosine_similarity": Entry(cosine_similarity, couples),
         "mse": Entry(mse, pairs),
-        "huber": Entry(huber, pairs),
+        "huber": Entry(huber_loss, {"input": s("B"), "target": s("B")}),
         "hinge": Entry(hinge, {"score": s("B"), "target": s("B")}),
         "gaussian_nll": Entry(gaussian_nll, {"mu": s("B"), "v": s("B", positive=True), "target": s("B")}),
         "lp_penalty": Entry(lp_penalty, {"w": s("N")}),
@@ -297,7 +272,7 @@ def _entries() -> dict[str, Entry]:
         "linear_tanh": Entry(linear_tanh, dense),
         "linear_sigmoid": Entry(linear_sigmoid, dense),
         "linear_batch_norm": Entry(linear_batch_norm, {"x": s("B", "E"), "W": s("E", "D"), "b": s("D"), **norm}),
-        "attention": Entry(attention, heads),
+        "attention": Entry(scaled_dot_product_attention, {**queries, "dropout_p": 0}),
         "masked_attention": Entry(masked_attention, {**heads, "mask": s("T", "U", dtype=bool)}),
         "bn_tanh_network": Entry(bn_tanh_network, {**net, "t": s("B", "C")}),
         "bn_tanh_labels": Entry(bn_tanh_network, {**net, "t": s("B", dtype=int)}),

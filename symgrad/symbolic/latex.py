@@ -19,7 +19,9 @@ Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
 GREEK = frozenset(_LETTERS.split())
 SPECIAL = {"eps": r"\epsilon", "lam": r"\lambda", "sigma2": r"\sigma^2"}
 ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
-FUNCTION = {"log": r"\ln", "Abs": "abs", "sign": r"\operatorname{sign}"}
+RELATIONS = {"greater": ">", "less": "<", "greater_equal": r"\ge", "less_equal": r"\le", "equal": "=",
+             "not_equal": r"\ne"}  # fmt: skip
+FUNCTION = {"log": r"\ln", "maximum": r"\max", "minimum": r"\min", "Abs": "abs", "sign": r"\operatorname{sign}"}
 SLOPE = "derivative"  # of the first argument by the second one
 SUM, PRODUCT, ATOM = 0, 1, 2
 
@@ -185,6 +187,8 @@ class Latex:
             return rf"\left[{self(args[0])} > 0\right]"
         if name == "Abs":
             return rf"\left|{self(args[0])}\right|"
+        if name in RELATIONS:
+            return rf"{self(args[0])} {RELATIONS[name]} {self(args[1])}"
         head = FUNCTION.get(name, "\\" + name if name in ("sin", "cos", "tan", "sinh", "cosh", "tanh") else "")
         return (head or rf"\operatorname{{{name}}}") + rf"\left({', '.join(map(self, args))}\right)"
 

@@ -95,7 +95,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "linear_tanh": lambda x, w, b: torch.tanh(F.linear(x, w.T, b)),
         "linear_sigmoid": lambda x, w, b: torch.sigmoid(F.linear(x, w.T, b)),
         "linear_batch_norm": lambda x, w, b, gamma, beta: norm(F.linear(x, w.T, b), gamma, beta),
-        "attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.125),
+        "attention": F.scaled_dot_product_attention,
         "masked_attention": lambda q, k, v, on: F.scaled_dot_product_attention(q, k, v, attn_mask=on, scale=0.125),
         "bn_tanh_network": network,
         "bn_tanh_labels": network,
