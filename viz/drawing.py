@@ -11,9 +11,11 @@ from symgrad.errors import GradientError, SymgradError
 from symgrad.reverse import adjoints
 from symgrad.shapes import concrete
 from symgrad.tensor import Tensor
-from viz.build import Look, build
-from viz.fold import Folded, keep, nearest, neighbours
+from viz.build import build
+from viz.facts import Look
+from viz.fold import Folded
 from viz.fold import fold as make_folds
+from viz.nearby import keep, nearest, neighbours
 from viz.picture import Picture
 from viz.reading import Reading, read
 from viz.render import available

@@ -18,7 +18,7 @@ from symgrad.errors import SymgradError
 from symgrad.tensor import Tensor
 from viz.reading import Reading, is_literal
 
-__all__ = ["Folded", "Frame", "Unit", "fold", "formula_code", "keep", "nearest", "neighbours"]
+__all__ = ["Folded", "Frame", "Unit", "fold", "formula_code"]
 
 REPEATS, CHAINS = "repeats", "chains"
 _PERIOD = 64  # cards in the longest block that is searched for repeats
@@ -377,46 +377,3 @@ def _frames(units: list[Unit]) -> list[Frame]:
         scope, inside, parent = made[k]
         found.append(Frame(scope[-1], tuple(sorted(inside)), None if parent is None else place[parent]))
     return found
-
-
-# What is shown of it
-
-
-def keep(folded: Folded, wanted: Iterable[int]) -> Folded:
-    """The same with only the wanted units; the others are counted by their nodes."""
-    order = sorted(set(wanted))
-    place = {j: k for k, j in enumerate(order)}
-    of = [place.get(j, -1) for j in folded.of]
-    renumbered = [tuple(place[j] for j in frame.units if j in place) for frame in folded.frames]
-    old = [k for k, inside in enumerate(renumbered) if inside]
-    new = {k: n for n, k in enumerate(old)}
-    frames = []
-    for k in old:
-        parent = folded.frames[k].parent
-        frames.append(Frame(folded.frames[k].title, renumbered[k], None if parent is None else new[parent]))
-    missing = sum(len(unit.members) for j, unit in enumerate(folded.units) if j not in place)
-    return Folded([folded.units[j] for j in order], of, frames, folded.left_out + missing)
-
-
-def neighbours(reading: Reading, folded: Folded) -> tuple[list[list[int]], list[list[int]]]:
-    """For every unit, the units that it reads and those that read it."""
-    below: list[dict[int, None]] = [{} for _ in folded.units]
-    above: list[dict[int, None]] = [{} for _ in folded.units]
-    for link in reading.links:
-        source, target = folded.of[link.source], folded.of[link.target]
-        if source != target:
-            below[target][source] = None
-            above[source][target] = None
-    return [list(x) for x in below], [list(x) for x in above]
-
-
-def nearest(starts: Iterable[int], steps: Sequence[Sequence[int]], count: int, hops: int | None = None) -> set[int]:
-    """At most ``count`` units, fewest steps from the starts (at most ``hops``), breadth first."""
-    found = dict.fromkeys(starts, 0)
-    queue = list(found)
-    for j in queue:
-        for k in steps[j] if hops is None or found[j] < hops else ():
-            if k not in found and len(found) < count:
-                found[k] = found[j] + 1
-                queue.append(k)
-    return set(found)

@@ -6,7 +6,6 @@ Every place is given (columns by dependence, shared names above and below the ro
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +14,12 @@ import numpy as np
 from symgrad.errors import SymgradError
 from symgrad.tensor import Tensor
 from viz.coupled import Coupling, Link, coupling
+from viz.labels import Derived
 from viz.layout import Box, Layout, Point
 from viz.mathtext import cut, latex_text, name_text
 from viz.measure import label_size, text_width
 from viz.picture import Picture
+from viz.routes import between, way
 from viz.scene import Card, Edge, Frame, Label, Run, Scene, Text
 
 __all__ = ["draw_batchnorm", "draw_coupling"]
@@ -125,7 +126,7 @@ class _Rows:
         self.edges: list[Edge] = []
         self.labels: list[Box] = []
         self.curves: list[tuple[Point, ...]] = []
-        self.derived = _Derived(found)
+        self.derived = Derived(found)
         self.places: dict[int, _Place] = {}
         self._columns()
         self._circles()
@@ -269,7 +270,7 @@ class _Rows:
 
     def _add(self, edge: Edge, label: tuple[Label, str] | None, source: _Place, target: _Place, far: bool) -> None:
         a, b = self.boxes[edge.source], self.boxes[edge.target]
-        box, curve = Box(0.0, 0.0, 0.0, 0.0), self._way(a, b)
+        box, curve = Box(0.0, 0.0, 0.0, 0.0), way(self.boxes, a, b, _ROW)
         if label is not None:
             edge = replace(edge, label=label[0], symbol=label[1])
             box = self._label_box(label[0], a, b, source.shared and target.shared, far)
@@ -283,23 +284,6 @@ class _Rows:
         self.edges.append(edge)
         self.labels.append(box)
         self.curves.append(curve)
-
-    def _way(self, a: Box, b: Box) -> tuple[Point, ...]:
-        """Straight; where circles are in the way, level between them past the last, and on from there."""
-        direct, others = _between(a, b), [c for c in self.boxes if c is not a and c is not b]
-        if not any(_meets(direct[0], direct[-1], c) for c in others):
-            return direct
-        last = max(c.x + c.width / 2 for c in others if c.x < b.x - _R) + 12
-        for level in (a.y, a.y - _ROW / 2, a.y + _ROW / 2):
-            start, lead, turn = (a.x + a.width / 2 + 3.5, a.y), (a.x + a.width / 2 + 70.0, level), (last, level)
-            if turn[0] > lead[0] and not any(_meets(lead, turn, c) for c in others):
-                middle = (start[0] + lead[0]) / 2
-                enter = [(middle, start[1]), (middle, level), lead]
-                rest = _between(Box(*turn, 0.0, 0.0), b)
-                bend = ((turn[0] + rest[-1][0]) / 2, level)
-                points = (start, *enter, *_thirds(lead, turn), turn, bend, *rest[-2:])
-                return tuple((round(x, 1), round(y, 1)) for x, y in points)
-        return direct
 
     def _label_box(self, label: Label, a: Box, b: Box, vertical: bool, far: bool) -> Box:
         """Outside of the edge, clear of its slope; right of a vertical one; below all for the dashed ones."""
@@ -345,7 +329,7 @@ class _Rows:
                 edge = Edge(k, card, strand="parameter", back=self.backward)
                 self.edges.append(edge)
                 self.labels.append(Box(0.0, 0.0, 0.0, 0.0))
-                self.curves.append(_between(self.boxes[k], self.boxes[card]))
+                self.curves.append(between(self.boxes[k], self.boxes[card]))
 
     def _reader(self, x: Tensor) -> int | None:
         """The first name that a parameter enters."""
@@ -411,85 +395,3 @@ class _Rows:
             tuple(b.moved(dx, dy) for b in self.labels),
             tuple(tuple((round(x + dx, 1), round(y + dy, 1)) for x, y in c) for c in self.curves), ((frame,),),
         )  # fmt: skip
-
-
-def _between(a: Box, b: Box) -> tuple[Point, ...]:
-    """A straight edge from border to border."""
-    dx, dy = b.x - a.x, b.y - a.y
-    length = (dx * dx + dy * dy) ** 0.5 or 1.0
-    ux, uy = dx / length, dy / length
-    start, end = _border(a, ux, uy), _border(b, -ux, -uy)
-    return tuple((round(x, 1), round(y, 1)) for x, y in (start, *_thirds(start, end), end))
-
-
-def _thirds(a: Point, b: Point) -> list[Point]:
-    return [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for t in (1 / 3, 2 / 3)]
-
-
-def _meets(a: Point, b: Point, circle: Box) -> bool:
-    """Whether a straight line comes too close to a circle."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    t = ((circle.x - a[0]) * dx + (circle.y - a[1]) * dy) / max(dx * dx + dy * dy, 1e-9)
-    t = min(max(t, 0.0), 1.0)
-    return math.hypot(a[0] + t * dx - circle.x, a[1] + t * dy - circle.y) < circle.width / 2 + 4
-
-
-def _border(box: Box, ux: float, uy: float) -> Point:
-    if abs(box.width - box.height) < 0.5:
-        r = box.width / 2 + 3.5
-        return box.x + ux * r, box.y + uy * r
-    t = min(box.width / 2 / max(abs(ux), 1e-9), box.height / 2 / max(abs(uy), 1e-9)) + 3
-    return box.x + ux * t, box.y + uy * t
-
-
-class _Derived:
-    """Local derivatives between names, from the derivation engine: all other names are held fixed."""
-
-    def __init__(self, found: Coupling) -> None:
-        self.d, self.found = found.derivation, found
-
-    def local(self, source: Tensor, target: Tensor, diagonal: bool, k: str, i: str) -> tuple[str, str] | None:
-        """LaTeX (of entry i of the target by entry k of the source) and SymPy text of the derivative."""
-        if self.d is None:
-            return None
-        from sympy import sstr
-
-        from symgrad.symbolic.compact import compact
-        from symgrad.symbolic.normal import Poly, rename
-        from symgrad.symbolic.read import tangents
-        from symgrad.symbolic.structure import indices_of
-
-        stops = {x.serial for x in (*self.found.inputs, *self.found.names)} - {target.serial}
-        d = self._up_to(target)
-        moving, at = tangents(d.reader, [x for x in d.record.forward if x.serial not in stops], source)
-        own = indices_of(target.shape)
-        same = {x: next((y for y in own if y.size == x.size and (diagonal or not self._is_axis(x))), x) for x in at}
-        tree = compact(d.program.reduce(rename(moving.get(target.serial, Poly({})), same)))
-        every = tuple(dict.fromkeys((*own, *same.values())))
-        letters = d.letters(every)
-        shown = {letters[x]: (i if x in own else k) if self._is_axis(x) else "" for x in every}
-        if self.found.along[target.serial] is None:
-            shown.update({letters[x]: k for x in every if self._is_axis(x)})
-        return self._entry(d.latex_of(tree), shown), str(sstr(d.sympy(tree, every)))
-
-    def _is_axis(self, index: Any) -> bool:
-        return bool(index.size == ((((str(self.found.dim),)), 1),))
-
-    def _entry(self, latex: str, shown: dict[str, str]) -> str:
-        """The free letters of a formula as the entries that the label is about; those of other axes left out."""
-
-        def subscript(match: re.Match[str]) -> str:
-            inside = match[1].strip("{}")
-            if any(c not in shown for c in inside):
-                return "" if inside == str(self.found.dim) else match[0]
-            text = "".join(shown[c] for c in inside)
-            return f"_{{{text}}}" if text else ""
-
-        latex = re.sub(r"^\\frac\{(\w+)\}\{(\w+)\}\\,(\\left\(.*\\right\))$", r"\\frac{\1\3}{\2}", latex)
-        return re.sub(r"_(\{[A-Za-z]+\}|[A-Za-z])(?![A-Za-z])", subscript, latex)
-
-    def _up_to(self, target: Tensor) -> Any:
-        """The derivation of what comes before a name, so that its formulas do without later names."""
-        record = self.d.record
-        forward = [x for x in record.forward if x.serial <= target.serial]
-        return replace(self.d, record=replace(record, forward=forward, output=target, backward=[], adjoints={}))

@@ -17,9 +17,9 @@ import numpy as np
 from symgrad.errors import GradientError, SymgradError
 from symgrad.op import OPS
 from symgrad.tensor import Tensor
-from viz.build import Look
 from viz.escape import json_script, xml_text
 from viz.explained import module_rule, op_rule
+from viz.facts import Look
 from viz.fold import Unit
 from viz.mathmarkup import fraction_math, math, row
 from viz.reading import Reading, read

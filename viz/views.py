@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from viz.build import Facts, Look, build
+from viz.build import build
 from viz.derivatives import contribution, is_scalar, jacobian, local_number
+from viz.facts import Facts, Look
 from viz.fold import Folded, Unit, fold, formula_code
 from viz.layout import place
 from viz.numbers import figure, sizes

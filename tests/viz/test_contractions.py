@@ -105,9 +105,12 @@ def test_every_op_that_couples_elements(name):
     assert check(total) >= len(outputs) + sum(x.requires_grad for x in xs)
 
 
+IN_DOUBLE = sorted({*EXAMPLES, *ELEMENTWISE} - {"astype"})  # which goes to float32, so that all after it has 7 digits
+
+
 @settings(max_examples=25)
 @given(
-    st.lists(st.sampled_from(sorted([*EXAMPLES, *ELEMENTWISE])), min_size=2, max_size=6),
+    st.lists(st.sampled_from(IN_DOUBLE), min_size=2, max_size=6),
     st.lists(st.integers(0, 9), min_size=6, max_size=6),
     st.sampled_from([None, False]),
 )
