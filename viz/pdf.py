@@ -17,6 +17,8 @@ from viz.theme import Theme
 
 __all__ = ["pdf_bytes"]
 
+_ROUND = 0.5523  # of a radius: the handles with which a cubic curve is a quarter of a circle
+
 
 def pdf_bytes(groups: Iterable[Group], width: float, height: float, theme: Theme) -> bytes:
     """A PDF of one page, in points; equal pictures give equal bytes."""
@@ -60,15 +62,28 @@ def _add(axes: Any, shape: Panel | Curve | Polygon | Words) -> None:
 
 
 def _panel(axes: Any, p: Panel) -> None:
-    from matplotlib.patches import FancyBboxPatch, Rectangle
+    """A rectangle with round corners; one whose corners are half its sides is a circle, as in SVG."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
 
+    left, top, right, bottom = p.x, p.y, p.x + p.width, p.y + p.height
+    corners = [((left, top), (0, 1), (1, 0)), ((right, top), (-1, 0), (0, 1)),
+               ((right, bottom), (0, -1), (-1, 0)), ((left, bottom), (1, 0), (0, -1))]  # fmt: skip
+    points: list[tuple[float, float]] = []
+    codes: list[Any] = []
+    for k, ((x, y), (ax, ay), (bx, by)) in enumerate(corners):
+        r = 0.0 if p.open_below and k > 1 else min(p.radius, p.width / 2, p.height / 2)
+        c = r * (1 - _ROUND)
+        points += [
+            (x + r * ax, y + r * ay),
+            (x + c * ax, y + c * ay),
+            (x + c * bx, y + c * by),
+            (x + r * bx, y + r * by),
+        ]
+        codes += [Path.LINETO if k else Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
     style: dict[str, Any] = {"facecolor": p.fill, "edgecolor": p.line or "none", "linewidth": 1.3 if p.line else 0,
              "linestyle": "dashed" if p.dashed else "solid"}  # fmt: skip
-    axes.add_patch(
-        FancyBboxPatch((p.x, p.y), p.width, p.height, boxstyle=f"round,pad=0,rounding_size={p.radius}", **style)
-    )
-    if p.open_below:
-        axes.add_patch(Rectangle((p.x, p.y + p.height - p.radius), p.width, p.radius, **style))
+    axes.add_patch(PathPatch(Path([*points, points[0]], [*codes, Path.CLOSEPOLY]), **style))
 
 
 def _words(axes: Any, w: Words) -> None:

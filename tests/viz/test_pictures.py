@@ -142,6 +142,20 @@ def test_formats_and_saving(neuron, tmp_path):
         assert viz.draw_backprop(neuron, theme=theme).svg != picture.svg
 
 
+@needs_plots
+def test_circles_are_round_in_pdf():
+    from matplotlib.figure import Figure
+
+    from viz import pdf
+    from viz.paint import Panel, _sampled
+
+    axes = Figure().add_subplot()
+    pdf._panel(axes, Panel(10.0, 20.0, 60.0, 60.0, "white", "black", 30.0))
+    corners = axes.patches[0].get_path().vertices[:16].reshape(4, 4, 2)
+    away = [np.hypot(x - 40.0, y - 50.0) for corner in corners for x, y in _sampled(tuple(map(tuple, corner)))]
+    assert np.allclose(away, 30.0, atol=0.02)
+
+
 @needs_engine
 @needs_plots
 def test_chinese_png():
@@ -150,7 +164,7 @@ def test_chinese_png():
 
 
 def test_a_failed_write_leaves_no_file(neuron, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "disk full")))
     with pytest.raises(OSError, match="disk full"):
         viz.draw_backprop(neuron).save(tmp_path / "a.dot")
     assert not list(tmp_path.iterdir())
