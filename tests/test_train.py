@@ -20,6 +20,7 @@ from symgrad.train import (
     LearningRateLogger,
     Trainer,
     accuracy,
+    rate_range,
 )
 
 CROSS = losses.cross_entropy
@@ -449,6 +450,29 @@ def test_history_fills_what_is_missing():
 def test_accuracy_refuses_what_it_would_broadcast():
     with pytest.raises(sg.ShapeError, match=r"got \(2, 2\) and \(2, 1\)"):
         accuracy(np.eye(2), [[0], [1]])
+
+
+def test_the_rate_range_test_leaves_no_trace():
+    schedule = optim.schedules.exponential(0.01, 0.001)
+    make = lambda: trainer(optimizer=partial(optim.Adam, lr=schedule))  # noqa: E731
+    tested, plain = make(), make()
+    rates, found = rate_range(tested, blobs(), low=1e-3, high=1e4, steps=60)
+    assert len(rates) == len(found) < 60  # it ends where the loss grows
+    assert not found[-1] <= 4 * found[:-1].min()
+    np.testing.assert_allclose(rates[1:] / rates[:-1], 1e7 ** (1 / 59))
+    assert tested.fit(blobs(), epochs=2)["loss"] == plain.fit(blobs(), epochs=2)["loss"]
+    with pytest.raises(sg.SymgradError, match="has not trained"):
+        rate_range(tested, blobs())
+    with pytest.raises(sg.SymgradError, match="must be above 0 and below high"):
+        rate_range(make(), blobs(), low=1.0, high=0.5)
+
+
+@pytest.mark.parametrize("fast", [True, False, None])
+def test_the_extra_fast_is_chosen_as_in_compile(fast):
+    t = trainer(compiled=True, fast=fast)
+    t.fit(blobs(), epochs=1)
+    assert t._compiled.fast is fast
+    assert t._forward.fast is fast
 
 
 # --- it learns

@@ -5,6 +5,7 @@ from symgrad.train.checkpoint import Checkpoint
 from symgrad.train.ensembles import Ensemble
 from symgrad.train.history import History
 from symgrad.train.metrics import accuracy, from_sklearn
+from symgrad.train.rates import rate_range
 from symgrad.train.trainer import Trainer
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "Trainer",
     "accuracy",
     "from_sklearn",
+    "rate_range",
 ]

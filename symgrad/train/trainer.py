@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -175,7 +176,7 @@ class Trainer:
             If the data are empty, not finite, or X and y do not fit each other.
         """
         target = self.epoch + whole_number("fit: epochs", epochs, 0)
-        return self._fit(self._examples(train, sample_weight), validation, target, progress)
+        return self._fit(self.examples(train, sample_weight), validation, target, progress)
 
     def resume(
         self,
@@ -208,7 +209,7 @@ class Trainer:
         """
         from symgrad.train.checkpoint import newest
 
-        examples = self._examples(train, sample_weight)
+        examples = self.examples(train, sample_weight)
         restore(self, newest(path))
         self._paused = None
         self._recognise(examples)
@@ -299,6 +300,11 @@ class Trainer:
     def _order(self, n: int, epoch: int) -> list[NDArray[np.intp]]:
         """The minibatches of an epoch, as indices."""
         return list(batches(n, self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle))
+
+    def minibatches(self, n: int) -> Iterator[NDArray[np.intp]]:
+        """The minibatches of all epochs from the present one on, as indices."""
+        for epoch in itertools.count(self.epoch):
+            yield from self._order(n, epoch)
 
     # One step
 
@@ -484,7 +490,7 @@ class Trainer:
             loss = float(self.loss(tensor(output), tensor(y)))
         return {"loss": loss, **{name: metric(output, y) for name, metric in self.metrics.items()}}
 
-    def _examples(self, train: Any, sample_weight: Any) -> Examples:
+    def examples(self, train: Any, sample_weight: Any = None) -> Examples:
         """The training data, with the weights of examples and classes."""
         X, y = self._data(train, "train")
         weights = weights_of(y, sample_weight, self.class_weight)
