@@ -105,6 +105,8 @@ SURFACE = (sg.linalg, sg.special, sg.losses, sg.nn.functional)  # public functio
 # Points where the derivative does not exist, or is infinite; what the rule gives there is computed below.
 SINGULAR = {
     "abs": [(0.0,)],
+    "tanh": [(20.0,)],  # saturated
+    "sigmoid": [(40.0,)],
     "relu": [(0.0,)],
     "maximum": [(1.0, 1.0)],
     "minimum": [(1.0, 1.0)],
@@ -448,6 +450,8 @@ def catalogue_section() -> list[str]:
 
 def summary(f: object, displayed: bool = True) -> str:
     """The first sentence of a docstring, with its formulas as LaTeX, and its displayed formula if asked."""
+    if isinstance(f, Op):  # whose docstring is that of its class
+        return f"${f.notation.format(*'xyz'[: f.arity])}$"  # type: ignore[union-attr, index]
     doc = inspect.cleandoc(f.__doc__ or "")
     first = " ".join(doc.split("\n\n")[0].split())
     block = re.search(r"\.\. math::\n((?:[ \t]+\S.*\n?)+)", doc)

@@ -12,7 +12,8 @@ import scipy.special
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracles"))
 
-from cases import ALL, OP_CASES
+from cases import FAMILIES, OP_CASES
+from numpy_calls import NUMPY
 from opdb import CALLS
 
 from symgrad.op import FUNCTIONS, OPS, Op
@@ -29,12 +30,20 @@ def called(code: CodeType) -> set[str]:
 @cache
 def mentions() -> list[tuple[object, set[str]]]:
     """Every case, with the names of the functions that it may call."""
-    return [(one, names_in(one.f)) for one in ALL]
+    return [(one, names_in(one.f)) for cases in FAMILIES.values() for one in cases]
+
+
+@cache
+def numpy_names() -> set[str]:
+    """The functions that are called as NumPy's are."""
+    return set().union(*[names_in(ours) for ours, _ in NUMPY.values()])
 
 
 def names_in(f: object) -> set[str]:
     own = {getattr(f, "__name__", "")}
-    held = [f, *(getattr(f, "__defaults__", None) or ())]
+    cells = [c.cell_contents for c in getattr(f, "__closure__", None) or ()]
+    held = [f, *(getattr(f, "__defaults__", None) or ()), *cells]
+    own |= {h for h in held if isinstance(h, str)}  # the name of a function that the case looks up
     return own.union(*[called(g.__code__) | {g.__name__} for g in held if inspect.isfunction(g)])
 
 
@@ -81,7 +90,7 @@ def checked_against(f: object) -> str:
         and not re.search("Eq|Ne|And|Or|Not|<|>", f.symbol)
     ):
         found.append("mpmath")
-    if any(one.reference is not None for one in cases):
+    if any(one.reference is not None for one in cases) or (not isinstance(f, Op) and names & numpy_names()):
         found.append("NumPy and SciPy")
     if any(one.torch is not None for one in cases):
         found.append("torch")

@@ -48,6 +48,12 @@ def test_every_op_and_every_rule_has_its_line(generate):
     text = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
     for name in generate.OPS:
         assert len(re.findall(rf"^\| `{name}` \|.*\|.*\|.*\|.*\|$", text, re.MULTILINE)) >= 1
+
+
+def test_no_op_lacks_formula_rule_verdict_or_check(generate):
+    for name, op in generate.OPS.items():
+        cells = [generate.formula(op), "".join(generate.flows(op)), generate.verdict(op), generate.checked_against(op)]
+        assert all(cells), (name, cells)
     text = (ROOT / "docs" / "optimizers.md").read_text(encoding="utf-8")
     for name in (*generate.rules.__all__, *generate.schedules.__all__):
         assert f"### {name}\n" in text or name == "Schedule"

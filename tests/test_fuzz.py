@@ -25,17 +25,35 @@ POOL = [
     if op.indices == "elementwise" and op.symbol and op.pullback and not op.orders and op.arity in (1, 2)
     if not any(word in op.symbol for word in TRUTH)
 ]
+ORDERED = [f"{name} {n}" for name, op in OPS.items() if op.orders == (0,) and op.pullback for n in (0, 1, 2)]
+POOL += ORDERED  # functions of an order and a number, with the order given
 X, Y = sympy.symbols("x y", real=True)
+
+
+def applied(name, *inputs):
+    """An op of the table on numbers, arrays or Tensors."""
+    base, *order = name.split()
+    return OPS[base](*map(int, order), *inputs)
+
+
+def arity(name):
+    return 1 if name in ORDERED else OPS[name].arity
+
+
+def spherical_bessel(n, z):
+    return mpmath.sqrt(mpmath.pi / (2 * z)) * mpmath.besselj(n + mpmath.mpf(1) / 2, z)
 
 
 def exactly(name):
     """The op's symbol as a function of mpmath's numbers."""
-    op = OPS[name]
+    base, *order = name.split()
+    op = OPS[base]
     text = op.symbol if any(c in op.symbol for c in "(+-*/ ") else f"{op.symbol}(x)"
-    f = sympy.lambdify((X, Y)[: op.arity], sympy.sympify(text, locals={"x": X, "y": Y}), "mpmath")
+    names = {"x": X, "y": Y}
+    f = sympy.lambdify((X, Y)[: op.arity], sympy.sympify(text, locals=names), [{"jn": spherical_bessel}, "mpmath"])
 
     def real(*inputs):
-        value = f(*inputs)
+        value = f(*map(int, order), *inputs)
         if isinstance(value, mpmath.mpc):
             raise ValueError(f"{name} is not real there")
         return value
@@ -66,11 +84,11 @@ def compositions(draw):
     values, steps = list(point), []
     for _ in range(draw(st.integers(1, 8))):
         name = draw(st.sampled_from(POOL))
-        before = draw(st.integers(0, len(values) - 1)) if OPS[name].arity == 2 else None
+        before = draw(st.integers(0, len(values) - 1)) if arity(name) == 2 else None
         last = len(values) - 1
         at = (last,) if before is None else (last, before) if draw(st.booleans()) else (before, last)
         with np.errstate(all="ignore"):
-            value = float(OPS[name](*[np.float64(values[i]) for i in at]))
+            value = float(applied(name, *[np.float64(values[i]) for i in at]))
         if not abs(value) < LIMIT or abs(value) < 1 / LIMIT:
             name, at = "cos", (last,)  # which is never singular
             value = float(np.cos(values[last]))
@@ -83,7 +101,7 @@ def derivative(steps, order):
     """The derivative by the first argument, as a function of both."""
 
     def f(x, y):
-        return run(steps, x, y, lambda name, *args: OPS[name](*args))
+        return run(steps, x, y, applied)
 
     for _ in range(order):
         f = lambda x, y, g=f: sg.grad(lambda z: g(z, y).sum())(x)  # noqa: E731

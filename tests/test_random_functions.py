@@ -109,6 +109,29 @@ def test_every_window_of_fractional_pooling_lies_inside():
         assert (y.numpy()[..., -1, -1] == [89, 179]).all()  # the last windows end at the ends
 
 
+def test_gumbel_softmax_chooses_by_probability():
+    logits = np.log([0.1, 0.2, 0.7]) + 5.0
+    with sg.run(seed=0, step=0):
+        hard = F.gumbel_softmax(sg.tensor(np.tile(logits, (20_000, 1))), 0.5, hard=True).numpy()
+    assert set(np.unique(hard.round(12))) == {0.0, 1.0}
+    np.testing.assert_allclose(hard.sum(1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(hard.mean(0), [0.1, 0.2, 0.7], atol=0.015)
+
+
+def test_a_hard_choice_has_the_gradient_of_the_soft_one():
+    x, w = np.random.default_rng(0).normal(size=(2, 4, 3))
+
+    def slope(hard):
+        with sg.run(seed=0, step=0):
+            return sg.grad(lambda x: (F.gumbel_softmax(x, 0.7, hard, 0) * w).sum())(x)
+
+    np.testing.assert_allclose(slope(True), slope(False), rtol=1e-12)
+    with sg.run(seed=0, step=0):
+        soft = F.gumbel_softmax(x, 0.7, axis=0)
+    inner = (soft * w).sum(0)  # the softmax rule, y (w - w . y) / tau
+    np.testing.assert_allclose(slope(False), soft * (w - inner) / 0.7, rtol=1e-12)
+
+
 REFUSED = [
     (lambda: F.dropout(X, 1.2), "dropout: p is the probability to be set to 0, from 0 to 1, got 1.2"),
     (lambda: F.dropout(X, 0.5), "needs a Run"),

@@ -203,6 +203,8 @@ NETWORKS = [
         )
         for n in (2, 3)
     ),
+    functional("affine_grid", (2, 2, 3), fixed=((2, 1, 3, 4),), align_corners=False),
+    *(functional(f"lp_pool{n}d", _positive(1, 2, *(6, 5, 4)[:n]), fixed=(3.0, 2)) for n in (2, 3)),
     *(
         function(
             f"F.embedding_bag {mode}",
@@ -287,6 +289,28 @@ ARRAYS = [
         )
         for name in ("fftshift", "ifftshift")
     ),
+    function(
+        "array_split",
+        lambda x: sg.concatenate([(k + 1.0) * part for k, part in enumerate(sg.array_split(x, 3, 1))], 1),
+        lambda t, x: t.cat([(k + 1.0) * part for k, part in enumerate(t.tensor_split(x, 3, 1))], 1),
+        (2, 5),
+    ),
+    function("unstack", lambda x: sg.multiply(*sg.unstack(x, 1)), lambda t, x: t.mul(*x.unbind(1)), (3, 2)),
+    function(
+        "broadcast_arrays",
+        lambda a, b: sg.stack(sg.broadcast_arrays(a, b)),
+        lambda t, a, b: t.stack(t.broadcast_tensors(a, b)),
+        (3, 1),
+        (2,),
+    ),
+    function(
+        "take_along_axis",
+        lambda x: sg.take_along_axis(x, INDEX, 1),
+        lambda t, x: t.take_along_dim(x, t.as_tensor(INDEX), 1),
+        (2, 4),
+    ),
+    function("matvec", sg.matvec, lambda t, a, x: t.einsum("bij,bj->bi", a, x), (2, 3, 4), (2, 4)),
+    function("vecmat", sg.vecmat, lambda t, x, a: t.einsum("bi,bij->bj", x, a), (2, 3), (2, 3, 4)),
     function(
         "lu_unpack",
         lambda a: sg.matmul(*linalg.lu_unpack(*linalg.lu_factor(a))[:0:-1]),
