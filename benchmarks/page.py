@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.targets import verdicts
+
 __all__ = ["write"]
 
 HEAD = """# Speed
@@ -14,11 +16,12 @@ HEAD = """# Speed
 A step of a small network costs the large frameworks ten to fifty times its arithmetic. `sg.compile` traces the whole
 step once and replays it as straight calls into fixed buffers, which is why symgrad is quick where networks are small.
 
-Each figure is the time of the same work as a ratio to PyTorch's eager mode: smaller is better. Every contender runs in
-a process of its own, with one thread, in blocks that take turns in random order; the figure is the median of the
-ratios of neighbouring blocks, in brackets the range of its middle 80 %. That all compute the same is checked: the loss
-after five steps, or a gradient. "symgrad" has no extras; "symgrad fast" has the extra `fast` (numba). "products alone"
-are the matrix products of a step and nothing else, the floor for whoever uses NumPy's BLAS.
+All figures are of one run. Each is the time of the same work as a ratio to PyTorch's eager mode: smaller is better.
+Families of work come in random order; in each, every contender runs in a process of its own, with one thread, in
+blocks that take turns in random order. The figure is the median of the ratios of neighbouring blocks, in brackets the
+range of its middle 80 %. That all compute the same is checked: the loss after five steps, or a gradient.
+"symgrad" has no extras; "symgrad fast" has the extra `fast` (numba). "products alone" are the matrix products of a
+step and nothing else, the floor for whoever uses NumPy's BLAS.
 """
 
 HOW = """
@@ -33,9 +36,11 @@ HOW = """
    few calls for the whole network, in place.
 4. Buffers are made once and shared by lifetime. A matrix with more samples than features lies column by column, so that
    loops run along the longer axis.
-5. With the extra `fast`, chains of elementwise operations and reductions become programs of one small interpreter,
-   compiled once by numba and cached on disk. It runs a chain block by block in the first-level cache: one call, one
-   pass over memory. Each operation rounds as NumPy's does; only sums are ordered differently.
+5. With the extra `fast`, most of a step becomes a program of one small interpreter, compiled once by numba and cached
+   on disk: one call from Python. It runs elementwise operations and reductions block by block in the first-level
+   cache, and calls the inner loops of NumPy's own ufuncs and NumPy's own matrix products. Each operation rounds as
+   NumPy's does; only sums are ordered differently.
+6. Large results are written to memory that the caller has let go of.
 
 `sg.compile(f, fast=False)` does without the extra. `plan.report()` tells what ran eagerly and why, `plan.profile()`
 times every line.
@@ -44,7 +49,7 @@ times every line.
 
 def write(results: dict[str, Any], path: Path) -> None:
     """Write the page, and its plots beside it."""
-    parts = [HEAD, _table(results), _facts(results)]
+    parts = [HEAD, _table(results), _targets(results), _facts(results)]
     for name, draw in (("ratios", _ratios), ("growth", _growth)):
         if results.get("families" if name == "ratios" else "growth"):
             picture = path.with_name(f"{path.stem}-{name}.svg")
@@ -71,6 +76,18 @@ def _table(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _targets(results: dict[str, Any]) -> str:
+    lines = ["\n## Targets\n", "Ratios to PyTorch's eager mode, and to `jax.jit` where that is aimed at too.\n",
+             "| work | contender | target | measured | of jax.jit: target | measured | |", "|---" * 7 + "|"]  # fmt: skip
+    for one in verdicts(results):
+        scale, unit, form = {"": (1, "", ".3f"), "s": (1e3, " ms", ".0f"), "B": (1e-6, " MB", ".0f")}[one.unit]
+        word = "met" if one.met else f"**missed**: {one.reason}" if one.reason else "**missed**"
+        beside = f"{one.jax[0]:g} | {one.jax[1]:.2f}" if one.jax else " | "
+        lines.append(f"| {one.what} | {one.contender} | {one.target * scale:g}{unit} |"
+                     f" {one.found * scale:{form}}{unit} | {beside} | {word} |")  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def _facts(results: dict[str, Any]) -> str:
     head = "first step, ms: symgrad | with `fast` | torch | peak memory, MB: symgrad | with `fast` | torch"
     lines = [f"\n| work | {head} |", "|---" * 7 + "|"]
@@ -82,7 +99,8 @@ def _facts(results: dict[str, Any]) -> str:
             lines.append(f"| {family} | {' | '.join(cells)} |")
     imports = ", ".join(f"{name} {value:.2f} s" for name, value in results["import"].items())
     versions = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
-    return "\n".join(lines) + f"\n\nImport: {imports}.\n\nMeasured with {versions}.\n"
+    failed = "".join(f"\n\nFailed: {line}." for line in results.get("failed", ()))
+    return "\n".join(lines) + f"\n\nImport: {imports}.{failed}\n\nMeasured with {versions}.\n"
 
 
 def _figure(*args: Any, **options: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 
 problems = pytest.importorskip("benchmarks.problems")
 
-from benchmarks import page  # noqa: E402
+from benchmarks import page, targets  # noqa: E402
 from benchmarks.contenders import contenders, floor, numpy_, symgrad_  # noqa: E402
 
 
@@ -62,6 +62,25 @@ def test_the_page_shows_every_figure(tmp_path):
     text = (tmp_path / "speed.md").read_text()
     assert "| tiny MLP | 0.125 (0.100-0.200) | 0.125 (0.100-0.200) |" in text
     assert "| tiny MLP | 20 |  | 20 | 50 |  | 50 |" in text
+    assert "| tiny MLP | symgrad | 0.06 | 0.125 |  |  | **missed** |" in text
+    assert "| first step, tiny MLP | symgrad | 50 ms | 20 ms |  |  | met |" in text
     for name in ("ratios", "growth"):
         assert f"speed-{name}.svg" in text
         assert (tmp_path / f"speed-{name}.svg").read_text().startswith("<?xml")
+
+
+def test_every_target_is_of_a_row_that_is_measured():
+    for table in (targets.TARGETS, targets.OF_JAX):
+        for family, wanted in table.items():
+            assert set(wanted) <= set(contenders(family, slow=False)) | {"symgrad fast"}
+    assert {family for family, _ in targets.REASONS} <= set(targets.TARGETS)
+
+
+def test_a_miss_says_why():
+    row = {"ratio": 0.1, "first": 0.1, "peak": 1e7}
+    rows = {"symgrad": row, "jax.jit": {**row, "ratio": 0.2}, "products alone": {**row, "ratio": 0.08}}
+    one, two = list(targets.verdicts({"families": {"tiny MLP": rows}, "import": {"symgrad": 0.1}}))[:2]
+    assert not one.met
+    assert "80%" in one.reason
+    assert one.jax == (0.65, 0.5)
+    assert (two.what, two.met) == ("first step, tiny MLP", False)

@@ -77,6 +77,7 @@ def test_a_whole_step_is_one_call():
         (g,) = sg.grad(lambda w: sg.losses.cross_entropy(sg.tanh(x @ w), labels), argnums=(0,))(w)
         return loss, g
 
+    fused(step, normal(3000, 4), np.arange(3000) % 3)  # too many to be copied
     source = fused(step, normal(32, 4), np.arange(32) % 3)
     assert source.count("fused(") == 1
     assert "dot(" not in source

@@ -320,7 +320,7 @@ def execute(program: Any, like: Any) -> None:
         at = last
 
 
-@_kept("int64[:, ::1], int64[:, ::1], float32[::1]", "int64[:, ::1], int64[:, ::1], float64[::1]")
+@_kept(*[f"int64[:, ::1], int64[:, ::1], {kind}[::1]" for kind in ("float32", "float64", "int64")])
 def _place(program: Any, places: Any, array: Any) -> None:
     for k in range(places.shape[0]):
         program[places[k, 0], places[k, 1]] = array.ctypes.data + places[k, 2]
