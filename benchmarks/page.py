@@ -77,8 +77,8 @@ def _table(results: dict[str, Any]) -> str:
 
 
 def _targets(results: dict[str, Any]) -> str:
-    lines = ["\n## Targets\n", "Ratios to PyTorch's eager mode, and to `jax.jit` where that is aimed at too.\n",
-             "| work | contender | target | measured | of jax.jit: target | measured | |", "|---" * 7 + "|"]  # fmt: skip
+    lines = ["\n## Targets\n", "Ratios to PyTorch's eager mode, and to `jax.jit` where that is aimed at.\n",
+             "| work | contender | target | measured | of jax.jit | measured | |", "|---" * 7 + "|"]  # fmt: skip
     for one in verdicts(results):
         scale, unit, form = {"": (1, "", ".3f"), "s": (1e3, " ms", ".0f"), "B": (1e-6, " MB", ".0f")}[one.unit]
         word = "met" if one.met else f"**missed**: {one.reason}" if one.reason else "**missed**"
