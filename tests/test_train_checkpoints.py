@@ -1,5 +1,6 @@
 """Checkpoints: a run that was cut at any point ends as if it had not been; damage is refused by name."""
 
+import errno
 import json
 import os
 import shutil
@@ -156,6 +157,17 @@ def test_a_folder_is_one_process_s_until_it_ends_or_is_killed(tmp_path):
         other.kill()
     trainer(tmp_path).fit(blobs(), blobs(seed=1), epochs=1)
     assert not (tmp_path / lock.NAME).exists()
+
+
+def test_a_file_system_without_locks_is_trained_on(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def none(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    trainer(tmp_path).fit(blobs(), blobs(seed=1), epochs=1)
+    assert (tmp_path / "model.npz").exists()
 
 
 def test_a_failed_training_gives_the_folder_back(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -60,7 +61,7 @@ def release(folder: Path) -> None:
 
 
 def _locked(file: IO[str]) -> bool:
-    """Lock an open file, unless another process has locked it."""
+    """Lock an open file, unless another process has locked it; where the file system has no locks, do without."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -71,8 +72,8 @@ def _locked(file: IO[str]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
     return True
 
 
