@@ -117,6 +117,7 @@ def draw(
         where tensors have several elements.
     theme : {"light", "dark", "print"}
     direction : {"right", "down"}
+        A picture too long for a slide is laid out in lines, or in columns if it goes down.
 
     Returns
     -------
