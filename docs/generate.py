@@ -99,8 +99,8 @@ UNTRACED = {
     "extreme_at": "goes to all that equal the result, in equal shares",
 }
 CHECKED_ELSEWHERE = {"call": "checked through `sg.checkpoint`"}
-NO_FORMULA = {"const": "a literal", "size": "a symbolic size as a number", "item": "one output of an op with several",
-              "call": "a sub-graph as one node"}  # fmt: skip
+NO_FORMULA = {"arange": "0, 1, ..., n - 1", "const": "a literal", "size": "a symbolic size as a number",
+              "item": "one output of an op with several", "call": "a sub-graph as one node"}  # fmt: skip
 SURFACE = (sg.linalg, sg.special, sg.losses, sg.nn.functional)  # public functions beside those of the table
 # Points where the derivative does not exist, or is infinite; what the rule gives there is computed below.
 SINGULAR = {

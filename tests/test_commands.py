@@ -84,6 +84,7 @@ def test_derive_only_one_argument_and_the_second_order(capsys):
     assert found["proofs"]["gamma"]["verdict"] == "PROVED"
     assert list(found["second"]) == ["gamma"]
     assert found["second"]["gamma"]["gamma"] == "0"
+    assert set(found["second_proofs"]["gamma"].values()) == {"PROVED"}
     _, text, _ = run(capsys, "derive", "batchnorm", "--wrt", "gamma")
     assert "∂L/∂γ" in text
     assert "∂L/∂β" not in text

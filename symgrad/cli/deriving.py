@@ -67,7 +67,7 @@ def derive(
         wanted = _wanted(d, wrt or [])
         shown = _printed(d, wanted, order, format)
         proofs = {n: d.proofs[n].verdict for n in wanted}
-        data = {
+        data: dict[str, Any] = {
             "name": d.name,
             "arguments": {n: [str(s) for s in x.shape] for n, x in d.record.arguments.items()},
             "definitions": {n: str(x) for n, x in d.definitions.items()},
@@ -77,8 +77,11 @@ def derive(
             "domain": d.domain,
         }
         if order == 2:
-            data["second"] = {a: {b: str(d.second(a, b)) for b in d.record.arguments} for a in wanted}
-    right = all(verdict == "PROVED" for verdict in proofs.values())
+            pairs = {a: {b: d.second_proof(a, b).verdict for b in d.record.arguments} for a in wanted}
+            data["second"] = {a: {b: str(d.second(a, b)) for b in found} for a, found in pairs.items()}
+            data["second_proofs"] = pairs
+    verdicts = [*proofs.values(), *[v for found in data.get("second_proofs", {}).values() for v in found.values()]]
+    right = all(verdict == "PROVED" for verdict in verdicts)
     if out is None:
         return Answer(shown, data, right)
     write(out, shown)

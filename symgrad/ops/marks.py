@@ -25,7 +25,7 @@ size: Op = builtin("size", lambda dim: np.asarray(float(dim)), pullback=(), para
                    shape=lambda dim: ())  # fmt: skip
 
 _arange: Op = builtin("arange", lambda stop: np.arange(stop), pullback=(), params=("stop",), indices="arange",
-                      notation="{0}", shape=lambda stop: (stop,), dtype=lambda stop: np.dtype(np.int64))  # fmt: skip
+                      shape=lambda stop: (stop,), dtype=lambda stop: np.dtype(np.int64))  # fmt: skip
 
 
 def arange(n: Any) -> Any:

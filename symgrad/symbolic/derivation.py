@@ -206,7 +206,17 @@ class Derivation:
         """
         from symgrad.symbolic.double import double_of
 
-        return double_of(self, self._known(name))
+        if name not in self._doubles:
+            self._doubles[name] = double_of(self, self._known(name))
+        return self._doubles[name]
+
+    @cached_property
+    def _doubles(self) -> dict[str, Derivation]:
+        return {}
+
+    def second_proof(self, first: str, second: str) -> Certificate:
+        """Whether `second` is right: reverse mode through a gradient's own graph equals forward mode through it."""
+        return self.double(first).proofs[self._known(second)]
 
     @cached_property
     def assumptions(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.symbolic.chain import Link, coupled, links, paths, shown, stops, written
 from symgrad.symbolic.compact import compact, symbols
 from symgrad.symbolic.expr import Call, Expr, Ref, Total, add, bound_of, mul, refs
-from symgrad.symbolic.factors import Index, Var
+from symgrad.symbolic.factors import Index, Var, labels, made
 from symgrad.symbolic.latex import SLOPE, size_latex
 from symgrad.symbolic.normal import ZERO, Poly, rename
 from symgrad.symbolic.proof import Certificate, prove_zero
@@ -107,6 +107,7 @@ def _given(d: Derivation) -> Iterator[Block]:
     fixed = _and([f"${_element(d, n)}{' > 0' * d.program.leaves[n].positive}$" for n in names])
     constants = f" {fixed} {'are constants' if len(names) > 1 else 'is a constant'}." if fixed else ""
     yield Prose(f"The arguments are {arguments}{over}.{constants} Every size may be any whole number from 1 on.")
+    yield from _held(d)
     for step in _steps(d, "definition"):
         yield Formula((step.before, step.after))
     output = shown(d, d.record.output)
@@ -115,6 +116,26 @@ def _given(d: Derivation) -> Iterator[Block]:
     g = d.latex_of(Ref(d.program.leaves[d.record.cotangent.name]))
     yield Prose(f"A loss $L$ depends on ${d.latex_of(Ref(output))}$ alone, and its derivative by that is known:")
     yield Formula((g, d.latex_of(_by(LOSS, output))))
+
+
+def _held(d: Derivation) -> Iterator[Block]:
+    """What masks and labels are, and how to read indices that reshapes made."""
+    for name in d.record.held:
+        element = _element(d, name)
+        if name in d.program.labels:
+            size, letter = size_latex(d.program.labels[name]), d.latex_of(Ref(d.program.leaves[name]))
+            yield Prose(
+                f"${element}$ is a label, one of $1, \\ldots, {size}$, and is held fixed; $\\delta_{{c,{letter}}}$ is "
+                "1 where $c$ is the label, and 0 elsewhere."
+            )
+        else:
+            yield Prose(f"${element}$ is {'1 or 0' if name in d.program.binary else 'an integer'}, and is held fixed.")
+    trees = [let.expr for let in d.program.lets.values() if let.expr is not None]
+    if any(set(made(v.indices)) - set(labels(v.indices)) for tree in trees for v in refs(tree)):
+        yield Prose(
+            "Axes are split and joined: indices in a row count through the elements of the axis that they are of, the "
+            "last one fastest, and $\\lceil q/K\\rceil$ is the one of the blocks of $K$ that $q$ falls into."
+        )
 
 
 def _letters(d: Derivation) -> dict[str, Any]:
@@ -218,7 +239,7 @@ def _solved(d: Derivation) -> Iterator[Block]:
 
 
 def _invariants(d: Derivation) -> Iterator[Block]:
-    found = list(_steps(d, "invariant"))
+    found = [step for step in _steps(d, "invariant") if step.after != step.before and r"\sum" not in step.after]
     if found:
         yield Prose("Put into the definitions of the sums, this gives facts that hold for all values of the arguments:")
     for step in found:
@@ -331,7 +352,11 @@ def _result(d: Derivation, names: list[str]) -> Iterator[Block]:
 
 
 def _second(d: Derivation, names: list[str]) -> Iterator[Block]:
-    yield Prose(f"The gradients' own derivatives, with ${_element(d, d.record.cotangent.name)}$ held fixed:")
+    held = _element(d, d.record.cotangent.name)
+    yield Prose(
+        f"The gradients' own derivatives, with ${held}$ held fixed; each is what forward mode through the graph of the "
+        "gradient gives, and PROVED where reverse mode through that graph (the double backward) gives the same:"
+    )
     for first in names:
         for second in d.record.arguments:
             poly, at = d.second_poly(first, second)
@@ -340,7 +365,7 @@ def _second(d: Derivation, names: list[str]) -> Iterator[Block]:
             order = (*own.indices, *at)
             a, b = (d.latex_of(Ref(v), order) for v in (own, moved))
             left = rf"\frac{{\partial^2 L}}{{\partial {a}\,\partial {b}}}"
-            yield Formula((left, d.latex_of(compact(poly), order)))
+            yield Formula((left, d.latex_of(compact(poly), order)), d.second_proof(first, second))
 
 
 def _proof(d: Derivation) -> Iterator[Block]:
