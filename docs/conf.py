@@ -42,5 +42,13 @@ def keep_initials(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"^(\s*)([A-Z]\. )", r"\1\\\2", line) for line in lines]
 
 
+def open_large(app, page, template, context, doctree):
+    """A picture is a link to itself: pages are narrower than some graphs are."""
+    if "body" in context:
+        picture = r'<img [^>]*src="([^"]+\.svg)"[^>]*>'
+        context["body"] = re.sub(picture, r'<a href="\1">\g<0></a>', context["body"])
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", keep_initials)
+    app.connect("html-page-context", open_large)
