@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Num, Ref, Total, mul
-from symgrad.symbolic.factors import Index, Var
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Index
 from symgrad.symbolic.latex import SLOPE
 from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over
 from symgrad.symbolic.proof import Certificate, prove_zero, shown_zero

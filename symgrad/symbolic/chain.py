@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Call, Expr, Ref, fold, refs
-from symgrad.symbolic.factors import Delta, Factor, Index, Var, fresh
+from symgrad.symbolic.factors import Delta, Factor, Var
+from symgrad.symbolic.indices import Index, fresh
 from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, rename, sum_over
 from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.program import Let, Program, Value

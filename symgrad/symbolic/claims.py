@@ -16,7 +16,8 @@ import numpy as np
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Expr, Operations, Ref, fold, free_of, refs
-from symgrad.symbolic.factors import At, Extent, Index, Number, Var, fresh, labels, made
+from symgrad.symbolic.factors import Number, Var
+from symgrad.symbolic.indices import At, Extent, Index, fresh, labels, made
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.proof import Certificate, expand
 from symgrad.symbolic.rewrite import variables

@@ -20,7 +20,8 @@ from functools import lru_cache
 from math import gcd, lcm
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total, add, mul, power
-from symgrad.symbolic.factors import DECIMAL, Factor, Index, Monomial, Number, Sum
+from symgrad.symbolic.factors import DECIMAL, Factor, Monomial, Number, Sum
+from symgrad.symbolic.indices import Index
 from symgrad.symbolic.normal import Poly, number, rename
 
 __all__ = ["compact", "symbols"]

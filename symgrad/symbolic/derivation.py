@@ -26,7 +26,8 @@ from symgrad.symbolic.checking import Check, check
 from symgrad.symbolic.claims import Claim, claims_of, data_of
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, free_of, refs, rename_tree, replace_refs
-from symgrad.symbolic.factors import Index, Var
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Index
 from symgrad.symbolic.latex import Latex
 from symgrad.symbolic.normal import Poly, rename, sum_over
 from symgrad.symbolic.program import ANY, POSITIVE, Let, Program, Value

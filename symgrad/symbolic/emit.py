@@ -35,18 +35,15 @@ from symgrad.symbolic.expr import (
     refs,
     rename_tree,
 )
-from symgrad.symbolic.factors import (
-    DECIMAL,
+from symgrad.symbolic.factors import DECIMAL, Number, Var, label
+from symgrad.symbolic.indices import (
     JOIN,
     QUOTIENT,
     REMAINDER,
     At,
     Extent,
     Index,
-    Number,
-    Var,
     divided,
-    label,
     labels,
     made,
     plain,

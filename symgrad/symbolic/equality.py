@@ -17,7 +17,8 @@ import sympy
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Expr, Operations, Ref, bound_of, fold, free_of
-from symgrad.symbolic.factors import Extent, Index, Var
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Extent, Index
 from symgrad.symbolic.latex import Latex
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import ANY, POSITIVE, Program, Value

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.indices import index
 >>> from symgrad.symbolic.normal import sum_over, variable
 >>> i = index("i", "B")
 >>> total = sum_over(variable("z", i).power(2), i)
@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.symbolic.factors import JOIN, QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, label
+from symgrad.symbolic.factors import Number, Var, label
+from symgrad.symbolic.indices import JOIN, QUOTIENT, REMAINDER, At, Extent, Index
 from symgrad.symbolic.limits import within_limit
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Let, Program

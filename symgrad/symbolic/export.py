@@ -22,7 +22,8 @@ import sympy
 from symgrad.errors import SymbolicError
 from symgrad.op import FUNCTIONS
 from symgrad.symbolic.expr import Call, Expr, Num, Ref, Total, add, mul, power, rename_tree
-from symgrad.symbolic.factors import Index, Number, Var, fresh
+from symgrad.symbolic.factors import Number, Var
+from symgrad.symbolic.indices import Index, fresh
 from symgrad.symbolic.normal import ZERO
 from symgrad.symbolic.program import Program, Value
 from symgrad.symbolic.read import Reader

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from symgrad.symbolic.factors import At, Delta, Index, Number, Var, label, labels, moved, plain
+from symgrad.symbolic.factors import Delta, Number, Var, label
+from symgrad.symbolic.indices import At, Index, labels, moved, plain
 
 __all__ = [
     "Add",

@@ -30,7 +30,8 @@ from symgrad.ops.marks import named
 from symgrad.ops.product import einsum
 from symgrad.ops.reduction import sum as summed
 from symgrad.symbolic.expr import Add, Call, Expr, Mul, Num, Pow, Ref, Total, bound_of, refs
-from symgrad.symbolic.factors import Extent, Index, Number, Var
+from symgrad.symbolic.factors import Number, Var
+from symgrad.symbolic.indices import Extent, Index
 from symgrad.symbolic.text import Formula, read
 from symgrad.tensor import Tensor, as_tensor
 from symgrad.tracing import spec

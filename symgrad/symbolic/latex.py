@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from symgrad.symbolic.expr import Add, Call, Expr, Kronecker, Mul, Num, Pow, Reduction, Ref, Total
-from symgrad.symbolic.factors import QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, divided, label, unjoined
+from symgrad.symbolic.factors import Number, Var, label
+from symgrad.symbolic.indices import QUOTIENT, REMAINDER, At, Extent, Index, divided, unjoined
 from symgrad.symbolic.sympy_io import Letters
 
 __all__ = ["SLOPE", "Latex", "name_latex"]

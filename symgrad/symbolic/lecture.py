@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from symgrad.symbolic.chain import Link, coupled, links, paths, shown, stops, written
 from symgrad.symbolic.compact import compact, symbols
 from symgrad.symbolic.expr import Call, Expr, Ref, Total, add, bound_of, mul, refs
-from symgrad.symbolic.factors import Index, Var, labels, made
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Index, labels, made
 from symgrad.symbolic.latex import SLOPE, size_latex
 from symgrad.symbolic.normal import ZERO, Poly, rename
 from symgrad.symbolic.proof import Certificate, prove_zero

@@ -7,7 +7,7 @@ deltas are contracted. Capture cannot happen, because opening a sum gives its in
 
 Examples
 --------
->>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.indices import index
 >>> i, j = index("i", "B"), index("j", "B")
 >>> a, b = variable("a", i), variable("b", j)
 >>> sum_over(a * b, i, j) == sum_over(a, i) * sum_over(b, j)
@@ -24,33 +24,35 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.factors import (
-    JOIN,
-    QUOTIENT,
-    REMAINDER,
-    At,
     CancelledError,
     Delta,
-    Extent,
     Factor,
     Factors,
-    Index,
     Monomial,
     Number,
     Var,
     canonical,
     copies_of,
-    divided,
-    fresh,
     indices_of,
-    joined,
-    made,
     monomial_of,
-    moved,
-    multiplied,
     places,
-    plain,
     product,
     rename_factor,
+)
+from symgrad.symbolic.indices import (
+    JOIN,
+    QUOTIENT,
+    REMAINDER,
+    At,
+    Extent,
+    Index,
+    divided,
+    fresh,
+    joined,
+    made,
+    moved,
+    multiplied,
+    plain,
     split,
     unjoined,
 )

@@ -7,7 +7,7 @@ rewrites with what `solve` found out about the definitions.
 Examples
 --------
 >>> from fractions import Fraction
->>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.indices import index
 >>> p = Program()
 >>> z = p.leaf("z", (index("i", "B"),))
 >>> square = p.mul([z, z])
@@ -25,7 +25,8 @@ from typing import Any
 
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Num, Reduction, Ref, Total, add, kronecker, mul, power, rename_tree
-from symgrad.symbolic.factors import At, Extent, Index, Number, Sum, Var, fresh
+from symgrad.symbolic.factors import Number, Sum, Var
+from symgrad.symbolic.indices import At, Extent, Index, fresh
 from symgrad.symbolic.normal import ONE, ZERO, Poly, delta, number, rename, sum_over
 from symgrad.symbolic.pieces import PIECEWISE
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute, sums_of, variables

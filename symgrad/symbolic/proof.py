@@ -18,7 +18,8 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.exact import Evaluator, Intervals, Rationals, size_at
-from symgrad.symbolic.factors import Factor, Index, Number, Var
+from symgrad.symbolic.factors import Factor, Number, Var
+from symgrad.symbolic.indices import Index
 from symgrad.symbolic.normal import ONE, ZERO, Poly, number, rename, variable
 from symgrad.symbolic.program import Let, Program
 from symgrad.symbolic.rewrite import free_indices, partial_fractions, positive_root, substitute, variables

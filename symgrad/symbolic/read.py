@@ -13,7 +13,8 @@ from typing import Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.expr import Expr, Num, Operations, Ref, fold, free_of
-from symgrad.symbolic.factors import Index, Number, Var
+from symgrad.symbolic.factors import Number, Var
+from symgrad.symbolic.indices import Index
 from symgrad.symbolic.normal import ZERO, Poly, delta
 from symgrad.symbolic.program import ANY, NONNEGATIVE, Program, Value
 from symgrad.symbolic.structure import axes_of, dropped, indices_of, structural

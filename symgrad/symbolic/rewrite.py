@@ -2,7 +2,7 @@ r"""Reading and rewriting normal forms: variables, free indices, substitution, a
 
 Examples
 --------
->>> from symgrad.symbolic.factors import index
+>>> from symgrad.symbolic.indices import index
 >>> from symgrad.symbolic.normal import sum_over, variable
 >>> i, j = index("i", "B"), index("j", "B")
 >>> total = sum_over(variable("a", i), i)
@@ -19,20 +19,18 @@ from typing import Any
 from symgrad.symbolic.factors import (
     Factor,
     Factors,
-    Index,
     Monomial,
     Number,
     Sum,
     Var,
     copies_of,
-    fresh,
     indices_of,
     label,
-    labels,
     monomial_of,
     places,
     rename_factor,
 )
+from symgrad.symbolic.indices import Index, fresh, labels
 from symgrad.symbolic.normal import ONE, ZERO, Poly, sum_over
 
 __all__ = ["free_indices", "partial_fractions", "positive_root", "substitute", "sums_of", "variables"]

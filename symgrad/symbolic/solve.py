@@ -11,23 +11,8 @@ import itertools
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symgrad.symbolic.factors import (
-    JOIN,
-    Factor,
-    Index,
-    Monomial,
-    Number,
-    Sum,
-    Var,
-    fresh,
-    indices_of,
-    joined,
-    labels,
-    merged,
-    places,
-    plain,
-    split,
-)
+from symgrad.symbolic.factors import Factor, Monomial, Number, Sum, Var, indices_of, places
+from symgrad.symbolic.indices import JOIN, Index, fresh, joined, labels, merged, plain, split
 from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over, variable
 from symgrad.symbolic.rewrite import free_indices, positive_root, sums_of, variables
 

@@ -9,7 +9,7 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code, unused
 from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
-from symgrad.symbolic.factors import At, extent, made
+from symgrad.symbolic.indices import At, extent, made
 from symgrad.symbolic.structure import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
 

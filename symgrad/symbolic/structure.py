@@ -16,7 +16,8 @@ from symgrad.errors import SymbolicError
 from symgrad.ops.indexing import indexed
 from symgrad.shapes import broadcast
 from symgrad.symbolic.expr import Call
-from symgrad.symbolic.factors import At, Extent, Index, Var, divided, extent, fresh, joined, moved, split
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import At, Extent, Index, divided, extent, fresh, joined, moved, split
 from symgrad.symbolic.normal import Poly
 from symgrad.symbolic.program import Program, Value
 from symgrad.symbolic.text import literal

@@ -25,7 +25,8 @@ from symgrad.symbolic.expr import (
     power,
     replace_refs,
 )
-from symgrad.symbolic.factors import JOIN, QUOTIENT, REMAINDER, At, Extent, Index, Number, Var, fresh
+from symgrad.symbolic.factors import Number, Var
+from symgrad.symbolic.indices import JOIN, QUOTIENT, REMAINDER, At, Extent, Index, fresh
 from symgrad.symbolic.text import FUNCTIONS
 
 __all__ = ["Letters", "ToSympy", "as_number", "from_sympy", "letters_for", "scalar_sympy", "to_sympy", "walk"]

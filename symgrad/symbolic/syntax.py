@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from symgrad.errors import SymbolicError
-from symgrad.symbolic.factors import Extent
+from symgrad.symbolic.indices import Extent
 
 __all__ = ["Source", "sides", "syntax"]
 

@@ -43,7 +43,8 @@ from symgrad.symbolic.expr import (
     rename_tree,
     replace_refs,
 )
-from symgrad.symbolic.factors import Extent, Index, Var, fresh
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Extent, Index, fresh
 from symgrad.symbolic.syntax import Source, sides, syntax
 
 __all__ = ["FUNCTIONS", "Formula", "literal", "parse", "read"]

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from symgrad.symbolic import catalogue, derive
 from symgrad.symbolic.exact import Evaluator, Intervals, size_at
-from symgrad.symbolic.factors import fresh
+from symgrad.symbolic.indices import fresh
 from symgrad.symbolic.normal import Poly, rename, sum_over
 from symgrad.symbolic.proof import _arguments
 from symgrad.symbolic.rewrite import free_indices

@@ -11,7 +11,7 @@ from symgrad import losses
 from symgrad.errors import SymbolicError
 from symgrad.rechecking import recheck
 from symgrad.symbolic import derive
-from symgrad.symbolic.factors import At, index
+from symgrad.symbolic.indices import At, index
 from symgrad.symbolic.normal import delta, rename, sum_over, variable
 
 ROW, OTHER, C = index("i", "B"), index("j", "B"), index("c", "C")

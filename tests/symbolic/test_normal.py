@@ -10,7 +10,8 @@ import pytest
 
 from symgrad.symbolic.exact import Evaluator, size_at
 from symgrad.symbolic.expr import Add, Expr, Kronecker, Mul, Num, Pow, Ref, Total, fold
-from symgrad.symbolic.factors import Index, Var, index
+from symgrad.symbolic.factors import Var
+from symgrad.symbolic.indices import Index, index
 from symgrad.symbolic.normal import delta, number, rename, sum_over, variable
 from symgrad.symbolic.program import Program
 from symgrad.symbolic.rewrite import free_indices, positive_root, substitute

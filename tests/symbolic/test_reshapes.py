@@ -14,7 +14,7 @@ from symgrad.errors import SymbolicError
 from symgrad.rechecking import recheck
 from symgrad.shapes import Dim
 from symgrad.symbolic import derive
-from symgrad.symbolic.factors import index, joined, moved, split
+from symgrad.symbolic.indices import index, joined, moved, split
 from symgrad.symbolic.normal import delta, rename, sum_over, variable
 from symgrad.symbolic.proof import shown_zero
 
