@@ -46,6 +46,7 @@ class Finding:
     samples: int = 0
     why: list[str] = field(default_factory=list)
     unanswered: Counter[str] = field(default_factory=Counter)  # samples that torch itself answers in part
+    not_asked: Counter[str] = field(default_factory=Counter)  # samples that are no question to symgrad
 
 
 def examine(name: str, op: Any) -> Finding:
@@ -62,13 +63,16 @@ def examine(name: str, op: Any) -> Finding:
         if op.name in DEFINITE:
             args, options = DEFINITE[op.name](args, options)
         asked = NOT_ASKED.get(op.name)
-        if asked is not None and asked(args, options):
+        reason = asked(args, options) if asked is not None else None
+        if reason:
+            found.not_asked[reason] += 1
             continue
         found.samples += 1
         trouble, unanswered = disagreement(op, call, args, options)
         found.unanswered.update(unanswered)
         if trouble and NO_AXIS in trouble[1]:
-            found.samples -= 1  # torch gives a number an axis 0, NumPy does not
+            found.samples -= 1
+            found.not_asked["torch gives a number an axis 0, NumPy does not"] += 1
         elif trouble:
             found.verdict = "differs" if found.verdict == "differs" or trouble[0] == "differs" else "refuses"
             found.why.append(f"{shown(args)} {shown(options)}: {trouble[1]}")
@@ -286,6 +290,8 @@ def main(names: list[str]) -> int:
     for what in (NAN, NONE):
         by_name = {one.name: one.unanswered[what] for one in asked if one.unanswered[what]}
         print(f"{what} of {sum(by_name.values())} samples, which count by the rest:", by_name)
+    for reason, count in sum((one.not_asked for one in asked), Counter()).items():
+        print(f"not asked, {count} samples: {reason}")
     print(f"{len(found)} differentiable ops: " + ", ".join(f"{n} {v}" for v, n in counts.items()))
     print(f"{counts.get('agrees', 0)} of {len(asked)} ops in scope agree on all of torch's {samples} samples")
     return int(bool(counts.get("differs", 0) + counts.get("refuses", 0)))
