@@ -284,8 +284,8 @@ SAME = [
 ]  # fmt: skip
 LINALG = ["cond", "det", "householder_product", "inv", "lu_solve", "matrix_power", "slogdet",
           "svdvals", "tensorinv"]  # fmt: skip
-ELSEWHERE = {"affine_grid", "cross_entropy", "dropout1d", "fold", "gumbel_softmax", "log_softmax", "lp_pool1d", "lp_pool2d",
-             "lp_pool3d", "one_hot", "rrelu", "sigmoid", "softmax", "tanh", "upsample"}  # fmt: skip
+ELSEWHERE = {"affine_grid", "cross_entropy", "dropout1d", "fold", "gumbel_softmax", "log_softmax", "lp_pool1d",
+             "lp_pool2d", "lp_pool3d", "one_hot", "rrelu", "sigmoid", "softmax", "tanh", "upsample"}  # fmt: skip
 
 CALLS: dict[str, str | Call | None] = {
     **{name: getattr(sg, name) for name in SAME},
