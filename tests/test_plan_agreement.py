@@ -21,9 +21,11 @@ def train(model, loss, make, batches, mode, penalty=None):
         optimizer.zero_grad()
         value = loss(model(x), y)
         if penalty is not None:
-            value = value + penalty(list(model.parameters()))
+            value = value + penalty(model)
         value.backward()
         optimizer.step()
+        if penalty is not None:
+            penalty.after_step(model, optimizer.lr)
         return value
 
     run = step if mode == "eager" else sg.compile(step, fast=MODES[mode])
@@ -56,56 +58,109 @@ def sgd(params):
     return optim.SGD(params, lr=0.05, momentum=0.9)
 
 
-OTHER = ("Activation", "GLU", "Threshold")  # abstract, another shape, needs arguments
-
-
 def _is_activation(name):
     found = getattr(nn, name)
-    return inspect.isclass(found) and issubclass(found, nn.Activation) and "Pool" not in name and name not in OTHER
+    return inspect.isclass(found) and issubclass(found, nn.Activation) and "Pool" not in name and name not in (
+        "Activation", "GLU", "Threshold")  # abstract, another shape, needs arguments  # fmt: skip
 
 
 FLAT = {
-    "glu": lambda: nn.Sequential(nn.GLU(), nn.Linear(3, 6)),
-    "threshold": lambda: nn.Threshold(0.1, -0.2),
-    "linear": lambda: nn.Linear(6, 6),
+    "GLU": lambda: nn.Sequential(nn.GLU(), nn.Linear(3, 6)),
+    "Threshold": lambda: nn.Threshold(0.1, -0.2),
+    "Linear": lambda: nn.Linear(6, 6),
     "wide": lambda: nn.Sequential(nn.Linear(6, 40), nn.Linear(40, 6)),
     "unbiased": lambda: nn.Linear(6, 6, bias=False),
-    "batchnorm": lambda: nn.BatchNorm1d(6),
-    "layernorm": lambda: nn.LayerNorm(6),
-    "rmsnorm": lambda: nn.RMSNorm(6),
-    "groupnorm": lambda: nn.GroupNorm(2, 6),
-    "dropout": lambda: nn.Dropout(keep=0.7),
-    "residual": lambda: nn.Residual(nn.Sequential(nn.Linear(6, 6), nn.Tanh())),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(6),
+    "LayerNorm": lambda: nn.LayerNorm(6),
+    "RMSNorm": lambda: nn.RMSNorm(6),
+    "GroupNorm": lambda: nn.GroupNorm(2, 6),
+    "Dropout": lambda: nn.Dropout(keep=0.7),
+    "DropConnect": lambda: nn.DropConnect(nn.Linear(6, 6), keep=0.7),
+    "GaussianDropout": lambda: nn.GaussianDropout(keep=0.7),
+    "GaussianNoise": lambda: nn.GaussianNoise(0.1),
+    "WeightNorm": lambda: nn.WeightNorm(nn.Linear(6, 6)),
+    "Identity": nn.Identity,
+    "PReLU": lambda: nn.PReLU(6),
+    "Standardize": lambda: nn.Standardize(np.arange(6.0), np.arange(1.0, 7.0)),
+    "Rescale": lambda: nn.Rescale(np.arange(6.0), np.arange(1.0, 7.0)),
+    "Reshape": lambda: nn.Sequential(nn.Reshape(3, 2), nn.Tanh()),
+    "Residual": lambda: nn.Residual(nn.Sequential(nn.Linear(6, 6), nn.Tanh())),
     **{name: getattr(nn, name) for name in nn.__all__ if _is_activation(name)},
 }
-
-
-@pytest.mark.parametrize("name", FLAT)
-def test_every_layer_of_features(name):
-    agree(lambda: nn.Sequential(nn.Linear(5, 6), FLAT[name](), nn.Linear(6, 3)), sg.losses.mse, sgd, data((8, 5)))
-
-
 IMAGE = {
-    "conv": lambda: nn.Conv2d(2, 3, 3),
+    "Conv2d": lambda: nn.Conv2d(2, 3, 3),
     "padded": lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1),
-    "maxpool": lambda: nn.MaxPool2d(2),
-    "avgpool": lambda: nn.AvgPool2d(2),
-    "adaptive": lambda: nn.AdaptiveAvgPool2d(1),
-    "batchnorm": lambda: nn.BatchNorm2d(2),
-    "instancenorm": lambda: nn.InstanceNorm2d(2),
+    "MaxPool2d": lambda: nn.MaxPool2d(2),
+    "AvgPool2d": lambda: nn.AvgPool2d(2),
+    "AdaptiveAvgPool2d": lambda: nn.AdaptiveAvgPool2d(1),
+    "BatchNorm2d": lambda: nn.BatchNorm2d(2),
+    "InstanceNorm2d": lambda: nn.InstanceNorm2d(2),
+    "SpatialDropout": lambda: nn.SpatialDropout(keep=0.7),
 }
+SEQUENCE = {
+    "Conv1d": lambda: nn.Conv1d(2, 3, 3),
+    "MaxPool1d": lambda: nn.MaxPool1d(2),
+    "AvgPool1d": lambda: nn.AvgPool1d(2),
+    "AdaptiveAvgPool1d": lambda: nn.AdaptiveAvgPool1d(2),
+    "InstanceNorm1d": lambda: nn.InstanceNorm1d(2),
+}
+STEPS = {
+    "RNNCell": lambda: nn.Recurrent(nn.RNNCell(4, 5)),
+    "LSTMCell": lambda: nn.Recurrent(nn.LSTMCell(4, 5)),
+    "GRUCell": lambda: nn.Recurrent(nn.GRUCell(4, 5), last=True),
+    "MultiheadAttention": lambda: nn.MultiheadAttention(4, 2),
+}
+WORDS = {"Embedding": lambda: nn.Embedding(7, 4)}
+LAYERS = {
+    **{name: (make, (8, 5), lambda: nn.Linear(5, 6)) for name, make in FLAT.items()},
+    **{name: (make, (4, 2, 6, 6), lambda: nn.Conv2d(2, 2, 1)) for name, make in IMAGE.items()},
+    **{name: (make, (4, 2, 6), lambda: nn.Conv1d(2, 2, 1)) for name, make in SEQUENCE.items()},
+    **{name: (make, (4, 3, 5), lambda: nn.Linear(5, 4)) for name, make in STEPS.items()},
+    **{name: (make, (4, 3), None) for name, make in WORDS.items()},
+}
+"""Layer -> how it is made, the shape of its inputs, and the layer in front of it that has gradients through it."""
+ABSTRACT = {"Activation", "Module"}
 
 
-@pytest.mark.parametrize("name", IMAGE)
-def test_every_layer_of_images(name):
-    probe = nn.Sequential(IMAGE[name](), nn.Flatten())
+def network(name):
+    make, shape, before = LAYERS[name]
+    front = [] if before is None else [before()]
+    probe = nn.Sequential(*front, make(), nn.Flatten())
     probe.initialize(seed=0)
-    n = probe(sg.tensor(np.ones((4, 2, 6, 6)))).shape[1]
-    batches = data((4, 2, 6, 6))
-    agree(lambda: nn.Sequential(IMAGE[name](), nn.ReLU(), nn.Flatten(), nn.Linear(n, 3)), sg.losses.mse, sgd, batches)
+    with sg.run(seed=0):
+        n = probe(sg.tensor(np.ones(shape, int if before is None else float))).shape[1]
+    return nn.Sequential(*([] if before is None else [before()]), make(), nn.Flatten(), nn.Linear(n, 3))
 
 
-RULES = [name for name in optim.__all__ if "configure" in vars(getattr(optim, name)) and name != "Optimizer"]
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer(name):
+    _, shape, before = LAYERS[name]
+    batches = data(shape)
+    if before is None:
+        batches = [(np.abs(x * 2).astype(int) % 7, y) for x, y in batches]
+    agree(lambda: network(name), sg.losses.mse, sgd, batches)
+
+
+def _types(module):
+    found = {type(module).__name__}
+    for child in vars(module).values():
+        for one in child if isinstance(child, (list, tuple)) else [child]:
+            found |= _types(one) if isinstance(one, nn.Module) else set()
+    return found
+
+
+def test_no_layer_is_left_out():
+    layers = {
+        name for name in nn.__all__ if inspect.isclass(getattr(nn, name)) and issubclass(getattr(nn, name), nn.Module)
+    }
+    tried = set().union(*(_types(network(name)) for name in LAYERS))
+    assert layers - ABSTRACT <= tried, layers - ABSTRACT - tried
+
+
+APART = {"EMA", "SWA", "Lookahead", "LBFGS", "LevenbergMarquardt", "Newton", "ScipyMinimize", "Optimizer",
+         "rules", "schedules", "transforms"}  # fmt: skip
+"""Averages of other rules' results, methods that call the loss themselves, and modules."""
+RULES = [name for name in optim.__all__ if name not in APART]
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -116,10 +171,74 @@ def test_every_update_rule(name):
     agree(model, sg.losses.mse, getattr(optim, name), data((8, 5), steps=4), 1e-8)
 
 
+def _real(rng):
+    return rng.standard_normal((8, 3))
+
+
+def _signs(rng):
+    return rng.choice([-1.0, 1.0], (8, 3))
+
+
+def _shares(rng):
+    return rng.dirichlet(np.ones(3), 8)
+
+
+def _bits(rng):
+    return rng.integers(0, 2, (8, 3)).astype(float)
+
+
+def _labels(rng):
+    return rng.integers(0, 3, 8)
+
+
+def _sign_rows(rng):
+    return rng.choice([-1.0, 1.0], 8)
+
+
+def _counts(rng):
+    return rng.integers(0, 4, (8, 3)).astype(float)
+
+
+def _positions(rng):
+    return np.array([[0, 2, -1], [1, -1, -1], [2, 1, 0], [-1, -1, -1]] * 2)
+
+
+L = sg.losses
 LOSSES = {
-    "mse": (sg.losses.mse, lambda rng: rng.standard_normal((8, 3))),
-    "labels": (sg.losses.cross_entropy, lambda rng: rng.integers(0, 3, 8)),
-    "soft": (sg.losses.cross_entropy, lambda rng: rng.dirichlet(np.ones(3), 8)),
+    "mse": (L.mse, _real),
+    "mse_loss": (L.mse_loss, _real),
+    "l1_loss": (L.l1_loss, _real),
+    "huber_loss": (L.huber_loss, _real),
+    "smooth_l1_loss": (L.smooth_l1_loss, _real),
+    "log_cosh_loss": (L.log_cosh_loss, _real),
+    "quantile_loss": (lambda y, t: L.quantile_loss(y, t, 0.3), _real),
+    "percentage_loss": (L.percentage_loss, _signs),
+    "squared_log_loss": (lambda y, t: L.squared_log_loss(sg.exp(y), t), _counts),
+    "tweedie_loss": (lambda y, t: L.tweedie_loss(sg.exp(y), t), _counts),
+    "poisson_nll_loss": (L.poisson_nll_loss, _counts),
+    "gaussian_nll_loss": (lambda y, t: L.gaussian_nll_loss(y, t, sg.exp(y)), _real),
+    "cross_entropy": (L.cross_entropy, _labels),
+    "soft labels": (L.cross_entropy, _shares),
+    "label smoothing": (lambda y, t: L.cross_entropy(y, t, label_smoothing=0.1), _labels),
+    "nll_loss": (lambda y, t: L.nll_loss(nn.functional.log_softmax(y, 1), t), _labels),
+    "kl_div": (lambda y, t: L.kl_div(nn.functional.log_softmax(y, 1), t), _shares),
+    "linear_cross_entropy": (lambda y, t: L.linear_cross_entropy(y, y[:3], t), _labels),
+    "focal_loss": (L.focal_loss, _bits),
+    "dice_loss": (L.dice_loss, _bits),
+    "tversky_loss": (lambda y, t: L.tversky_loss(y, t, 0.3, 0.7), _bits),
+    "binary_cross_entropy": (lambda y, t: L.binary_cross_entropy(sg.sigmoid(y), t), _bits),
+    "binary_cross_entropy_with_logits": (L.binary_cross_entropy_with_logits, _bits),
+    "hinge_loss": (L.hinge_loss, _signs),
+    "squared_hinge_loss": (L.squared_hinge_loss, _signs),
+    "soft_margin_loss": (L.soft_margin_loss, _signs),
+    "hinge_embedding_loss": (L.hinge_embedding_loss, _signs),
+    "multilabel_soft_margin_loss": (L.multilabel_soft_margin_loss, _bits),
+    "multilabel_margin_loss": (L.multilabel_margin_loss, _positions),
+    "multi_margin_loss": (L.multi_margin_loss, _labels),
+    "margin_ranking_loss": (lambda y, t: L.margin_ranking_loss(y[:, 0], y[:, 1], t, 0.1), _sign_rows),
+    "cosine_embedding_loss": (lambda y, t: L.cosine_embedding_loss(y, y[::-1], t, 0.1), _sign_rows),
+    "triplet_margin_loss": (lambda y, t: L.triplet_margin_loss(y, t, y[::-1]), _real),
+    "triplet_margin_with_distance_loss": (lambda y, t: L.triplet_margin_with_distance_loss(y, t, y[::-1]), _real),
 }
 
 
@@ -128,14 +247,33 @@ def test_every_loss(name):
     loss, targets = LOSSES[name]
     rng = np.random.default_rng(0)
     batches = [(rng.standard_normal((8, 5)), targets(rng)) for _ in range(3)]
-    agree(lambda: nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)), loss, optim.Adam, batches)
+    agree(lambda: nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3)), loss, optim.Adam, batches, 1e-8)
+
+
+def test_no_loss_is_left_out():
+    assert set(L.__all__) <= set(LOSSES), set(L.__all__) - set(LOSSES)
 
 
 PENALTIES = {
     "L1": lambda: regularizers.L1(0.01),
+    "L1, proximal": lambda: regularizers.L1(0.01, proximal=True),
     "L2": lambda: regularizers.L2(0.01),
+    "L2, proximal": lambda: regularizers.L2(0.01, proximal=True),
     "ElasticNet": lambda: regularizers.ElasticNet(0.01, 0.5),
+    "ElasticNet, proximal": lambda: regularizers.ElasticNet(0.01, 0.5, proximal=True),
+    "GroupLasso": lambda: regularizers.GroupLasso(0.01),
+    "GroupLasso, proximal": lambda: regularizers.GroupLasso(0.01, proximal=True),
     "Lp": lambda: regularizers.Lp(0.01, 3),
+    "Lp, proximal": lambda: regularizers.Lp(0.01, 2, proximal=True),
+    "LpPower": lambda: regularizers.LpPower(0.01, 1.5),
+    "WeightDecay": lambda: regularizers.WeightDecay(0.01),
+    "Box": lambda: regularizers.Box(-0.2, 0.2),
+    "L1Ball": lambda: regularizers.L1Ball(0.5),
+    "L2Ball": lambda: regularizers.L2Ball(0.5),
+    "MaxNorm": lambda: regularizers.MaxNorm(0.5),
+    "NonNegative": regularizers.NonNegative,
+    "Simplex": regularizers.Simplex,
+    "UnitNorm": regularizers.UnitNorm,
 }
 
 
@@ -143,6 +281,34 @@ PENALTIES = {
 def test_every_penalty(name):
     agree(lambda: nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3)), sg.losses.mse, sgd, data((8, 5)),
           penalty=PENALTIES[name]())  # fmt: skip
+
+
+OF_INPUTS = {"gradient_penalty": regularizers.gradient_penalty, "jacobian_penalty": regularizers.jacobian_penalty}
+
+
+@pytest.mark.parametrize("name", OF_INPUTS)
+def test_every_penalty_of_inputs(name):
+    def make():
+        model = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3))
+        model.initialize(seed=0)
+
+        def f(x):
+            of = (lambda z: model(z).sum(axis=1)) if name == "gradient_penalty" else model
+            return OF_INPUTS[name](of, x)
+
+        return f
+
+    x = data((8, 5))[0][0]
+    expected = make()(sg.tensor(x)).item()
+    for fast in MODES.values():
+        run = sg.compile(make(), fast=fast)
+        np.testing.assert_allclose(run(x), expected, rtol=1e-10)
+        assert "0 eager call(s)" in run.report()
+
+
+def test_no_regularizer_is_left_out():
+    tried = {name.partition(",")[0] for name in (*PENALTIES, *OF_INPUTS)}
+    assert set(regularizers.__all__) - {"Regularizer", "named"} <= tried
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -11,6 +11,7 @@ from symgrad.errors import ShapeError
 from symgrad.functions.activations import logsigmoid
 from symgrad.functions.distances import pairwise_distance
 from symgrad.functions.regression_losses import reduced_loss
+from symgrad.functions.scans import cumsum
 from symgrad.functions.selecting import take_along_axis
 from symgrad.op import function
 from symgrad.ops.arithmetic import sqrt
@@ -152,16 +153,17 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
         The right classes of a row, ended by -1.
     reduction : {"mean", "sum", "none"}
     """
-    x, t = array_like(input, "multilabel_margin_loss"), np.asarray(target)
+    x, t = array_like(input, "multilabel_margin_loss"), array_like(target, "multilabel_margin_loss")
     if tuple(t.shape) != tuple(x.shape) or t.dtype.kind not in "iu":
         raise ShapeError(f"multilabel_margin_loss: targets are integers of the shape {tuple(x.shape)}, got {t.shape}")
     x, t = (v if len(v.shape) else reshape(v, (1,)) for v in (x, t))
-    listed = np.cumsum(t < 0, -1) == 0
+    listed = cumsum(where(t < 0, 1.0, 0.0), -1) == 0
     classes = np.arange(x.shape[-1])
-    right = ((t[..., None] == classes) & listed[..., None]).any(-2)
-    chosen = take_along_axis(x, np.where(listed, t, 0), -1)
+    hits = (expand_dims(t, -1) == classes) & expand_dims(listed, -1)
+    right = sum(where(hits, 1.0, 0.0), -2) > 0
+    chosen = take_along_axis(x, where(listed, t, 0), -1)
     margins = 1.0 - expand_dims(chosen, -1) + expand_dims(x, -2)
-    counted = listed[..., None] & ~right[..., None, :]
+    counted = expand_dims(listed, -1) & ~expand_dims(right, -2)
     losses = sum(where(counted, relu(margins), 0.0), (-1, -2)) / x.shape[-1]
     return reduced_loss(losses, reduction, "multilabel_margin_loss")
 
