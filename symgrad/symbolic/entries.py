@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from symgrad.errors import SymbolicError, nearest
-from symgrad.functions.activations import elu, gelu, leaky_relu, mish, silu, softplus
+from symgrad.functions.activations import gelu, leaky_relu, mish, silu, softplus
 from symgrad.functions.attention import scaled_dot_product_attention
 from symgrad.functions.losses import cross_entropy, mse
 from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
@@ -154,6 +154,11 @@ def lp_pooling(x: Any, p: float = 3.0) -> Any:
 
 
 # activations -------------------------------------------------------------------------------------------------------
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """A ramp that falls to -alpha; without the guard of symgrad's own against overflow, which hides what is 0."""
+    return where(x > 0, x, alpha * (exp(x) - 1))
 
 
 def dropout(x: Any, mask: Any, keep: float = 0.8) -> Any:

@@ -74,6 +74,9 @@ def differs(d, difference):
         point = {}
         for v in _arguments(d.program, [difference, *d.program.assumptions]):
             for at in itertools.product(*[range(size_at(i.size, sizes)) for i in v.indices]):
+                if v.name in d.program.labels:
+                    point[v.name, at] = Fraction(rng.randrange(size_at(d.program.labels[v.name], sizes)))
+                    continue
                 value = Fraction(rng.randint(1, 20), rng.randint(5, 9))
                 positive = v.positive or rng.random() < 0.5
                 point[v.name, at] = (
