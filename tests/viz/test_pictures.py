@@ -22,7 +22,7 @@ HOSTILE = [
     "\\frac{{{{", "\n\r\t", "日本語 学习率", "ωμέγα", "e\u0301\u0302", "\ue000", "🙂",
 ]  # fmt: skip
 
-needs_engine = pytest.mark.skipif(not (viz.engines()["dot"] or viz.engines()["pygraphviz"]), reason="no Graphviz here")
+needs_engine = pytest.mark.skipif(not render._commands("svg"), reason="no Graphviz here")
 needs_plots = pytest.mark.skipif(
     not (viz.engines()["resvg_py"] and viz.engines()["matplotlib"]), reason="no resvg or matplotlib here"
 )
@@ -199,7 +199,7 @@ def test_a_broken_dot_falls_back(neuron, monkeypatch, tmp_path):
     broken.write_text("#!/bin/sh\necho no plugins >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    if viz.engines()["pygraphviz"]:
+    if len(render._commands("svg")) > 1:
         assert viz.draw_backprop(neuron).svg
     monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(viz.EngineError, match="no plugins"):
@@ -221,7 +221,7 @@ def test_dot_is_in_the_visual_language(neuron):
 
 
 def test_the_page_loads_nothing(neuron):
-    if viz.engines()["dot"] or viz.engines()["pygraphviz"]:
+    if render._commands("svg"):
         page = viz.draw_backprop(neuron).html
         style = re.search(r"<style>(.*)</style>", page, re.S)[1]
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -11,10 +11,11 @@ import pytest
 import symgrad as sg
 import viz
 from symgrad import losses, nn
+from viz import render
 from viz.mathmarkup import row
 from viz.mathtext import latex_text, name_text
 
-needs_engine = pytest.mark.skipif(not (viz.engines()["dot"] or viz.engines()["pygraphviz"]), reason="no Graphviz here")
+needs_engine = pytest.mark.skipif(not render._commands("svg"), reason="no Graphviz here")
 pytestmark = needs_engine
 
 

@@ -8,9 +8,10 @@ import pytest
 import symgrad as sg
 import viz
 from symgrad import losses, nn
+from viz import render
 from viz.paint import _sampled
 
-needs_engine = pytest.mark.skipif(not (viz.engines()["dot"] or viz.engines()["pygraphviz"]), reason="no Graphviz here")
+needs_engine = pytest.mark.skipif(not render._commands("svg"), reason="no Graphviz here")
 
 
 def batchnorm():
