@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad import nn
 from symgrad.plan.fusing import available
 
 if not available():
@@ -130,6 +131,17 @@ def test_scattering_to_slices():
         fused(sg.grad(lambda x, key=key: (sg.exp(x)[:, key] * 2).sum()), normal(5, 6))
 
 
+@pytest.mark.parametrize("n", [15, 16, 17])
+def test_squares_are_not_read_across(n):
+    w, weight, bias = sg.tensor(normal(3, n)), normal(n), normal(n) + 1
+
+    def f(x):  # the quotient of a row and a column lies row by row, the rest column by column
+        return sg.tanh(nn.functional.layer_norm(x @ w + bias, (n,), weight, bias))
+
+    fused(f, normal(n, 3))
+    fused(sg.grad(lambda x: (f(x) ** 2).sum()), normal(n, 3))
+
+
 def test_truth_values_leave_programs():
     source = fused(lambda x: (x > 0, sg.where(x > 0, x, -x) * 2, sg.sum(sg.exp(x) > 1)), normal(30, 40))
     assert "fused(" in source
@@ -162,7 +174,7 @@ def test_a_leaf_assigned_while_a_plan_runs_is_read_next_time():
 
 
 def test_plans_of_one_function_are_one_program():
-    from symgrad import nn, optim
+    from symgrad import optim
 
     def compiled():
         model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 4))

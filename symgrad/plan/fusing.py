@@ -207,11 +207,11 @@ class Fuser:
             self.where[node.serial] = len(self.segments) - 1
         return whole is not None
 
-    def _open(self, shape: tuple[int, ...]) -> Segment:
+    def _open(self, shape: tuple[int, ...], turned: bool = False) -> Segment:
         """A new segment, for which buffers are free again that the last one was the last to read."""
         for node in self.segments[-1].nodes if self.segments else ():
             self.storage.release(node)
-        self.segments.append(Segment(shape))
+        self.segments.append(Segment(shape, turned))
         return self.segments[-1]
 
     def _append(self, node: Tensor) -> None:
@@ -317,7 +317,11 @@ class Fuser:
     def _add(self, node: Tensor, shape: tuple[int, ...], wanted: set[int], reduces: bool, turned: bool) -> None:
         columns = next(iter(wanted), None)
         now = self.segments[-1] if self.segments else None
-        fits = now is not None and now.shape == shape and (None in (columns, now.columns) or now.columns == columns)
+        fits = (
+            now is not None
+            and (now.shape, now.turned) == (shape, turned)
+            and (None in (columns, now.columns) or now.columns == columns)
+        )
         if (
             now is None
             or not fits
@@ -325,7 +329,7 @@ class Fuser:
             or self._comes_later(now, node, turned, reduces)
             or self._shifted(now, node)
         ):
-            now = self._open(shape)
+            now = self._open(shape, turned)
         now.columns = now.columns or columns
         if reduces:
             now.reduced.add(node.serial)

@@ -30,6 +30,7 @@ class Segment:
     """Instructions over one space of R rows and C columns, or one node as a whole."""
 
     shape: tuple[int, ...]
+    turned: bool = False  # whether that is the reverse of what the nodes have
     columns: int | None = None
     nodes: list[Tensor] = field(default_factory=list)
     reduced: set[int] = field(default_factory=set)
