@@ -12,6 +12,7 @@ __all__ = ["Entry", "GradCheck"]
 _SEVERITY = ("right", "kink", "domain edge", "unsure", "wrong")
 _VERDICTS = dict(zip(_SEVERITY, ("RIGHT", "KINK", "EDGE", "UNSURE", "WRONG"), strict=True))
 _COLUMNS = ("input", "index", "order", "analytic", "numeric", "error bar", "digits", "status", "method")
+SHOWN = 8  # entries, the worst ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class GradCheck:
         """One dict per entry, for a data frame."""
         return [dict(zip(_COLUMNS, _cells(e), strict=True)) for e in self.entries]
 
-    def table(self, limit: int = 8) -> str:
+    def table(self, limit: int = SHOWN) -> str:
         """The worst entries as aligned text."""
         lines = [_COLUMNS, *(_texts(e) for e in self._worst_first(limit))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -137,6 +138,10 @@ class GradCheck:
 
     def _worst_first(self, limit: int) -> list[Entry]:
         return sorted(self.entries, key=_severity, reverse=True)[:limit]
+
+    def _rest(self) -> str:
+        hidden = len(self.entries) - SHOWN
+        return f"... and {hidden} more" if hidden > 0 else ""
 
     def _headline(self) -> str:
         order = max((e.order for e in self.entries), default=1)
@@ -148,10 +153,8 @@ class GradCheck:
         worst = self.worst
         if worst is None:
             return self._headline()
-        shown = self.table()
-        hidden = len(self.entries) - shown.count("\n")
-        rest = f"\n... and {hidden} more" if hidden > 0 else ""
-        return f"{self._headline()}\nworst: {worst}\n{shown}{rest}"
+        rest = f"\n{self._rest()}" if self._rest() else ""
+        return f"{self._headline()}\nworst: {worst}\n{self.table()}{rest}"
 
     def __repr__(self) -> str:
         return f"<{self._headline()}>"
@@ -160,8 +163,9 @@ class GradCheck:
         def row(cells: Any, tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
 
-        body = "".join(row(_texts(e), "td") for e in self._worst_first(8))
-        return f"<p><b>{html.escape(self._headline())}</b></p><table>{row(_COLUMNS, 'th')}{body}</table>"
+        body = "".join(row(_texts(e), "td") for e in self._worst_first(SHOWN))
+        rest = f"<p>{self._rest()}</p>" if self._rest() else ""
+        return f"<p><b>{html.escape(self._headline())}</b></p><table>{row(_COLUMNS, 'th')}{body}</table>{rest}"
 
 
 def _severity(e: Entry) -> tuple[int, float]:

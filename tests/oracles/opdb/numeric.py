@@ -110,12 +110,6 @@ def gradient(x: Any, spacing: Any = None, dim: Any = None, edge_order: int = 1) 
     return sg.gradient(x, *steps, axis=axes(dim), edge_order=edge_order)
 
 
-def renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
-    others = tuple(k for k in range(x.ndim) if k != dim % x.ndim)
-    size = sg.linalg.vector_norm(x, p, others, keepdims=True)
-    return x * sg.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
-
-
 # Masked arrays: NumPy's where=, or a value that changes nothing
 
 
@@ -168,7 +162,6 @@ CALLS: dict[str, Call] = {
     "cummax": positioned(sg.cummax),
     "cummin": positioned(sg.cummin),
     "digamma": "special.digamma",
-    "dist": lambda x, y, p=2: sg.linalg.vector_norm(x - y, p),
     "div": rounded_quotient,
     "erf": "special.erf",
     "erfc": "special.erfc",
@@ -176,9 +169,6 @@ CALLS: dict[str, Call] = {
     "gradient": gradient,
     "kthvalue": positioned(sg.kthvalue),
     "lgamma": "special.gammaln",
-    "linalg.vector_norm": lambda x, ord=2, dim=None, keepdim=False, dtype=None: sg.linalg.vector_norm(
-        in_type(x, dtype), ord, axes(dim), keepdim
-    ),
     "logsumexp": reduction(sg.logsumexp),
     "max": extreme(sg.argmax, sg.max),
     "max.binary": "maximum",
@@ -199,7 +189,6 @@ CALLS: dict[str, Call] = {
     "pow": "power",
     "prod": reduction(sg.prod),
     "quantile": quantile(sg.quantile),
-    "renorm": renorm,
     "rsub": lambda x, y, alpha=1: sg.subtract(y, x if alpha == 1 else alpha * x),
     "sgn": "sign",
     "sort": sort,
