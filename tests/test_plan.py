@@ -13,6 +13,7 @@ import symgrad as sg
 from symgrad.passes import eliminate_common, eliminate_dead, erase_identities
 from symgrad.plan import rewriting
 from symgrad.plan.factoring import factor_out
+from symgrad.plan.fusing import available
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
 from symgrad.plan.views import merge_views, sink_permutes
 
@@ -841,3 +842,25 @@ def test_compiled_functions_are_copied_and_pickled():
 
 def _tripled(x):
     return sg.exp(x) * 3
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("fast", [False, True] if available() else [False])
+def test_leaves_that_lie_in_a_joined_matrix_get_their_values(axis, fast):
+    a = sg.tensor(np.arange(9.0).reshape(3, 3), name="a")
+    b = sg.tensor(np.arange(9.0, 18.0).reshape(3, 3), name="b")
+
+    def step(x):
+        joined = sg.concatenate([a, x, b], axis=axis)
+        a.assign(x.T)
+        b.assign(b * 2)
+        return joined
+
+    run = sg.compile(step, fast=fast)
+    for k in range(3):
+        x = np.random.default_rng(k).standard_normal((3, 3))
+        expected = np.concatenate([a.numpy(), x, b.numpy()], axis)
+        before = b.numpy().copy()
+        np.testing.assert_array_equal(run(x), expected)
+        np.testing.assert_array_equal(a.numpy(), x.T)
+        np.testing.assert_array_equal(b.numpy(), before * 2)

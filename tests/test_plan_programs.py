@@ -217,3 +217,9 @@ def test_who_reads_what_was_joined_waits_for_its_parts():
 
     fused(f, normal(3, 6))
     fused(sg.grad(lambda x: (f(x) ** 2).sum()), normal(3, 6))
+
+
+@pytest.mark.parametrize("other", [np.float32, np.int64, np.int32])
+def test_numbers_of_two_kinds_are_compared(other):
+    fused(lambda x, y: sg.where(sg.square(x) > y, sg.square(x) + 1, -x), normal(40, 40), np.ones((40, 40), other))
+    fused(lambda x, y: sg.where(sg.equal(sg.relu(x), y), x * 2, -x), normal(4, 4), np.ones((4, 4), other))

@@ -229,8 +229,8 @@ class Fuser:
             return True
         if self.storage.last.get(node.serial, 0) >= len(self.storage.graph.nodes):
             return False
-        kinds = {x.dtype for x in node.inputs if x.serial not in self.where}
-        return len(kinds) <= 1 and self._dtype(node) in _KINDS and all(map(fusable, self.readers.get(node.serial, [])))
+        kinds = {x.dtype for x in node.inputs if not _is_test(x)}  # NumPy compares numbers of several kinds
+        return len(kinds) == 1 and kinds <= {*_KINDS} and all(map(fusable, self.readers.get(node.serial, [])))
 
     def _at_hand(self, x: Tensor, node: Tensor) -> bool:
         """Whether a value lies in a fixed array, or can be put into one now."""

@@ -189,7 +189,7 @@ class Plan:
     def _publish(self) -> None:
         self._pending = False
         for buffer, members in self._groups:
-            snapshot = buffer.copy()
+            snapshot = buffer.flatten()
             snapshot.flags.writeable = False
             for state, start, stop, shape in members:
                 leaf = state.leaf
@@ -248,7 +248,7 @@ class _State:
 def _groups(storage: Storage, owned: list[_State]) -> list[tuple[NDArray[Any], list[Any]]]:
     """Buffers to copy when leaves are published, each with the leaves whose values are parts of it."""
     states = {id(state.leaf): state for state in owned}
-    flat = [(buffer, [leaf for leaf, _ in members]) for buffer, members in storage.flat]
+    flat = [(buffer, [leaf for leaf, _ in members]) for buffer, members in storage.flat if buffer.flags.c_contiguous]
     together = {id(leaf) for _, leaves in flat for leaf in leaves}
     flat += [(state.array, [state.leaf]) for state in owned if id(state.leaf) not in together]
     groups = []
@@ -258,5 +258,5 @@ def _groups(storage: Storage, owned: list[_State]) -> list[tuple[NDArray[Any], l
             state = states[id(leaf)]
             start = (state.array.ctypes.data - buffer.ctypes.data) // buffer.itemsize
             parts.append((state, start, start + state.array.size, state.array.shape))
-        groups.append((buffer if len(parts) > 1 else buffer.reshape(-1), parts))
+        groups.append((buffer, parts))
     return groups
