@@ -19,17 +19,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
+from symgrad.symbolic.double import asymmetry
 from symgrad.symbolic.expr import Call, Expr, Num, Ref, Total, mul
 from symgrad.symbolic.factors import Var
 from symgrad.symbolic.indices import Index
 from symgrad.symbolic.latex import SLOPE
-from symgrad.symbolic.normal import ZERO, Poly, rename, sum_over
+from symgrad.symbolic.normal import ZERO, Poly, sum_over
 from symgrad.symbolic.proof import Certificate, prove_zero, shown_zero
-from symgrad.symbolic.read import tangents
 from symgrad.symbolic.rewrite import substitute, variables
 from symgrad.symbolic.structure import indices_of
 from symgrad.tensor import reachable
@@ -151,11 +151,4 @@ def symmetric(d: Derivation, name: str) -> Certificate:
     """Whether the second derivative with respect to one argument, at a fixed cotangent, is symmetric."""
     if name not in d.record.arguments:
         raise SymbolicError(f"symmetric: no argument {name!r}; the arguments are {list(d.record.arguments)}")
-    node = d.record.arguments[name]
-    cotangent = d.record.adjoints.get(node.serial)
-    nodes: list[Any] = sorted([*d.record.forward, *d.record.backward], key=lambda n: n.serial)
-    moving, at = tangents(d.reader, nodes, node)
-    second = ZERO if cotangent is None else moving.get(cotangent.serial, ZERO)
-    own = indices_of(node.shape)
-    swapped = rename(second, {**dict(zip(own, at, strict=True)), **dict(zip(at, own, strict=True))})
-    return prove_zero(d.program, second - swapped, d.assumptions)
+    return prove_zero(d.program, asymmetry(d, name, name), d.assumptions)

@@ -170,7 +170,13 @@ class Derivation:
     @cached_property
     def proofs(self) -> dict[str, Certificate]:
         """For each argument: reverse mode (the traced pullbacks) equals the independent forward mode."""
-        return {n: self.certify(node, self.polys[n]) for n, node in self.record.arguments.items()}
+        return {n: self.proof(n) for n in self.record.arguments}
+
+    def proof(self, name: str) -> Certificate:
+        """One of the `proofs`, without the others."""
+        if name not in self._proofs:
+            self._proofs[name] = self.certify(self.record.arguments[self._known(name)], self.polys[name])
+        return self._proofs[name]
 
     def jacobian(self, name: str) -> Any:
         """The derivative of each output element with respect to each element of an argument."""
@@ -186,8 +192,10 @@ class Derivation:
     def second_poly(self, first: str, second: str) -> tuple[Poly, tuple[Index, ...]]:
         """`second` in normal form, and the indices of the second argument."""
         cotangent = self.record.adjoints.get(self.record.arguments[self._known(first)].serial)
-        nodes = sorted([*self.record.forward, *self.record.backward], key=lambda n: n.serial)
-        moving, at = tangents(self.reader, nodes, self.record.arguments[self._known(second)])
+        if self._known(second) not in self._seconds:  # what the gradients by all arguments share
+            nodes = sorted([*self.record.forward, *self.record.backward], key=lambda n: n.serial)
+            self._seconds[second] = tangents(self.reader, nodes, self.record.arguments[second])
+        moving, at = self._seconds[second]
         return (Poly({}) if cotangent is None else moving.get(cotangent.serial, Poly({}))), at
 
     def double(self, name: str) -> Derivation:
@@ -211,13 +219,15 @@ class Derivation:
             self._doubles[name] = double_of(self, self._known(name))
         return self._doubles[name]
 
-    @cached_property
-    def _doubles(self) -> dict[str, Derivation]:
-        return {}
-
     def second_proof(self, first: str, second: str) -> Certificate:
-        """Whether `second` is right: reverse mode through a gradient's own graph equals forward mode through it."""
-        return self.double(first).proofs[self._known(second)]
+        """Whether `second` is right: reverse mode through a gradient's own graph equals forward mode through it.
+
+        Of two arguments it is proved in one order; the other order is right because it gives the same formula. Under
+        a `time_limit`, what is not proved in the first half of the time is UNKNOWN; the other half is for formulas.
+        """
+        from symgrad.symbolic.double import second_proof_of
+
+        return second_proof_of(self, self._known(first), self._known(second))
 
     @cached_property
     def assumptions(self) -> tuple[str, ...]:
@@ -341,6 +351,18 @@ class Derivation:
         return check(self, seed)
 
     # helpers of the readers above --------------------------------------------------------------------------------
+
+    @cached_property
+    def _proofs(self) -> dict[str, Certificate]:
+        return {}
+
+    @cached_property
+    def _seconds(self) -> dict[str, tuple[dict[int, Poly], tuple[Index, ...]]]:
+        return {}
+
+    @cached_property
+    def _doubles(self) -> dict[str, Derivation]:
+        return {}
 
     def adjoint(self, node: Any) -> Poly:
         """What the traced pullbacks give for a node."""

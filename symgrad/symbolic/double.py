@@ -2,7 +2,7 @@ r"""Double backward: the derivation of a gradient, taken as a function of its ow
 
 With the cotangent g of the output and a direction v, the function is
 :math:`\langle v, \partial \langle g, f \rangle / \partial x \rangle`; what `derive` makes of it has proofs and NumPy
-source as any other derivation has.
+source as any other derivation has. Second derivatives are proved by it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from symgrad.differentiate import vjp
+from symgrad.errors import TimeLimitError
 from symgrad.ops.reduction import sum as total
 from symgrad.shapes import Dim
 from symgrad.symbolic.emit import unused
+from symgrad.symbolic.limits import part_of_limit
+from symgrad.symbolic.normal import Poly, rename
+from symgrad.symbolic.proof import Certificate
+from symgrad.symbolic.structure import indices_of
 from symgrad.tracing import spec
 
 if TYPE_CHECKING:
     from symgrad.symbolic.derivation import Derivation
 
-__all__ = ["double_of"]
+__all__ = ["asymmetry", "double_of", "second_proof_of"]
 
 
 def double_of(d: Derivation, name: str) -> Derivation:
@@ -45,3 +50,23 @@ def double_of(d: Derivation, name: str) -> Derivation:
     product.__signature__ = inspect.Signature([*own, *numbers])  # type: ignore[attr-defined]
     shapes = {n: spec(*x.shape, dtype=x.dtype, positive=n in given and x.meta.positive) for n, x in names.items()}
     return derive(product, **shapes, **options)
+
+
+def second_proof_of(d: Derivation, first: str, second: str) -> Certificate:
+    """`Derivation.second_proof`, each unordered pair proved once."""
+    names = list(d.record.arguments)
+    try:
+        with part_of_limit(0.5):
+            if names.index(first) > names.index(second) and not asymmetry(d, first, second):
+                first, second = second, first
+            return d.double(first).proof(second)
+    except TimeLimitError:
+        return Certificate("UNKNOWN", "the time was over before it was proved", d.assumptions)
+
+
+def asymmetry(d: Derivation, first: str, second: str) -> Poly:
+    """The second derivative minus that of the other order; zero where the second derivatives are continuous."""
+    (poly, at), (other, other_at) = d.second_poly(first, second), d.second_poly(second, first)
+    own, other_own = (indices_of(d.record.arguments[n].shape) for n in (first, second))
+    back = dict(zip([*other_own, *other_at], [*at, *own], strict=True))
+    return d.program.reduce(poly - rename(other, back))

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 from symgrad.errors import TimeLimitError
 
-__all__ = ["time_limit", "within_limit"]
+__all__ = ["part_of_limit", "time_limit", "within_limit"]
 
 _UNTIL: ContextVar[tuple[float, float, str] | None] = ContextVar("until", default=None)
 
@@ -32,6 +32,17 @@ def time_limit(seconds: float, what: str = "the derivation") -> Iterator[None]:
     ...     d = sg.derive("softmax")
     """
     token = _UNTIL.set((time.perf_counter() + seconds, seconds, what))
+    try:
+        yield
+    finally:
+        _UNTIL.reset(token)
+
+
+@contextmanager
+def part_of_limit(share: float) -> Iterator[None]:
+    """Let everything symbolic inside the block raise when this share of the time, if it is limited, is over."""
+    until = _UNTIL.get()
+    token = _UNTIL.set(until and (until[0] - (1 - share) * until[1], *until[1:]))
     try:
         yield
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from catalogue_cases import by_symgrad, difference
@@ -10,6 +12,8 @@ from record_catalogue import read
 import symgrad as sg
 from symgrad.errors import SymbolicError
 from symgrad.symbolic import catalogue, derive
+from symgrad.symbolic.double import asymmetry
+from symgrad.symbolic.limits import time_limit
 
 SLOW = {"bn_tanh_network", "bn_tanh_labels"}  # to prove: 9 s each
 RECORDED = read()
@@ -56,3 +60,18 @@ def test_a_gradient_of_zero_is_an_array():
     d = derive(lambda x, c: sg.sum(x) + 0 * c, x=sg.spec("N"), c=sg.spec())
     assert np.shape(d.backward(x=np.ones(2), c=1.0, g=1.0)["c"]) == ()
     assert d.check()
+
+
+def test_second_derivatives_are_proved_once_per_pair_and_answer_when_the_time_is_over():
+    d = derive("bn_tanh_labels")
+    with time_limit(0):
+        assert d.second_proof("b", "b").verdict == "UNKNOWN"
+    assert d.second_proof("b", "W2")
+    assert d.double("W2").proof("b") is d.second_proof("b", "W2")
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "softmax", "lp_norm", "cosine"])
+def test_the_other_order_gives_the_same_formula(name):
+    d = derive(name)
+    for a, b in combinations(d.record.arguments, 2):
+        assert not asymmetry(d, b, a)
