@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,12 @@ def machine() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if find_spec("threadpoolctl"):
+        import numpy  # noqa: F401 - what it has loaded is looked at
+        from threadpoolctl import threadpool_info
+
+        kernels = {one["architecture"] for one in threadpool_info() if one.get("internal_api") == "openblas"}
+        found["OpenBLAS with kernels for"] = " and ".join(sorted(kernels)) or "unknown"
     return found
 
 

@@ -1,7 +1,4 @@
-"""What programs of `symgrad.plan.kernels` can hold, as one call (the `fast` extra).
-
-That is elementwise operations, reductions, products of matrices, and scattering to a slice: most of a step.
-"""
+"""Chains of nodes as one call of `symgrad.plan.kernels` (the `fast` extra): most of a step."""
 
 from __future__ import annotations
 
@@ -14,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.graph import Graph
-from symgrad.op import OPS, Op
-from symgrad.passes import builtin_name, remake, rewrite
+from symgrad.passes import builtin_name
+from symgrad.plan.choosing import ELEMENTWISE, INDEX, KINDS, REDUCTIONS, TESTS, fusable, is_test
 from symgrad.plan.emission import index
-from symgrad.plan.loops import inner_loop
 from symgrad.plan.programs import BLOCK, WHOLE, Program, Segment, filling, fits_whole, name_of, picks, reduced, space
 from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.storage import Storage, same_memory, view_of
@@ -28,23 +23,10 @@ from symgrad.tensor import Tensor
 if TYPE_CHECKING:
     from symgrad.plan.writer import Writer
 
-__all__ = ["Fuser", "available", "gather"]
+__all__ = ["Fuser", "available"]
 
 _log = logging.getLogger("symgrad")
 Array = NDArray[Any]
-
-ELEMENTWISE = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "negative": "-{}",
-               "square": "{0} * {0}", "sqrt": "sqrt({})", "abs": "abs({})", "maximum": "maximum({}, {})",
-               "minimum": "minimum({}, {})", "relu": "relu({})", "where": "where({}, {}, {})", "sign": "sign({})",
-               "div0": "div0({}, {})", "mul0": "mul0({}, {})", "reciprocal": "1 / {}"}  # fmt: skip
-"""Op -> how a comment shows it."""
-TESTS = {"greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}", "less_equal": "{} <= {}",
-         "equal": "{} == {}", "not_equal": "{} != {}", "logical_and": "{} & {}", "logical_or": "{} | {}",
-         "logical_not": "~{}", "isfinite": "isfinite({})"}  # fmt: skip
-"""The same for what is true or false: a 1 or a 0 that never leaves the chain."""
-_INDEX = np.dtype(np.int64)
-_KINDS = (np.dtype(np.float32), np.dtype(np.float64))
-REDUCTIONS = ("sum", "mean", "sum_to", "max")
 
 
 @functools.cache
@@ -58,80 +40,6 @@ def available() -> bool:
         _log.warning("compile: the extra `fast` is installed but does not work, so plans do without it: %s", error)
         return False
     return True
-
-
-def fusable(node: Tensor) -> bool:
-    """Whether a chain may hold this node, as far as the graph tells."""
-    name = builtin_name(node)
-    if name in TESTS:
-        return True
-    if node.dtype not in _KINDS or any(0 in x.shape for x in (node, *node.inputs)):
-        return False
-    if name in ELEMENTWISE:
-        return all(x.dtype == node.dtype or builtin_name(x) in TESTS for x in node.inputs)
-    if name == "einsum":
-        return _total_of_products(node)
-    if name_of(node) in ("getitem", "add_at"):
-        return picks(node)
-    if any(x.dtype != node.dtype for x in node.inputs):
-        return False
-    return name in REDUCTIONS or name in WHOLE or _has_loop(node)
-
-
-def _has_loop(node: Tensor) -> bool:
-    """Whether a ufunc computes the node, element by element."""
-    op: Op | None = OPS.get(builtin_name(node))
-    if op is None:
-        return False
-    dense = op.indices == "elementwise" and not node.params and isinstance(op.forward, np.ufunc)
-    return dense and inner_loop(op.forward, node.dtype) is not None
-
-
-def _total_of_products(node: Tensor) -> bool:
-    """Whether an einsum sums products of two equal shapes over leading axes, or over all."""
-    sources, _, target = node.params[0].partition("->")
-    return (
-        len(node.inputs) == 2
-        and len(set(sources.split(","))) == 1
-        and sources.split(",")[0].endswith(target)
-        and len({x.dtype for x in node.inputs}) == 1
-    )
-
-
-def gather(graph: Graph) -> Graph:
-    """With nodes that chains may hold put off until somebody else needs one, and tests right in front of choices."""
-    graph = _private_tests(graph)
-    order: list[Tensor] = []
-    waiting: dict[int, Tensor] = {}
-    for node in graph.nodes:
-        joins = (
-            fusable(node)
-            or builtin_name(node) == "concatenate"
-            or (node.op is not None and node.op.view and len(node.inputs) == 1)
-        )
-        if joins and (not node.op.view or node.inputs[0].serial in waiting):  # type: ignore[union-attr]
-            waiting[node.serial] = node
-            continue
-        if any(x.serial in waiting for x in node.inputs):
-            order += waiting.values()
-            waiting.clear()
-        order.append(node)
-    return rewrite(graph, lambda node, inputs: None, [*order, *waiting.values()])
-
-
-def _is_test(x: Tensor) -> bool:
-    return builtin_name(x) in TESTS
-
-
-def _private_tests(graph: Graph) -> Graph:
-    """Every choice reads a test of its own, made right before it."""
-
-    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        if not any(map(_is_test, inputs)):
-            return None
-        return remake(node, tuple([remake(x, x.inputs) if _is_test(x) else x for x in inputs]))
-
-    return rewrite(graph, rule)
 
 
 class Fuser:
@@ -174,7 +82,7 @@ class Fuser:
         if found is None or not (own.flags.c_contiguous or own.flags.f_contiguous):
             self._unplace(node)
             return False
-        self.writer.name_of[node.serial] = self.writer.bind(wanted, None if _is_test(node) else own)
+        self.writer.name_of[node.serial] = self.writer.bind(wanted, None if is_test(node) else own)
         self._add(node, shape, found, reduces, turned)
         return True
 
@@ -225,18 +133,18 @@ class Fuser:
 
     def _read_by_choices(self, node: Tensor) -> bool:
         """Whether a truth value is read only by what the chain can hold, right after it."""
-        if not _is_test(node):
+        if not is_test(node):
             return True
         if self.storage.last.get(node.serial, 0) >= len(self.storage.graph.nodes):
             return False
-        kinds = {x.dtype for x in node.inputs if not _is_test(x)}  # NumPy compares numbers of several kinds
-        return len(kinds) == 1 and kinds <= {*_KINDS} and all(map(fusable, self.readers.get(node.serial, [])))
+        kinds = {x.dtype for x in node.inputs if not is_test(x)}  # NumPy compares numbers of several kinds
+        return len(kinds) == 1 and kinds <= {*KINDS} and all(map(fusable, self.readers.get(node.serial, [])))
 
     def _at_hand(self, x: Tensor, node: Tensor) -> bool:
         """Whether a value lies in a fixed array, or can be put into one now."""
         if x.serial in self.where:
             return True
-        if _is_test(x) or x.dtype not in (*_KINDS, _INDEX):
+        if is_test(x) or x.dtype not in (*KINDS, INDEX):
             return False
         if x.serial in self.writer.scalar_of:
             self.writer.array(x)
@@ -282,7 +190,7 @@ class Fuser:
         return self.seen[x.serial]
 
     def _place(self, node: Tensor) -> None:
-        if not _is_test(node):
+        if not is_test(node):
             self.storage.out(node)
             return
         order = self.storage.orders.get(node.serial, "C")
@@ -290,7 +198,7 @@ class Fuser:
 
     def _unplace(self, node: Tensor) -> None:
         array = self.storage.arrays.pop(node.serial)
-        if _is_test(node):
+        if is_test(node):
             return
         if self.storage.pooled.pop(node.serial, None) is not None:
             self.storage.give_back(array)
@@ -349,7 +257,7 @@ class Fuser:
     def _shifted(self, segment: Segment, node: Tensor) -> bool:
         """Whether the node writes what the segment reads at other places, or the other way round."""
         arrays = self.storage.arrays
-        read = [self.array(x) for n in (*segment.nodes, node) for x in n.inputs if not _is_test(x)]
+        read = [self.array(x) for n in (*segment.nodes, node) for x in n.inputs if not is_test(x)]
         own = arrays[node.serial]
         wrote = [arrays[n.serial] for n in segment.nodes if n.serial in self.storage.wanted]
         mine = [own] if node.serial in self.storage.wanted else []
@@ -374,7 +282,7 @@ class Fuser:
         for node in self.segments[-1].nodes:
             self.storage.release(node)
         self.segments, self.where, self.given, self.seen = [], {}, {}, {}
-        for node in filter(_is_test, pending):
+        for node in filter(is_test, pending):
             own = self.storage.arrays.pop(node.serial)
             self.writer.keep.append(own)
             if node.serial in loose:
@@ -391,7 +299,7 @@ class Fuser:
     def _plainly(self, node: Tensor) -> None:
         """Write a chain of one as the call of NumPy that it is."""
         self.segments, self.where, self.given, self.seen = [], {}, {}, {}
-        if _is_test(node):
+        if is_test(node):
             del self.storage.arrays[node.serial]
         else:  # views of it may have been made already
             self.storage.wanted[node.serial] = self.storage.arrays[node.serial]
@@ -405,7 +313,7 @@ class Fuser:
         return {
             n.serial
             for n in pending
-            if _is_test(n) and any(r.serial not in inside for r in self.readers.get(n.serial, ()))
+            if is_test(n) and any(r.serial not in inside for r in self.readers.get(n.serial, ()))
         }
 
     def _write(self, nodes: list[Tensor]) -> None:

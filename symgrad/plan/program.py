@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
 from symgrad.passes import builtin_name
+from symgrad.plan.choosing import gather
 from symgrad.plan.emission import CALLED
-from symgrad.plan.fusing import gather
 from symgrad.plan.measuring import Line, flops, profile
 from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import optimize
