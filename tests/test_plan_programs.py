@@ -223,3 +223,16 @@ def test_who_reads_what_was_joined_waits_for_its_parts():
 def test_numbers_of_two_kinds_are_compared(other):
     fused(lambda x, y: sg.where(sg.square(x) > y, sg.square(x) + 1, -x), normal(40, 40), np.ones((40, 40), other))
     fused(lambda x, y: sg.where(sg.equal(sg.relu(x), y), x * 2, -x), normal(4, 4), np.ones((4, 4), other))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (4, 4, 4), (1, 4, 4), (4, 4, 1)])
+@pytest.mark.parametrize("reduce", [sg.sum, sg.mean, sg.max])
+def test_what_reductions_keep_stays_in_order(shape, reduce):
+    for axis in ((), 0, 1, 2, (0, 1), (0, 2), (1, 2), None):
+        for keepdims in (False, True):
+
+            def f(x, axis=axis, keepdims=keepdims):
+                y = sg.cumsum(sg.exp(x), axis=0)  # lies in memory row by row, and is seen in reverse
+                return reduce(y.T, axis=axis, keepdims=keepdims) * 2, reduce(y, axis=axis, keepdims=keepdims) * 2
+
+            fused(f, normal(*shape))

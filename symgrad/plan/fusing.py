@@ -214,7 +214,8 @@ class Fuser:
                 wanted.add(kind[1])
         if reduces:
             kept = reduced(node, shape, turned)
-            if kept is None:
+            own = self.storage.arrays[node.serial].flags
+            if kept is None or not (own.f_contiguous if turned else own.c_contiguous):  # what is kept stays in order
                 return None
             if kept[0] != "sum_all":
                 wanted.add(kept[1])

@@ -327,6 +327,8 @@ def reduced(node: Tensor, shape: tuple[int, ...], turned: bool) -> tuple[str, in
         axes = node.params[0]
     inner = [n - 1 - k if turned else k for k in axes]
     reduced = [k in inner or shape[k] == 1 for k in range(n)]
+    if not any(reduced):
+        return None
     if all(reduced):
         return None if word == "max" else ("sum_all", 1)
     split = reduced.index(not reduced[0])
