@@ -9,7 +9,7 @@ import numpy as np
 from symgrad import functions
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.functions.norms import norm
-from symgrad.nn import init
+from symgrad.nn import init, normalizing
 from symgrad.nn.module import Layer, Module
 from symgrad.nn.parameter import Parameter, State, sizes
 from symgrad.shapes import same_size
@@ -189,16 +189,10 @@ class GroupNorm(Layer):
 
     def forward(self, z: Any) -> Any:
         """The standardised samples, of the shape of z."""
-        shape, C, G = tuple(z.shape), self.num_channels, self.num_groups
+        shape, C = tuple(z.shape), self.num_channels
         if len(shape) < 2 or not same_size(shape[1], C):
             raise ShapeError(f"{self._called()}: takes {C} channels on axis 1, got an input of shape {shape}")
-        grouped = z.reshape((shape[0], G, C // G, *shape[2:]))
-        axes = tuple(range(2, len(grouped.shape)))
-        standard = functions.batch_norm(grouped, 1.0, 0.0, self.eps, axis=axes).reshape(shape)
-        if self.weight is None or self.bias is None:
-            return standard
-        ones = (1,) * (len(shape) - 2)
-        return self.weight.reshape((C, *ones)) * standard + self.bias.reshape((C, *ones))
+        return normalizing.group_norm(z, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra(self) -> str:
         """The arguments that `repr` shows."""

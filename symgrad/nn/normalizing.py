@@ -113,7 +113,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
         raise ShapeError(f"group_norm: {x.shape[1]} channels do not split into {num_groups} groups")
     gamma, beta = _per_channel(weight, x, "group_norm", 1.0), _per_channel(bias, x, "group_norm", 0.0)
     apart = reshape(x, (x.shape[0], num_groups, each))
-    return gamma * reshape(normalization.batch_norm(apart, 1.0, 0.0, eps, axis=2), tuple(x.shape)) + beta
+    standard = reshape(normalization.batch_norm(apart, 1.0, 0.0, eps, axis=2), tuple(x.shape))
+    return standard if weight is None and bias is None else gamma * standard + beta
 
 
 def instance_norm(
