@@ -864,3 +864,39 @@ def test_leaves_that_lie_in_a_joined_matrix_get_their_values(axis, fast):
         np.testing.assert_array_equal(run(x), expected)
         np.testing.assert_array_equal(a.numpy(), x.T)
         np.testing.assert_array_equal(b.numpy(), before * 2)
+
+
+@pytest.mark.parametrize("n", [1, 3, 40])
+@pytest.mark.parametrize("fast", [False, True] if available() else [False])
+def test_products_do_not_overwrite_their_factors(n, fast):
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, n)) / n
+    a, b, c = (sg.tensor(rng.standard_normal((n, n)), name=name) for name in "abc")
+    expected = a.numpy(), b.numpy(), c.numpy()
+
+    def step(x):
+        a.assign(x @ a)
+        b.assign(b @ b.T)
+        c.assign(c @ c)
+
+    run = sg.compile(lambda x: (step(x), x + 1)[1], fast=fast)
+    for _ in range(3):
+        run(x)
+        expected = x @ expected[0], expected[1] @ expected[1].T, expected[2] @ expected[2]
+        for leaf, value in zip((a, b, c), expected, strict=True):
+            np.testing.assert_allclose(leaf.numpy(), value, rtol=1e-12, atol=1e-12 * np.abs(value).max())
+
+
+@pytest.mark.parametrize("fast", [False, True] if available() else [False])
+def test_what_is_added_at_indices_may_be_of_the_same_array(fast):
+    rows, columns = np.array([2, 0, 1]), np.array([1, 0, 2])
+
+    def f(x):
+        y = sg.exp(x) * 2
+        return sg.index_put(y, (rows, columns), y[:, 1], accumulate=True) + 1
+
+    x = np.random.default_rng(0).standard_normal((3, 3))
+    expected = np.exp(x) * 2
+    np.add.at(expected, (rows, columns), expected[:, 1].copy())
+    for _ in range(2):
+        np.testing.assert_allclose(sg.compile(f, fast=fast)(x), expected + 1, rtol=1e-14)

@@ -88,7 +88,7 @@ class Fuser:
 
     def _take_whole(self, node: Tensor, wanted: str) -> bool:
         """Put a node into the chain that cannot be computed block by block."""
-        self.storage.out(node, node.inputs[:1] if name_of(node) == "add_at" else ())
+        self.storage.out(node, self.storage.added_to(node) if name_of(node) == "add_at" else ())
         if not fits_whole(node, self):
             self._unplace(node)
             return False

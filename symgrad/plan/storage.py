@@ -142,7 +142,8 @@ class Storage:
             for x in reader.inputs:
                 if self.root[x.serial] not in aliases:
                     continue
-                exact = reader is node and tuple(x.shape) == target.shape and x.serial in self.arrays
+                same = tuple(x.shape) == target.shape and x.serial in self.arrays
+                exact = reader is node and same and _elementwise(node)
                 follows = self.root[reader.serial] == self.root[x.serial]  # its own readers come up too
                 if not exact and not follows:
                     return False
@@ -178,6 +179,11 @@ class Storage:
                 self.pooled[node.serial] = array
         self.arrays[node.serial] = array
         return array
+
+    def added_to(self, node: Tensor) -> tuple[Tensor, ...]:
+        """What a node adds numbers to, in whose buffer it may do so: not if it reads more of the same memory."""
+        x, *others = node.inputs
+        return () if self.root[x.serial] in [self.root[y.serial] for y in others] else (x,)
 
     def borrow(self, shape: Any, dtype: Any, order: Order = "C") -> Array:
         """A buffer from the pool that stays in the pool: for use within one node."""

@@ -272,7 +272,9 @@ class Writer:
         emit = EMIT.get("add_at" if own else builtin_name(node))
         if emit is not None and not op.view:
             lines, calls = len(self.lines), self.calls
-            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs[:1] if own else ()))
+            self.name_of[node.serial] = out = self.bind(
+                wanted, self.storage.out(node, self.storage.added_to(node) if own else ())
+            )
             if emit(self, node, args, out):
                 self.storage.release(node)
                 return
