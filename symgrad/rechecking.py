@@ -201,7 +201,7 @@ class _Checker:
         """Refuse a step that does not hold."""
         rule, name, indices = step["rule"], step["node"], step["indices"]
         poly, sign, _ = self.dual(step["after"])
-        own = step["before"] == ["ref", name, indices]
+        own = step["before"] == ["ref", name, indices] and len({*indices}) == len(indices)
         if {i for _, factors in poly for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
             raise RefusedError("the right side has indices that the left side has not")
         if rule == "definition" and own and name not in {**self.rank, **self.known}:

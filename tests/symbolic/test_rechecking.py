@@ -147,3 +147,12 @@ def test_a_stopped_value_is_no_variable():
     assert str(d.gradients["x"]) == "g[i]*x[i]**2"
     assert recheck(d.data())
     assert d.check()
+
+
+def test_the_diagonal_of_a_gradient_is_not_the_gradient():
+    whole = derive(lambda x: sg.sum(x * x.T), x=sg.spec("N", "N")).data()
+    assert recheck(whole)
+    i, j = whole["steps"][-1]["indices"]
+    changed = copy.deepcopy(whole)
+    changed["steps"][-1] = json.loads(json.dumps(whole["steps"][-1]).replace(json.dumps(j), json.dumps(i)))
+    assert not recheck(bound_again(changed))
