@@ -5,6 +5,7 @@ import pytest
 
 import symgrad as sg
 from symgrad import nn
+from symgrad.errors import GraphError
 from symgrad.plan.fusing import available
 
 if not available():
@@ -236,3 +237,26 @@ def test_what_reductions_keep_stays_in_order(shape, reduce):
                 return reduce(y.T, axis=axis, keepdims=keepdims) * 2, reduce(y, axis=axis, keepdims=keepdims) * 2
 
             fused(f, normal(*shape))
+
+
+def test_programs_read_no_more_than_is_there():
+    """A function that returns another type later, and a leaf that was given another shape behind symgrad's back."""
+    narrow = []
+    double = sg.op("double", lambda x: (x * 2.0).astype(np.float32 if narrow else np.float64),
+                   pullback=(lambda g, y, x: g * 2,))  # fmt: skip
+    x, compiled = normal(60, 50), sg.compile(lambda x: sg.exp(double(x)) + x, fast=True)
+    compiled(x)
+    narrow.append(True)
+    np.testing.assert_allclose(compiled(x), np.exp(2 * x) + x, rtol=1e-5, atol=1e-6)
+    leaf = sg.tensor(normal(5000), name="w")
+    compiled = sg.compile(lambda x: sg.exp(x) + leaf * x, fast=True)
+    compiled(normal(5000))
+    leaf.value = np.ones(10)
+    with pytest.raises(GraphError, match=r"w is float64\(10,\), and was float64\(5000,\)"):
+        compiled(normal(5000))
+
+
+def test_the_sign_of_minus_zero_is_plus_zero():
+    signs = sg.compile(lambda x: sg.sign(x) * 2 + x * 0, fast=True)(np.full(64, -0.0))
+    assert not np.signbit(signs[0] + 0.0)
+    assert not np.signbit(sg.compile(lambda x: sg.maximum(sg.sign(x), -1.0), fast=True)(np.full(64, -0.0))[0])

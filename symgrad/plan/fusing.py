@@ -333,7 +333,8 @@ class Fuser:
             if len(found):
                 kept = w.unique("kept")
                 w.names[kept] = None
-                w.line(f"{kept} = point({table}, {w.bind('places', found)}, {w.array(x)})")
+                traced = w.bind("traced", (w.name_of[x.serial], tuple(x.shape), np.dtype(x.dtype)))
+                w.line(f"{kept} = point({table}, {w.bind('places', found)}, {w.array(x)}, {traced})")
         for y in self._results(nodes):
             self._hand_out(y, table, program.places(rows, self.array(y)))
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")

@@ -32,6 +32,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from symgrad.errors import GraphError
+
 __all__ = ["ADD_AT", "CODES", "PICK", "PRODUCT", "SEGMENT", "execute", "point"]
 
 SEGMENT, PRODUCT, PICK, ADD_AT = -1, -2, -3, -4
@@ -233,7 +235,7 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
             o[i] = one if a[i] - a[i] == zero else zero
     elif op == 31:
         for i in range(n):
-            o[i] = one if a[i] > zero else -one if a[i] < zero else a[i]
+            o[i] = one if a[i] > zero else -one if a[i] < zero else a[i] + zero
     elif op == 32:
         for i in range(n):
             o[i] = zero if a[i] == zero and (b[i] == zero or b[i] != b[i]) else a[i] / b[i]
@@ -326,10 +328,14 @@ def _place(program: Any, places: Any, array: Any) -> None:
         program[places[k, 0], places[k, 1]] = array.ctypes.data + places[k, 2]
 
 
-def point(program: Any, places: Any, array: Any) -> Any:
-    """Write the address of an argument into a program; what must be kept until the program has run."""
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
+def point(program: Any, places: Any, array: Any, traced: Any = None) -> Any:
+    """Write the address of an array into a program; what must be kept until the program has run.
+
+    An array that is read comes with the name, the shape and the element type that it had when it was traced: a
+    program reads as much memory as was there then.
+    """
+    if traced is not None and (array.shape != traced[1] or array.dtype != traced[2]):
+        array = _as_traced(array, *traced)
     flat = array.reshape(-1)
     if flat.flags.carray:  # dense, aligned and writeable, as numba wants its arrays
         _place(program, places, flat)
@@ -337,3 +343,11 @@ def point(program: Any, places: Any, array: Any) -> Any:
         flat = np.ascontiguousarray(flat) if flat.flags.aligned else flat.copy()
         program[places[:, 0], places[:, 1]] = flat.ctypes.data + places[:, 2]
     return flat
+
+
+def _as_traced(array: Any, name: str, shape: Any, dtype: Any) -> Any:
+    if array.shape == shape and np.can_cast(array.dtype, dtype, "same_kind"):
+        return array.astype(dtype)
+    raise GraphError(
+        f"plan: {name} is {array.dtype}{array.shape}, and was {dtype}{shape} when it was traced; compile the step again"
+    )
