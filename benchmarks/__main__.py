@@ -158,8 +158,9 @@ def judge(results: dict[str, Any]) -> None:
     for one in verdicts(results):
         word = "met   " if one.met else "MISSED"
         reason = f"  ({one.reason})" if one.reason and not one.met else ""
+        of = f" of {one.reference}" if one.reference else ""
         sys.stdout.write(f"{word} {one.what:26} {one.contender:13} {one.found:9.3g}{one.unit:2}"
-                         f" target {one.target:g}{one.unit}{reason}\n")  # fmt: skip
+                         f" target {one.target:g}{one.unit}{of}{reason}\n")  # fmt: skip
     for line in results["failed"]:
         sys.stdout.write(f"FAILED {line}\n")
 

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 __all__ = ["LIMITS", "OF_JAX", "REASONS", "TARGETS", "Verdict", "verdicts"]
 
-COLUMNS = ("symgrad", "symgrad fast")
-
 TARGETS: dict[str, dict[str, float]] = {
     "tiny MLP": {"symgrad": 0.06, "symgrad fast": 0.035},
     "small MLP": {"symgrad": 0.14, "symgrad fast": 0.09},
@@ -73,43 +71,44 @@ class Verdict(NamedTuple):
     found: float
     unit: str
     reason: str
-    jax: tuple[float, float] | None = None  # the target as a ratio to jax.jit, and what was measured
+    reference: str = ""  # whose time a ratio is to
+
+    @property
+    def shown(self) -> float:
+        """The figure as it is printed: three digits of it."""
+        return float(f"{self.found:.3g}")
 
     @property
     def met(self) -> bool:
         """Whether the figure, as it is printed, is not above the target."""
-        return float(f"{self.found:.3g}") <= self.target
+        return self.shown <= self.target
 
 
-def _reason(family: str, contender: str, rows: dict[str, Any]) -> str:
+def _reason(family: str, contender: str, rows: dict[str, Any], unit: float) -> str:
     if (family, contender) in REASONS:
         return REASONS[family, contender]
-    floor, own = rows.get("products alone"), rows[contender]
-    if floor is None:
+    if "products alone" not in rows:
         return ""
-    return (
-        f"NumPy's matrix products alone take {floor['ratio']:.3f}, which is {floor['ratio'] / own['ratio']:.0%} of it"
-    )
+    floor, own = (rows[name]["ratio"] for name in ("products alone", contender))
+    return f"NumPy's matrix products alone take {floor / unit:.3g}, which is {floor / own:.0%} of it"
 
 
-def _of_jax(family: str, contender: str, rows: dict[str, Any]) -> tuple[float, float] | None:
-    target = OF_JAX.get(family, {}).get(contender)
-    if target is None or "jax.jit" not in rows:
-        return None
-    return target, rows[contender]["ratio"] / rows["jax.jit"]["ratio"]
+def _ratios(family: str, rows: dict[str, Any]) -> Iterator[Verdict]:
+    """The targets of a family's times, to torch eager and to jax.jit, each judged by itself."""
+    for contender in TARGETS[family]:
+        for reference, table in (("torch", TARGETS), ("jax.jit", OF_JAX)):
+            target = table.get(family, {}).get(contender)
+            if target is not None and contender in rows and reference in (*rows, "torch"):
+                unit = 1.0 if reference == "torch" else rows[reference]["ratio"]
+                found, reason = rows[contender]["ratio"] / unit, _reason(family, contender, rows, unit)
+                yield Verdict(family, contender, target, found, "", reason, reference)
 
 
 def verdicts(results: dict[str, Any]) -> Iterator[Verdict]:
     """Every target that the figures tell of."""
     families = results["families"]
-    for family, wanted in TARGETS.items():
-        rows = families.get(family, {})
-        for contender, target in wanted.items():
-            if contender in rows:
-                reason = _reason(family, contender, rows)
-                yield Verdict(
-                    family, contender, target, rows[contender]["ratio"], "", reason, _of_jax(family, contender, rows)
-                )
+    for family in TARGETS:
+        yield from _ratios(family, families.get(family, {}))
     for what, (figure, unit, limits) in LIMITS.items():
         for family in LIMITED[what]:
             rows = families.get(family, {})
