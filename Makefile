@@ -33,8 +33,8 @@ test-browser: $(VENV)/.installed  ## step pages in a headless Chromium, which ro
 	  || { echo "Chromium is missing; on Debian: apt-get install chromium"; exit 1; }
 	$(VENV)/bin/python -m pytest --import-mode=prepend tests/browser
 
-fuzz: $(VENV)/.installed  ## thousands of random compositions: graph, plan and mpmath agree
-	SYMGRAD_EXAMPLES=3000 $(VENV)/bin/python -m pytest tests/test_fuzz.py
+fuzz: $(VENV)/.installed  ## thousands of random compositions and functions: graph, plans and mpmath agree
+	SYMGRAD_EXAMPLES=3000 $(VENV)/bin/python -m pytest tests/test_fuzz.py tests/test_plan_fuzz.py
 
 mutants: $(VENV)/.installed  ## refute every wrong gradient made from the catalogue, about 1,700 (3 minutes)
 	$(VENV)/bin/python tests/symbolic/gradient_mutants.py
