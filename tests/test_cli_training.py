@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -75,6 +76,86 @@ def test_from_a_table_to_predictions(capsys, tmp_path):
     assert out.startswith("wrote 3 predictions")
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
     assert [row["prediction"] for row in rows] == ["rose", "aster", "lily"]
+
+
+def clouds(file, y, **arrays):
+    """Three clouds of points in the plane, of the classes 0, 1, 2 in turn; y says what stands for these."""
+    k = np.arange(90) % 3
+    X = np.random.default_rng(0).normal(0, 0.2, (90, 2)) + np.array([[0, 0], [3, 0], [0, 3]])[k]
+    np.savez(file, X=X, y=np.asarray(y)[k], **arrays)
+    return file
+
+
+WORDS, OTHER = np.array(["ant", "bee", "cow"]), np.array(["cow", "ant", "bee"])
+MEASURED = {  # what stands for the classes in training, and in the file that is measured; what is said of a mismatch
+    "the same numbers": ([0, 1, 2], {}, [0, 1, 2], {}, None),
+    "numbers moved": ([0, 1, 2], {}, [3, 4, 5], {}, "holds '3', unknown among the classes 0, 1, 2; it has 3, 4, 5"),
+    "below zero": ([0, 1, 2], {}, [-3, -2, -1], {}, "holds '-1', unknown among the classes 0, 1, 2; it has"),
+    "words for numbers": ([0, 1, 2], {}, WORDS, {}, "holds 'ant', unknown among the classes 0, 1, 2; it has ant, bee"),
+    "fractions": ([0, 1, 2], {}, [0.0, 1.0, 2.0], {}, "target is float64 of shape .90,.; it must hold one label"),
+    "names in another order": ([0, 1, 2], {"names": WORDS}, [1, 2, 0], {"names": OTHER}, None),
+    "other names": (
+        [0, 1, 2],
+        {"names": WORDS},
+        [0, 1, 2],
+        {"names": ["x", "y", "z"]},
+        "among the classes ant, bee, c",
+    ),
+    "numbers of named classes": ([0, 1, 2], {"names": WORDS}, [0, 1, 2], {}, None),
+    "numbers that are also names": ([0, 1, 2], {"names": ["1", "2", "0"]}, [0, 1, 2], {}, None),
+    "words of named classes": ([0, 1, 2], {"names": WORDS}, WORDS, {}, None),
+    "labels with gaps": ([7, 3, 5], {}, [7, 3, 5], {}, None),
+    "words": (WORDS, {}, WORDS, {}, None),
+    "numbers of words": (WORDS, {}, [0, 1, 2], {}, "holds '0', unknown among the classes ant, bee, cow"),
+}
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_classes_of_another_file_are_those_of_the_training(capsys, tmp_path, case):
+    trained, names, measured, others, error = MEASURED[case]
+    run(capsys, "train", clouds(tmp_path / "a.npz", trained, **names), "--model", "linear", "--epochs", "30", "--lr",
+        "0.1", "--quiet", "--checkpoint", tmp_path / "run")  # fmt: skip
+    file = clouds(tmp_path / "b.npz", measured, **others)
+    if error:
+        assert re.search(f"b.npz: .*{error}", mistake(capsys, "evaluate", tmp_path / "run", file))
+    else:
+        assert found(capsys, "evaluate", tmp_path / "run", file)["accuracy"] > 0.95
+
+
+def test_a_file_may_lack_classes_of_the_training(capsys, tmp_path):
+    run(capsys, "train", clouds(tmp_path / "a.npz", [0, 1, 2]), "--model", "linear", "--epochs", "30", "--lr", "0.1",
+        "--quiet", "--checkpoint", tmp_path / "run")  # fmt: skip
+    with np.load(tmp_path / "a.npz") as whole:
+        some = whole["y"] > 0
+        np.savez(tmp_path / "b.npz", X=whole["X"][some], y=whole["y"][some])
+    assert found(capsys, "evaluate", tmp_path / "run", tmp_path / "b.npz")["accuracy"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1, 2]", "it holds no configuration of a run"),
+        ('{"configuration": 1}', "it holds no configuration of a run"),
+        ('{"configuration": {"data": 3}}', "it holds no configuration of a run"),
+        ('{"configuration": {"data": "digits", "colour": 3}}', "its configuration has colour"),
+        ("{", "no JSON"),
+    ],
+)
+def test_a_damaged_configuration_is_explained(capsys, tmp_path, text, words):
+    (tmp_path / "run.json").write_text(text)
+    said = mistake(capsys, "evaluate", tmp_path)
+    assert words in said
+    assert "run.json: is damaged" in said
+    assert "operand" not in said
+    assert "argument" not in said
+
+
+def test_inputs_that_are_no_archive_are_explained(capsys, tmp_path):
+    run(capsys, "train", clouds(tmp_path / "a.npz", [0, 1, 2]), "--model", "linear", *QUICK[:2], "--quiet",
+        "--checkpoint", tmp_path / "run")  # fmt: skip
+    (tmp_path / "b.npz").write_bytes(b"no archive")
+    for command in ("predict", "evaluate"):
+        assert "is no archive of arrays; numpy.savez" in mistake(capsys, command, tmp_path / "run", tmp_path / "b.npz")
 
 
 def test_a_regression(capsys, tmp_path):

@@ -104,7 +104,15 @@ def test_archives(tmp_path):
     with pytest.raises(sg.DataError, match="has no array 'labels'; it has X, y, names"):
         data.read_npz(tmp_path / "a.npz", y="labels")
     np.savez(tmp_path / "b.npz", X=np.array([object()]), y=np.ones(1))
-    for file, message in (("b.npz", "is no archive"), ("none.npz", "cannot be read")):
+    (tmp_path / "c.npz").write_bytes(b"no archive")
+    with (tmp_path / "d.npz").open("wb") as file:
+        np.save(file, np.ones(3))
+    for file, message in (
+        ("b.npz", "the array 'X' is damaged, or holds Python objects; save it as numbers or words$"),
+        ("c.npz", "is no archive of arrays; numpy.savez makes one$"),
+        ("d.npz", "is no archive of arrays; numpy.savez makes one$"),
+        ("none.npz", "cannot be read"),
+    ):
         with pytest.raises(sg.DataError, match=message):
             data.read_npz(tmp_path / file)
 

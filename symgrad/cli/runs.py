@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from symgrad import data, losses, nn
 from symgrad.cli.configuration import Configuration, assignments
 from symgrad.cli.frame import MistakeError
+from symgrad.data.archives import Archive, Labels, arrays_of
 from symgrad.errors import DataError, SymgradError
 from symgrad.files import write_atomically
 from symgrad.nn.building import activation
@@ -35,24 +36,30 @@ class Run:
         For training, validation and test.
     table : Table or None
         How the columns of a CSV file are understood.
+    labels : Labels or None
+        What stands for which class in an archive; None in a regression.
     """
 
     configuration: Configuration
     parts: tuple[data.Dataset, ...]
     table: data.Table | None
+    labels: Labels | None
 
     @classmethod
     def of(cls, c: Configuration) -> Run:
         """Read the data that a configuration names, and split them."""
-        table = None
+        table, labels = None, None
         if c.data in IMAGES:
             dataset = data.digits() if c.data == "digits" else data.mnist()
+            labels = Labels.numbered(len(dataset.names), dataset.names)
         elif c.data.endswith(".csv"):
             table = data.read_csv(c.data, c.target, task=c.task)
             assert table.dataset is not None, "a file was read"
             dataset = table.dataset
         elif c.data.endswith(".npz"):
-            dataset = data.read_npz(c.data, task=c.task)
+            archive = Archive.read(c.data)
+            labels = archive.labels(c.task)
+            dataset = archive.dataset(labels)
         else:
             raise MistakeError(f"data={c.data!r} must be digits, mnist, or a file ending in .csv, .npz or .toml")
         classes = dataset.y.dtype.kind in "iu" and dataset.y.ndim == 1 and c.task != "regression"
@@ -64,7 +71,7 @@ class Run:
             parts = dataset.split(c.split, stratify=classes, seed=c.seed)
         except DataError as error:
             raise MistakeError(f"{c.data}: {error}") from None
-        return cls(c, parts, table)
+        return cls(c, parts, table, labels if classes else None)
 
     @property
     def classes(self) -> int:
@@ -177,15 +184,24 @@ class Run:
 
 def open_run(folder: Path) -> Run:
     """The run of a folder, with its data read again."""
+    file = folder / CONFIGURATION
     try:
-        words = json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))
-        configuration = Configuration(**(words["configuration"] | {"checkpoint": str(folder)}))
+        words = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise MistakeError(
             f"{folder} is no folder of a run: it has no {CONFIGURATION}; symgrad train makes one"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise MistakeError(f"{folder / CONFIGURATION}: is damaged: {error}") from None
+    except ValueError as error:
+        raise MistakeError(f"{file}: is damaged: no JSON: {error}; train again, into another folder") from None
+    given = words.get("configuration") if isinstance(words, dict) else None
+    if not isinstance(given, dict) or not isinstance(given.get("data"), str):
+        raise MistakeError(f"{file}: is damaged: it holds no configuration of a run; train again, into another folder")
+    try:
+        configuration = Configuration(**(given | {"checkpoint": str(folder)}))
+    except TypeError:
+        unknown = sorted(given.keys() - {f.name for f in fields(Configuration)})
+        raise MistakeError(f"{file}: is damaged, or of another version of symgrad: its configuration has "
+                           f"{', '.join(unknown) or 'values of a wrong kind'}") from None  # fmt: skip
     return Run.of(configuration)
 
 
@@ -204,13 +220,10 @@ def read_inputs(run: Run, path: str) -> Any:
     if run.table is not None:
         return run.table.encode(path)
     if path.endswith(".npz"):
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                if "X" not in arrays.files:
-                    raise DataError(f"{path}: has no array 'X'; it has {', '.join(arrays.files) or 'none'}")
-                return arrays["X"]
-        except (OSError, ValueError) as error:
-            raise MistakeError(f"{path}: cannot be read: {error}") from None
+        found = arrays_of(path, ("X",))
+        if "X" not in found:
+            raise DataError(f"{path}: has no array 'X'; it has {', '.join(found) or 'none'}")
+        return found["X"]
     try:
         return np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:

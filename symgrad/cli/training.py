@@ -164,13 +164,14 @@ def _class_rows(run: Run, logits: Any) -> list[dict[str, Any]]:
 
 
 def _read(run: Run, path: str) -> Dataset:
-    from symgrad.data import Dataset, read_npz
+    from symgrad.data import Dataset
+    from symgrad.data.archives import Archive
 
     if run.table is not None:
         return Dataset(run.table.encode(path), run.table.targets(path), run.table.classes)
     if not path.endswith(".npz"):
         raise MistakeError(f"{path}: must be a .npz file with the arrays X and y")
-    found = read_npz(path, task=run.configuration.task, classes=run.parts[0].names)
+    found = Archive.read(path).dataset(run.labels)
     return replace(found, y=found.y[:, None]) if not run.classes and found.y.ndim == 1 else found
 
 

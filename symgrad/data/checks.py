@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
@@ -61,3 +61,8 @@ def class_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str) or not all(isinstance(name, str) for name in found) or len(set(found)) < len(found):
         raise DataError(f"{what} must be different strings, one per class, got {names!r}")
     return found
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of the names, for an error."""
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

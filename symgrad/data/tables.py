@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symgrad.data.checks import few
 from symgrad.data.dataset import Dataset
 from symgrad.errors import DataError
 
@@ -68,7 +69,7 @@ class Column:
     def __str__(self) -> str:
         said = {
             "number": "number",
-            "category": f"{len(self.categories)} categories: {_few(self.categories)}",
+            "category": f"{len(self.categories)} categories: {few(self.categories)}",
             "constant": "constant, left out",
         }[self.kind]
         filled = f"mean {self.mean:.4g}" if self.kind == "number" else "0 for all categories"
@@ -122,7 +123,7 @@ class Table:
         """What was understood, column by column."""
         n = "" if self.dataset is None else f"{len(self.dataset)} rows, "
         rows = [f"  {column.name}: {column}" for column in self.columns]
-        kind = f"classes: {_few(self.classes)}" if self.classes else "number (regression)"
+        kind = f"classes: {few(self.classes)}" if self.classes else "number (regression)"
         return "\n".join([f"{n}{len(self.inputs)} inputs", *rows, f"  target {self.target}: {kind}"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -273,7 +274,7 @@ def _targets(path: Any, cells: Iterable[str], classes: tuple[str, ...]) -> NDArr
     at = {name: k for k, name in enumerate(classes)}
     unknown = sorted({c for c in cells} - set(at))
     if unknown:
-        raise DataError(f"{path}: the target holds {unknown[0]!r}, unknown among the classes {_few(classes)}")
+        raise DataError(f"{path}: the target holds {unknown[0]!r}, unknown among the classes {few(classes)}")
     return np.array([at[c] for c in cells])
 
 
@@ -292,7 +293,3 @@ def _number(cell: str, where: str) -> float:
     if not _is_number(cell):
         raise DataError(f"{where} holds {cell!r}, which is no finite number")
     return float(cell)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
