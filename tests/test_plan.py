@@ -900,3 +900,14 @@ def test_what_is_added_at_indices_may_be_of_the_same_array(fast):
     np.add.at(expected, (rows, columns), expected[:, 1].copy())
     for _ in range(2):
         np.testing.assert_allclose(sg.compile(f, fast=fast)(x), expected + 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3)])
+@pytest.mark.parametrize("fast", [False, True] if available() else [False])
+def test_residuals_of_least_squares_compile(shape, fast):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((4, 2)), rng.standard_normal(shape)
+    run = sg.compile(lambda a, b: tuple(sg.linalg.lstsq(a, b)), fast=fast)
+    for found, expected in zip(run(a, b), sg.linalg.lstsq(a, b), strict=True):
+        np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-12)
+    assert np.isnan(run(np.ones((4, 2)), b)[1]).all()  # whether they are empty is not known when it is traced

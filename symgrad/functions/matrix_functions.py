@@ -133,7 +133,8 @@ def matrix_rank(A: Any, tol: Any = None) -> Any:
 def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
     """The x of least norm among those that minimise the norm of a x - b.
 
-    Derivatives hold where the rank is locally constant.
+    Derivatives hold where the rank is locally constant. The residuals are empty where m <= n or the rank is less
+    than n; in traced functions, whose shapes are fixed, those of a lower rank are NaN.
 
     Parameters
     ----------
@@ -159,10 +160,13 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
     rank = sum(s > s[..., :1] * rcond, -1)
     error = matmul(a, x) - b
     residuals = sum(error * error, 0 if len(b.shape) == 1 else -2)
-    if m <= n or getattr(rank, "value", rank) is None or not np.all(np.asarray(rank) == n):
+    traced = getattr(rank, "value", rank) is None
+    if m <= n or not (traced or np.all(np.asarray(rank) == n)):
         residuals = np.zeros((0,), a.dtype)
     elif len(b.shape) == 1:
         residuals = expand_dims(residuals, 0)
+    if traced and m > n:
+        residuals = where(expand_dims(rank, -1) == n, residuals, np.nan)
     return LstsqResult(x, residuals, rank, s)
 
 
