@@ -22,7 +22,6 @@ __all__ = ["module_rule", "op_rule"]
 
 _LETTERS = "DEFHKMNPQ"  # of sizes that are not the batch
 _MOST = 24  # ops of a module that is derived
-_FAILURES = (SymgradError, TypeError, ValueError, KeyError, IndexError, AttributeError, NotImplementedError)
 
 
 def op_rule(op: Op) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def module_rule(unit: Unit, reading: Reading) -> dict[str, Any] | None:
         d = derive(f, **specs)
         steps = [step for step in d.steps if step.rule in ("definition", "gradient")]
         proofs = {proof.verdict: proof.method for proof in d.proofs.values()}
-    except _FAILURES:
+    except SymgradError:
         return None
     title = re.sub(r"[._]?\d+$", "", unit.title) or unit.title
     about = f"Derived from the ops of this module alone, for every size, by {', '.join(names)}"
@@ -126,8 +125,13 @@ def _spec(x: Tensor, batch: bool, letters: dict[int, str]) -> Any:
         if batch and axis == 0 and size > 1:
             shape.append("B")
         else:
-            shape.append(letters.setdefault(size, _LETTERS[len(letters)]) if size > 1 else 1)
+            shape.append(letters.setdefault(size, _letter(len(letters))) if size > 1 else 1)
     return spec(*shape)
+
+
+def _letter(k: int) -> str:
+    """The name of the k-th size; when letters run out, with a number."""
+    return _LETTERS[k] if k < len(_LETTERS) else f"{_LETTERS[0]}{k}"
 
 
 def _stop(x: Tensor, stops: Mapping[int, Tensor], reading: Reading) -> int | None:

@@ -89,6 +89,8 @@ def _example(module: Module) -> Any:
 def _of_graph(graph: Graph, inputs: tuple[Any, ...], title: str, assigned: bool = True) -> Subject:
     values = graph.values(_arrays(graph, inputs)) if inputs else None
     roots = [*graph.outputs, *([new for _, new in graph.assigned] if assigned else [])]
+    if not roots:
+        raise SymgradError(f"draw: {title} returns no Tensor, so there is nothing to draw; let it return its result")
     wanted = {node.serial for node in reachable(roots)}
     replay = _Replay(values, _sizes(graph, inputs))
     differentiate = not any(leaf.requires_grad for leaf, _ in graph.leaves)

@@ -87,13 +87,13 @@ def draw(
         )
     else:
         what, inputs = _subject(str(target), shapes_of(shape or []))
-        if steps:
-            picture = viz.step_through(what, fold=_folds(fold), max_nodes=max_nodes, **options)
-        else:
-            options |= {"fold": _folds(fold), "focus": focus, "max_nodes": max_nodes, "mode": mode.value}
-            picture = viz.draw(what, *inputs, direction="down" if down else "right", **options)
-    if file.is_dir() or not file.parent.is_dir():
-        raise MistakeError(f"draw: {file} cannot be written; give a file in a folder that is there with --out")
+        options |= {"fold": _folds(fold), "max_nodes": max_nodes}
+        with guarded(f"drawing {target}"):  # which calls what takes arguments
+            if steps:
+                picture = viz.step_through(what, **options)
+            else:
+                options |= {"focus": focus, "mode": mode.value, "direction": "down" if down else "right"}
+                picture = viz.draw(what, *inputs, **options)
     try:
         picture.save(file)
     except OSError as error:
@@ -111,9 +111,9 @@ def _file(out: Path | None, format: Format | None, name: str, steps: bool) -> tu
     if steps and format not in (None, Format.html):
         raise MistakeError("draw: --steps makes a page, so its format is html")
     form = format.value if format is not None else "html" if steps else ""
-    if out is None:
-        form = form or "svg"
-        return Path(f"{name}.{form}"), form
+    out = Path(f"{name}.{form or 'svg'}") if out is None else out
+    if out.is_dir() or not out.parent.is_dir():
+        raise MistakeError(f"draw: {out} cannot be written; give a file in a folder that is there with --out")
     suffix = out.suffix.lower().lstrip(".")
     if form and suffix and suffix != form:
         raise MistakeError(f"draw: --out ends in .{suffix}, but --format is {form}; give one of them")

@@ -34,7 +34,9 @@ def function_of(target: str) -> Callable[..., Any]:
     """The function that ``FILE.py:function`` names; running the file must not fail."""
     path, name = split(target)
     if not path.is_file():
-        here = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        if path.is_dir():
+            raise MistakeError(f"{path} is a folder; give the name of a Python file")
+        here = [p.name for p in path.parent.glob("*.py") if p.is_file()] if path.parent.is_dir() else []
         raise MistakeError(f"there is no file {path}{nearest(path.name, here)}")
     module = _run(path)
     found = getattr(module, name, None)

@@ -123,9 +123,16 @@ def _has(target: Any, label: int) -> bool:
 
 def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, axis: int) -> Any:
     """Cross-entropy of probabilities."""
-    target = target * (1 - smoothing) + smoothing / log_p.shape[axis]
-    losses = -sum(target * log_p * _per_class(weight, log_p, axis), axis)
+    own = log_p * _per_class(weight, log_p, axis)
+    losses = _smoothed(-sum(target * own, axis), own, axis, smoothing)
     return reduced_loss(losses, reduction, "cross_entropy")
+
+
+def _smoothed(losses: Any, log_p: Any, axis: int, smoothing: Any, counts: Any = 1.0) -> Any:
+    """Losses of which a part is the loss by the same probability of every class, where they count."""
+    if holds(smoothing == 0):
+        return losses
+    return losses * (1 - smoothing) - mean(log_p, axis) * (smoothing * counts)
 
 
 def _per_class(weight: Any, log_p: Any, axis: int) -> Any:
@@ -145,12 +152,10 @@ def _hard(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: st
     safe = labels(where(counts, target, 0), log_p.shape[axis], name)
     places = expand_dims(safe, axis)
     own = None if weight is None else array_like(weight, name)
-    _per_class(own, log_p, axis)
+    per_class = _per_class(own, log_p, axis)
     each = astype(counts, log_p.dtype) if own is None else where(counts, own[safe], 0.0)
     losses = -squeeze(take_along_axis(log_p, places, axis), axis) * each
-    if not holds(smoothing == 0):
-        spread = -sum(log_p * _per_class(own, log_p, axis), axis) * astype(counts, log_p.dtype)
-        losses = losses * (1 - smoothing) + spread * (smoothing / log_p.shape[axis])
+    losses = _smoothed(losses, log_p * per_class, axis, smoothing, astype(counts, log_p.dtype))
     if reduction == "mean":
         return sum(losses) / sum(each + 0 * losses)
     return reduced_loss(losses, reduction, name)

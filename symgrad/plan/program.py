@@ -133,7 +133,8 @@ class Plan:
         arrays : sequence of ndarray
             Of the shapes and dtypes that the plan was traced for.
         publish : bool
-            Whether leaves get their new values now; otherwise at the next `publish`.
+            Whether leaves get their new values now; otherwise at the next `publish`. Whatever was not published
+            when a later run fails is lost: the leaves keep the values that they showed last.
 
         Returns
         -------

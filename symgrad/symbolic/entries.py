@@ -301,5 +301,5 @@ def entry(name: str) -> Entry:
     found = _entries().get(ALIASES.get(name, name))
     if found is None:
         known = nearest(name, [*_entries(), *ALIASES])
-        raise SymbolicError(f"derive: no {name!r} in the catalogue{known}; it has {', '.join(_entries())}")
+        raise SymbolicError(f"catalogue: there is no {name!r}{known}; it has {', '.join(_entries())}")
     return found

@@ -212,7 +212,8 @@ def _picked(reader: Reader, node: Any, whole: Any, values: list[Value]) -> tuple
         if part is None:
             next(rest)
         elif part == EVERY:
-            found.append(next(rest) if next(sizes) is not None else (next(rest), None)[1])
+            index = next(rest)
+            found.append(None if next(sizes) is None else index)
         else:
             axis, k = next(sizes), part[1]
             inner = axes_of(arrays[k].shape)

@@ -48,6 +48,21 @@ def test_cross_entropy_with_labels_is_probability_minus_delta():
     assert d.gradients["logits"].has(sympy.KroneckerDelta(c, sympy.IndexedBase("target", integer=True)[i]))
 
 
+@pytest.mark.parametrize("target", [LABELS, LOGITS], ids=["labels", "probabilities"])
+def test_label_smoothing_by_a_number_is_derived_for_every_number_of_classes(target):
+    def smoothed(z, t):
+        return losses.cross_entropy(z, t, label_smoothing=0.25)
+
+    d = derive(smoothed, sg.spec("B", "C"), target)
+    assert {p.verdict for p in d.proofs.values()} == {"PROVED"}
+    assert d.check()
+    z, y = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, 0.25]]), np.array([2, 0])
+    t = y if target is LABELS else np.eye(3)[y]
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    expected = (p - 0.75 * np.eye(3)[y] - 0.25 / 3) / 2
+    np.testing.assert_allclose(d.backward(z=z, t=t, g=1.0)["z"], expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "f",
     [

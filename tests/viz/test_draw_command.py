@@ -24,6 +24,12 @@ def f(x, w):
 def broken():
     raise ValueError("no")
 
+def raises(x):
+    raise RuntimeError("boom")
+
+def returns_nothing(x):
+    x + 1
+
 number = 3
 """
 
@@ -34,6 +40,7 @@ ENGINE = viz.render._commands("svg")
 def file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(SOURCE, encoding="utf-8")
+    (tmp_path / "folder.py").mkdir()
     return tmp_path
 
 
@@ -65,6 +72,13 @@ def test_pictures(file, capsys, arguments, name, start):
         (["net.py:f", "--shape", "q=2"], "no argument 'q'"),
         (["net.py:number"], "not a function"),
         (["net.py:broken"], "ValueError: no"),
+        (["net.py:raises", "--shape", "x=2"], "drawing net.py:raises failed: RuntimeError: boom (line "),
+        (["net.py:returns_nothing", "--shape", "x=2"], "returns_nothing returns no Tensor"),
+        (["softmax", "--out", "."], "draw: . cannot be written"),
+        (["softmax", "--out", "folder.py"], "draw: folder.py cannot be written"),
+        (["folder.py:f"], "folder.py is a folder; give the name of a Python file"),
+        (["folder.pi:f"], "there is no file folder.pi\n"),
+        (["nothing"], "symgrad: catalogue: there is no 'nothing'"),
         (["net.py:loss", "--out", "a.gif"], ".gif is not supported"),
         (["net.py:loss", "--out", "a.svg", "--format", "png"], "give one of them"),
         (["net.py:loss", "--out", "nowhere/a.svg"], "cannot be written"),
@@ -76,7 +90,7 @@ def test_pictures(file, capsys, arguments, name, start):
         (["net.py:loss", "--theme", "pink"], "the themes are"),
         (["net.py:loss", "--format", "gif"], "'gif' is not one of"),
         (["net.py:loss", "--focus", "nothing"], "has no card"),
-        (["--layer", "nothing"], "catalogue"),
+        (["--layer", "nothing"], "symgrad: catalogue: there is no 'nothing'"),
     ],
 )
 def test_mistakes_are_one_line(file, capsys, arguments, message):
@@ -84,7 +98,7 @@ def test_mistakes_are_one_line(file, capsys, arguments, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
-    assert sorted(p.name for p in file.iterdir() if p.suffix != "") == ["net.py"]
+    assert sorted(p.name for p in file.iterdir() if p.suffix != "") == ["folder.py", "net.py"]
 
 
 def test_a_file_that_cannot_be_written_is_named(file, capsys, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import symgrad as sg
 import viz
 from symgrad import losses, nn
-from viz import render
+from viz import explained, render
 from viz.mathmarkup import row
 from viz.mathtext import latex_text, name_text
 
@@ -99,6 +99,26 @@ def test_modules_are_linked_to_the_derivation_of_their_gradients(page):
     into = [edge for edge in outer["edges"] if edge["b"] == outer["cards"].index(card)]
     assert into
     assert all(edge["rule"] == card["rule"] for edge in into)
+
+
+def test_a_fault_in_the_engine_is_no_module_without_a_derivation(monkeypatch):
+    def faulty(*args, **specs):
+        raise TypeError("a fault")
+
+    monkeypatch.setattr("symgrad.symbolic.derive", faulty)
+    page = viz.step_through((nn.Linear(2, 3)(sg.tensor(np.ones((4, 2)), name="x")) ** 2).mean())
+    with pytest.raises(TypeError, match="a fault"):
+        _ = page.html
+
+
+def test_every_size_of_a_module_has_a_name_of_its_own():
+    letters = {}
+
+    def names():
+        return [str(explained._spec(sg.tensor(np.ones(n)), False, letters).shape[0]) for n in range(2, 14)]
+
+    assert len(set(names())) == 12
+    assert names() == list(letters.values())
 
 
 def test_forward_comes_first_and_readers_send_before_they_are_read(page):
