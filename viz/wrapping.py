@@ -137,13 +137,13 @@ def _split(curve: tuple[Point, ...], x: float) -> tuple[tuple[Point, ...], tuple
     return (*curve[:k], *left), (*right, *curve[k + 4 :])
 
 
-def _levelled(curve: tuple[Point, ...]) -> tuple[Point, ...]:
-    """A part of a curve that starts level: where it does not climb any more, or else where it was cut."""
+def _levelled(curve: tuple[Point, ...], end: float = math.inf) -> tuple[Point, ...]:
+    """A part of a curve that starts level: where it climbs no more, if before ``end``; else where it was cut."""
     for k in range(0, len(curve) - 1, 3):
         for step in range(_STEPS):
             _, rest = _halves(curve[k : k + 4], step / _STEPS)
             (xa, ya), (xb, yb) = rest[0], rest[1]
-            if abs(xa - curve[0][0]) > _FAR:
+            if abs(xa - curve[0][0]) > _FAR or xa >= end:
                 break
             if abs(yb - ya) < 0.1 * abs(xb - xa):
                 return (*rest[:1], (xb, ya), *rest[2:], *curve[k + 4 :])
@@ -226,7 +226,7 @@ class _Lines:
             if j in cut.edges:
                 part, rest = _split(rest, cut.x)
                 found.append((n, _levelled(part[::-1])[::-1]))
-                rest = _levelled(rest)
+                rest = _levelled(rest, self.cuts[n + 1].x if n + 1 < len(self.cuts) else math.inf)
         return [*found, (self._of(rest[-1][0] - 0.1), rest)]
 
     def layout(self) -> Layout:

@@ -111,6 +111,11 @@ def test_a_fault_in_the_engine_is_no_module_without_a_derivation(monkeypatch):
         _ = page.html
 
 
+def test_lines_may_be_cut_twice_where_an_edge_climbs():
+    x = sg.tensor(np.ones((4, 3)) * [1, 2, 3], name="x", requires_grad=True)
+    assert viz.step_through((nn.Sequential(nn.RMSNorm(3))(x) ** 2).mean()).html
+
+
 def test_every_size_of_a_module_has_a_name_of_its_own():
     letters = {}
 

@@ -91,3 +91,14 @@ def test_no_edge_of_a_coupling_passes_through_a_circle(name, batch):
         for k, box in enumerate(layout.cards):
             if k not in (edge.source, edge.target) and picture.scene.cards[k].kind != "dots":
                 assert all(math.dist(p, (box.x, box.y)) > box.width / 2 for p in _sampled(curve))
+
+
+def test_a_part_of_an_edge_starts_before_the_next_cut():
+    from viz.wrapping import _levelled, _split
+
+    curve = ((169.5, 93.3), (208.7, 71.9), (262.0, 50.0), (314.5, 50.0), (358.2, 50.0), (401.8, 50.0), (445.5, 50.0))
+    assert _levelled(curve)[0][0] > 280  # it climbs until there
+    rest = _levelled(curve, 280)
+    assert rest[0] == curve[0]
+    assert rest[1][1] == curve[0][1]
+    assert _split(rest, 280)[1][0][0] == pytest.approx(280)
