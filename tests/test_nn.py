@@ -210,6 +210,20 @@ def test_unit_variance_layer_by_layer():
         nn.unit_variance(nn.Sequential(nn.Linear(3, 2, bias=False)), np.zeros((4, 3)))
 
 
+@pytest.mark.parametrize(("bias", "X"), [([0.1, 0.2, 0.3], np.zeros((8, 4))), ([0.0, 3.0, -3.0], np.eye(8, 4))])
+def test_a_unit_variance_that_biases_forbid_is_refused_and_changes_nothing(bias, X):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+    model[1].bias.assign(np.array(bias))
+    if not X.any():  # nothing but the bias varies
+        model = nn.Sequential(model[1])
+    before = {name: p.numpy().copy() for name, p in model.named_parameters()}
+    with pytest.raises(sg.SymgradError, match=r"Linear\(.*do not reach variance 1 in 10 rounds.* biases be 0"):
+        nn.unit_variance(model, X)
+    for name, p in model.named_parameters():
+        np.testing.assert_array_equal(p.numpy(), before[name])
+    assert all("forward" not in module.__dict__ for module in model.modules())
+
+
 # --- state dicts, copies, modes
 
 

@@ -40,7 +40,8 @@ def unit_variance(model: Module, X: Any, tolerance: float = 0.01, rounds: int = 
     Raises
     ------
     SymgradError
-        If a layer's outputs do not vary.
+        If a layer's outputs do not vary, or do not reach variance 1, as where the biases alone vary more; then all
+        weights are as before.
 
     References
     ----------
@@ -57,6 +58,7 @@ def unit_variance(model: Module, X: Any, tolerance: float = 0.01, rounds: int = 
     """
     layers = [m for m in model.modules() if len(getattr(getattr(m, "weight", None), "shape", ())) > 1]
     random = np.random.default_rng(seed)
+    before = [layer.weight.numpy() for layer in layers]
 
     def scaled(layer: Any, forward: Any) -> Any:
         """The layer's forward, which scales its weight the first time."""
@@ -64,14 +66,16 @@ def unit_variance(model: Module, X: Any, tolerance: float = 0.01, rounds: int = 
         def first(*inputs: Any) -> Any:
             del layer.__dict__["forward"]
             layer.weight.assign(init.orthogonal(random, layer.weight.shape).astype(layer.weight.dtype))
+            variance = np.nan
             for _ in range(rounds):
                 variance = float(np.var(np.asarray(forward(*inputs))))
                 if not variance > 0:
                     raise SymgradError(f"unit_variance: the outputs of {layer!r} do not vary on these inputs")
                 if abs(variance - 1) < tolerance:
-                    break
+                    return forward(*inputs)
                 layer.weight.assign(layer.weight.numpy() / np.sqrt(variance))
-            return forward(*inputs)
+            raise SymgradError(f"unit_variance: the outputs of {layer!r} do not reach variance 1 in {rounds} rounds, "
+                               f"but {variance:.3g}; let biases be 0 at first, or allow more rounds")  # fmt: skip
 
         return first
 
@@ -80,6 +84,10 @@ def unit_variance(model: Module, X: Any, tolerance: float = 0.01, rounds: int = 
     try:
         with no_grad(), run(seed, training=False):
             model(tensor(model.cast(X)))
+    except BaseException:
+        for layer, weight in zip(layers, before, strict=True):
+            layer.weight.assign(weight)
+        raise
     finally:
         for layer in layers:
             layer.__dict__.pop("forward", None)
