@@ -241,6 +241,23 @@ def test_cutmix_patches_images_and_mixes_labels_by_area(as_rows):
     np.testing.assert_array_equal(images[:, 0, 0], np.arange(1.0, 6))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: data.CutMix(10, (8, 9))(np.ones((3, 64)), np.zeros(3, int), np.random.default_rng(0)),
+         r"^CutMix: shape=\(8, 9\) does not fit examples of shape \(64,\)"),
+        (lambda: data.CutMix(10, 64), "^CutMix: shape=64 must be"),
+        (lambda: data.CutMix(10, alpha="x"), "^CutMix: alpha='x' must be a finite number"),
+        (lambda: data.CutMix(10, alpha=float("inf")), "^CutMix: alpha=inf"),
+        (lambda: data.Mixup(10, alpha="x"), "^Mixup: alpha='x'"),
+        (lambda: data.LabelSmoothing(10, "x"), "^LabelSmoothing: eps='x'"),
+    ],
+)  # fmt: skip
+def test_mistakes_about_mixing_are_named(make, message):
+    with pytest.raises(DataError, match=message):
+        make()
+
+
 def test_blur_keeps_the_mean_of_an_image_and_takes_its_contrast():
     X = np.zeros((4, 9, 9))
     X[:, 4, 4] = 1

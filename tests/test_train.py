@@ -465,6 +465,9 @@ def test_the_rate_range_test_leaves_no_trace():
         rate_range(tested, blobs())
     with pytest.raises(sg.SymgradError, match="must be above 0 and below high"):
         rate_range(make(), blobs(), low=1.0, high=0.5)
+    for wrong in ({"high": float("inf")}, {"low": "a"}, {"low": float("nan")}):
+        with pytest.raises(sg.SymgradError, match=r"^rate_range: .*both finite numbers"):
+            rate_range(make(), blobs(), **wrong)
 
 
 @pytest.mark.parametrize("fast", [True, False, None])

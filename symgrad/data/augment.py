@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symgrad.context import Run, generator
-from symgrad.data.checks import whole_number
+from symgrad.data.checks import number, whole_number
 from symgrad.data.dataset import Dataset
 from symgrad.data.sources import one_hot
 from symgrad.errors import DataError
@@ -108,6 +108,7 @@ class Images:
             raise DataError(f"Images: flip={flip!r} is none of '', 'h', 'v', 'hv'")
         if shape is not None and len(shape) not in (2, 3):
             raise DataError(f"Images: shape={shape!r} must be (H, W) or (C, H, W)")
+        self.shape = None if shape is None else tuple(whole_number("CutMix: shape", n, 1) for n in shape)
         self.shape, self.flip, self.fill = shape, flip, fill
         self.amounts: dict[str, float] = amounts
 
@@ -261,8 +262,8 @@ class LabelSmoothing:
 
     def __init__(self, classes: int, eps: float = 0.1) -> None:
         self.classes = whole_number("LabelSmoothing: classes", classes, 2)
-        if not 0 <= eps < 1:
-            raise DataError(f"LabelSmoothing: eps={eps!r} must be at least 0 and below 1")
+        if not 0 <= number(eps) < 1:
+            raise DataError(f"LabelSmoothing: eps={eps!r} must be a number of at least 0 and below 1")
         self.eps = eps
 
     def __call__(self, X: Array, y: Array, random: Any) -> tuple[Array, Array]:
@@ -286,9 +287,7 @@ class Mixup:
 
     def __init__(self, classes: int, alpha: float = 0.2) -> None:
         self.classes = whole_number("Mixup: classes", classes, 2)
-        if not alpha > 0:
-            raise DataError(f"Mixup: alpha={alpha!r} must be above 0")
-        self.alpha = alpha
+        self.alpha = _concentration("Mixup", alpha)
 
     def __call__(self, X: Array, y: Array, random: np.random.Generator) -> tuple[Array, Array]:
         """The mixed examples, and their labels as probabilities."""
@@ -316,14 +315,18 @@ class CutMix:
     """
 
     def __init__(self, classes: int, shape: tuple[int, ...] | None = None, alpha: float = 1.0) -> None:
-        self.classes, self.shape = whole_number("CutMix: classes", classes, 2), shape
-        if not alpha > 0:
-            raise DataError(f"CutMix: alpha={alpha!r} must be above 0")
-        self.alpha = alpha
+        self.classes = whole_number("CutMix: classes", classes, 2)
+        if shape is not None and (np.shape(shape) not in ((2,), (3,))):
+            raise DataError(f"CutMix: shape={shape!r} must be (H, W) or (C, H, W)")
+        self.shape = None if shape is None else tuple(whole_number("CutMix: shape", n, 1) for n in shape)
+        self.alpha = _concentration("CutMix", alpha)
 
     def __call__(self, X: Array, y: Array, random: np.random.Generator) -> tuple[Array, Array]:
         """The patched images, and their labels as probabilities."""
-        images = np.array(X).reshape(len(X), *(self.shape or X.shape[1:]))
+        shape = X.shape[1:] if self.shape is None else self.shape
+        if np.prod(shape) != np.prod(X.shape[1:]):
+            raise DataError(f"CutMix: shape={self.shape} does not fit examples of shape {X.shape[1:]}")
+        images = np.array(X).reshape(len(X), *shape)
         if images.ndim not in (3, 4):
             raise DataError(f"CutMix: X has shape {X.shape}; give (n, H, W), (n, C, H, W), or shape=")
         size, other = np.array(images.shape[-2:]), random.permutation(len(X))
@@ -353,6 +356,13 @@ class BatchShift:
     def __call__(self, X: Array, y: Array, random: np.random.Generator) -> tuple[Array, Array]:
         """The shifted inputs, and the targets as they are."""
         return X * (1 + self.scale) ** random.uniform(-1, 1) + self.shift * random.uniform(-1, 1), y
+
+
+def _concentration(who: str, alpha: float) -> float:
+    """The parameter of a beta distribution."""
+    if not 0 < number(alpha) < np.inf:
+        raise DataError(f"{who}: alpha={alpha!r} must be a finite number above 0")
+    return float(alpha)
 
 
 def probabilities(y: Array, classes: int) -> Array:

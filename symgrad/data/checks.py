@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -21,6 +23,11 @@ def whole_number(what: str, value: int, least: int) -> int:
     if number < least:
         raise DataError(f"{what} must be at least {least}, got {number}")
     return number
+
+
+def number(value: Any) -> float:
+    """The value as a float; what is no number becomes nan, which lies in no interval."""
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 def examples(what: str, values: ArrayLike) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgrad.data.checks import whole_number
+from symgrad.data.checks import number, whole_number
 from symgrad.errors import SymgradError
 from symgrad.train.state import capture, restore
 
@@ -59,8 +59,8 @@ def rate_range(
     True
     """
     steps = whole_number("rate_range: steps", steps, 2)
-    if not 0 < low < high:
-        raise SymgradError(f"rate_range: low={low!r} must be above 0 and below high={high!r}")
+    if not 0 < number(low) < number(high) < np.inf:
+        raise SymgradError(f"rate_range: low={low!r} must be above 0 and below high={high!r}, both finite numbers")
     if trainer.step:
         raise SymgradError("rate_range: takes a trainer that has not trained; make a new one")
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
