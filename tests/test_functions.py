@@ -112,6 +112,15 @@ REFUSED = [
     (lambda: F.mse_loss(X, X, reduction="median"), "reduction must be 'mean', 'sum' or 'none'"),
     (lambda: F.binary_cross_entropy(X, X), "inputs are probabilities"),
     (lambda: F.embedding(np.array([4]), X), "label 4 at row 0 is outside of 0..3"),
+    (
+        lambda: F.embedding(np.array([1]), X, 9),
+        "^embedding: padding_idx=9 is no row of a weight of 4 rows.*from -4 to 3",
+    ),
+    (lambda: F.embedding(np.array([1]), X, -5), "^embedding: padding_idx=-5 is no row"),
+    (lambda: F.embedding(np.array([1]), X, 1.5), "^embedding: padding_idx=1.5 is no row"),
+    (lambda: F.embedding_bag(np.array([[1]]), X, padding_idx=4), "^embedding_bag: padding_idx=4 is no row"),
+    (lambda: F.dropout(X, p=np.float32(1.5)), "^dropout: p is the probability"),
+    (lambda: F.dropout(X, p="a"), "^dropout: p is the probability"),
     (lambda: F.glu(X), "axis 1 of size 3 has no halves"),
     (lambda: F.layer_norm(X, (4,)), "does not end with normalized_shape"),
     (lambda: F.group_norm(X, 2), "3 channels do not split into 2 groups"),
@@ -207,3 +216,20 @@ def test_a_batch_of_symbolic_size_is_traced():
     assert str(y.shape) == "(B, 3, 2, 2)"
     data = np.random.default_rng(0).normal(size=(3, 2, 5, 5))
     np.testing.assert_allclose(graph(data), F.max_pool2d(F.relu(F.conv2d(data, w)), 2))
+
+
+def test_whole_numbers_drop_out_and_probabilities_may_be_of_numpy():
+    ones = np.ones((20, 20), np.int64)
+    for drop in (F.dropout, F.alpha_dropout):
+        with sg.run(seed=0, step=0):
+            expected = drop(ones.astype(float), 0.5, True)
+        with sg.run(seed=0, step=0):
+            np.testing.assert_array_equal(drop(ones, np.float32(0.5), True), expected)
+
+
+def test_a_padding_row_may_be_counted_from_the_end():
+    for row, same in ((-4, 0), (-1, 3)):
+        slopes = [sg.grad(lambda w, k=k: sg.sum(F.embedding(np.arange(4), w, k)))(X) for k in (row, same)]
+        np.testing.assert_array_equal(*slopes)
+        assert not slopes[0][same].any()
+        assert slopes[0].sum() == 9

@@ -6,6 +6,7 @@ from sklearn import metrics
 
 import symgrad as sg
 from symgrad import losses
+from symgrad.functions import further_losses
 
 RANDOM = np.random.default_rng(0)
 Y, T = RANDOM.random(9) + 0.1, RANDOM.random(9) + 0.1
@@ -64,15 +65,38 @@ def test_log_cosh_neither_overflows_nor_loses_its_slope(size):
     assert np.isfinite(float(losses.log_cosh_loss(np.array(size), np.array(0.0))))
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: losses.quantile_loss(Y, T, q=1.0), "q must be between 0 and 1, got 1.0"),
-        (lambda: losses.tweedie_loss(Y, T, power=0.5), "power must be 0 or at least 1, got 0.5"),
-        (lambda: losses.focal_loss(Z, LABELS[:2]), "takes logits"),
-        (lambda: losses.dice_loss(P, MASK, reduction="max"), "reduction must be"),
-    ],
-)
-def test_mistakes_are_named(call, words):
-    with pytest.raises(sg.ShapeError, match=words):
+MISTAKES = {
+    "q": (lambda: losses.quantile_loss(Y, T, q=1.0), sg.DataError, "^quantile_loss: q must be between 0 and 1, got"),
+    "q, an array": (lambda: losses.quantile_loss(Y, T, q=Y), sg.SymgradError, "^quantile_loss: "),
+    "q, a word": (lambda: losses.quantile_loss(Y, T, q="a"), sg.SymgradError, "^quantile_loss: .*q='a'"),
+    "power": (lambda: losses.tweedie_loss(Y, T, 0.5), sg.DataError, "^tweedie_loss: power must be 0 or at least 1"),
+    "labels' shape": (lambda: losses.focal_loss(Z, LABELS[:2]), sg.ShapeError, "^focal_loss: takes logits"),
+    "a negative label": (
+        lambda: losses.focal_loss(Z, [0, 1, -1, 0, 0, 0]), sg.DataError, "^focal_loss: label -1 at row 2 is outside"
+    ),
+    "a large label": (lambda: losses.focal_loss(Z, LABELS * 0 + 4), sg.DataError, "^focal_loss: label 4 at row 0"),
+    "labels that are floats": (
+        lambda: losses.focal_loss(Z, LABELS * 1.0), sg.DTypeError, "^focal_loss: labels must be integers, got float64"
+    ),
+    "reduction": (lambda: losses.dice_loss(P, MASK, reduction="max"), sg.ShapeError, "^dice_loss: reduction must be"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name):
+    call, kind, words = MISTAKES[name]
+    with pytest.raises(kind, match=words):
         call()
+
+
+def test_labels_are_checked_when_a_graph_runs():
+    graph = sg.trace(losses.focal_loss, Z, LABELS)
+    graph(Z, LABELS)
+    with pytest.raises(sg.DataError, match="focal_loss: label -1 at row 0"):
+        graph(Z, LABELS * 0 - 1)
+
+
+@pytest.mark.parametrize("name", [name for name in losses.__all__ if name in further_losses.__all__])
+def test_shapes_that_do_not_fit_are_of_the_family(name):
+    with pytest.raises(sg.SymgradError, match=f"^{name}: "):
+        getattr(losses, name)(np.ones((2, 3)), np.ones((4, 5)))

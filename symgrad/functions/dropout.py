@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from symgrad.errors import DataError, ShapeError
 from symgrad.functions.activations import SELU_ALPHA, SELU_SCALE
@@ -17,8 +20,8 @@ LOWEST = -SELU_SCALE * SELU_ALPHA  # of selu
 
 
 def staying(path: str, keep: float, shape: Any, dtype: Any) -> Any:
-    """Which elements stay, each with probability ``keep``."""
-    return random_uniform(path, tuple(shape), dtype) < keep
+    """Which elements stay, each with probability ``keep``; whole numbers are thinned as float64."""
+    return random_uniform(path, tuple(shape), dtype if dtype.kind == "f" else np.float64) < keep
 
 
 def thinned(x: Any, stays: Any, keep: float) -> Any:
@@ -27,11 +30,11 @@ def thinned(x: Any, stays: Any, keep: float) -> Any:
 
 
 def _given(x: Any, p: Any, name: str) -> Any:
-    """The input and the probability to stay, checked."""
+    """The input and the probability, checked."""
     x = array_like(x, name)
-    if not isinstance(p, (int, float)) or not 0 <= p <= 1:
+    if not isinstance(p, Real) or not 0 <= float(p) <= 1:
         raise DataError(f"{name}: p is the probability to be set to 0, from 0 to 1, got {p!r}")
-    return x, 1.0 - p
+    return x, float(p)
 
 
 def _every(x: Any, name: str) -> Any:
@@ -40,7 +43,8 @@ def _every(x: Any, name: str) -> Any:
 
 def inverted(x: Any, p: float, training: bool, name: str, shape_of: Any = _every) -> Any:
     """The array with elements absent at random, each draw repeated from the shape that ``shape_of`` gives."""
-    x, keep = _given(x, p, name)
+    x, p = _given(x, p, name)
+    keep = 1.0 - p
     if not training or keep == 1:
         return x
     shape = shape_of(x, name)
@@ -48,7 +52,8 @@ def inverted(x: Any, p: float, training: bool, name: str, shape_of: Any = _every
 
 
 def _alpha(x: Any, p: float, training: bool, name: str, shape_of: Any) -> Any:
-    x, keep = _given(x, p, name)
+    x, p = _given(x, p, name)
+    keep = 1.0 - p
     if not training or keep == 1:
         return x
     shape = shape_of(x, name)

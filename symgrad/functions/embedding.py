@@ -35,14 +35,14 @@ def embedding(
     input : integers of any shape
     weight : Tensor or array, shape (V, D)
     padding_idx : int, optional
-        A row that gets no gradient.
+        A row that gets no gradient, from -V to V-1; counted from the end if negative.
     max_norm, norm_type, scale_grad_by_freq
         Not supported: they would change the weight, or its gradient, behind the formula's back.
 
     Raises
     ------
     DataError
-        If a number is outside of 0..V-1.
+        If a number is outside of 0..V-1, or `padding_idx` of -V..V-1.
     """
     index, weight = array_like(input, "embedding"), array_like(weight, "embedding")
     if len(weight.shape) != 2:
@@ -54,8 +54,17 @@ def embedding(
     rows = weight[labels(index, weight.shape[0], "embedding")]
     if padding_idx is None:
         return rows
-    padding = expand_dims(index == padding_idx % weight.shape[0], -1)
+    padding = expand_dims(index == _row(padding_idx, weight, "embedding"), -1)
     return where(padding, stop_gradient(rows), rows)
+
+
+def _row(padding_idx: int, weight: Any, name: str) -> Any:
+    """The row of a weight that `padding_idx` means."""
+    rows = array_like(weight, name).shape[0]
+    if not isinstance(padding_idx, (int, np.integer)) or (isinstance(rows, int) and not -rows <= padding_idx < rows):
+        raise DataError(f"{name}: padding_idx={padding_idx!r} is no row of a weight of {rows} rows; "
+                        f"it is an integer from {-rows} to {rows - 1}")  # fmt: skip
+    return padding_idx % rows
 
 
 @function()
@@ -87,7 +96,7 @@ def embedding_bag(
     include_last_offset : bool
         Whether the last of the offsets is the end of the last bag.
     padding_idx : int, optional
-        A row that counts in no bag.
+        A row that counts in no bag, as in `embedding`.
     max_norm, norm_type, scale_grad_by_freq, sparse
         Not supported, as in `embedding`.
 
@@ -98,7 +107,7 @@ def embedding_bag(
     Raises
     ------
     DataError
-        If a number is outside of 0..V-1.
+        If a number is outside of 0..V-1, or `padding_idx` of -V..V-1.
     ShapeError
         If shapes do not fit, or factors are given for another mode than "sum".
 
@@ -120,7 +129,7 @@ def embedding_bag(
     flat = ravel(index)
     rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
     empty = np.zeros((bags, rows.shape[1]), rows.dtype)
-    counts = True if padding_idx is None else expand_dims(flat != padding_idx % np.shape(weight)[0], 1)
+    counts = True if padding_idx is None else expand_dims(flat != _row(padding_idx, weight, "embedding_bag"), 1)
     if mode == "max":
         largest = index_reduce(empty, 0, bag, where(counts, rows, -np.inf), "amax", include_self=False)
         return where(largest == -np.inf, 0.0, largest)

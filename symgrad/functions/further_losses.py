@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symgrad.errors import ShapeError
+from symgrad.errors import DataError, ShapeError
 from symgrad.functions.elementwise import xlogy
+from symgrad.functions.losses import check_labels
 from symgrad.functions.normalization import log_softmax
 from symgrad.functions.regression_losses import reduced_loss
 from symgrad.functions.selecting import take_along_axis
+from symgrad.op import function
 from symgrad.ops.exponential import exp, log, log1p, logaddexp
+from symgrad.ops.indexing import labels
 from symgrad.ops.layout import reshape
 from symgrad.ops.piecewise import abs, maximum
 from symgrad.ops.reduction import sum
@@ -34,12 +37,14 @@ def _pair(input: Any, target: Any, name: str) -> tuple[Any, Any]:
     return array_like(input, name), array_like(target, name)
 
 
+@function()
 def log_cosh_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     r""":math:`\log \cosh(y - t)`: half the squared error where that is small, its size less log 2 where it is large."""
     y, t = _pair(input, target, "log_cosh_loss")
     return reduced_loss(logaddexp(y - t, t - y) - math.log(2), reduction, "log_cosh_loss")
 
 
+@function()
 def quantile_loss(input: Any, target: Any, q: float = 0.5, *, reduction: str = "mean") -> Any:
     r"""The pinball loss :math:`\max(q (t - y), (q - 1) (t - y))`, which is least at the q-quantile of t.
 
@@ -55,11 +60,12 @@ def quantile_loss(input: Any, target: Any, q: float = 0.5, *, reduction: str = "
     0.875
     """
     if not 0 < q < 1:
-        raise ShapeError(f"quantile_loss: q must be between 0 and 1, got {q}")
+        raise DataError(f"quantile_loss: q must be between 0 and 1, got {q}")
     y, t = _pair(input, target, "quantile_loss")
     return reduced_loss(maximum(q * (t - y), (q - 1) * (t - y)), reduction, "quantile_loss")
 
 
+@function()
 def squared_log_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     r"""Squared errors of logarithms, :math:`(\log(1 + y) - \log(1 + t))^2`, for y and t above -1."""
     y, t = _pair(input, target, "squared_log_loss")
@@ -67,18 +73,21 @@ def squared_log_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
     return reduced_loss(error * error, reduction, "squared_log_loss")
 
 
+@function()
 def percentage_loss(input: Any, target: Any, *, eps: float = 1e-7, reduction: str = "mean") -> Any:
     r"""Absolute errors as shares of the target, :math:`|y - t| / \max(|t|, \epsilon)`; 0.1 is ten per cent."""
     y, t = _pair(input, target, "percentage_loss")
     return reduced_loss(abs(y - t) / maximum(abs(t), eps), reduction, "percentage_loss")
 
 
+@function()
 def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     r"""What is missing of a margin of 1, :math:`\max(1 - t y, 0)`, for targets -1 and 1."""
     y, t = _pair(input, target, "hinge_loss")
     return reduced_loss(maximum(1 - y * t, 0.0), reduction, "hinge_loss")
 
 
+@function()
 def squared_hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     r"""The square of `hinge_loss`, :math:`\max(1 - t y, 0)^2`."""
     y, t = _pair(input, target, "squared_hinge_loss")
@@ -86,6 +95,7 @@ def squared_hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> A
     return reduced_loss(missing * missing, reduction, "squared_hinge_loss")
 
 
+@function()
 def tweedie_loss(input: Any, target: Any, power: float = 1.5, *, reduction: str = "mean") -> Any:
     r"""The deviance of Tweedie's distributions with mean y and variance in proportion to :math:`y^p`.
 
@@ -104,7 +114,7 @@ def tweedie_loss(input: Any, target: Any, power: float = 1.5, *, reduction: str 
     reduction : {"mean", "sum", "none"}
     """
     if power != 0 and not power >= 1:
-        raise ShapeError(f"tweedie_loss: power must be 0 or at least 1, got {power}")
+        raise DataError(f"tweedie_loss: power must be 0 or at least 1, got {power}")
     y, t = _pair(input, target, "tweedie_loss")
     p = float(power)
     if p == 1:
@@ -116,6 +126,7 @@ def tweedie_loss(input: Any, target: Any, power: float = 1.5, *, reduction: str 
     return reduced_loss(2 * half, reduction, "tweedie_loss")
 
 
+@function()
 def focal_loss(input: Any, target: Any, focus: float = 2.0, *, reduction: str = "mean") -> Any:
     r"""Cross-entropy that counts what is already recognised less: :math:`-(1 - p_t)^\gamma \log p_t`.
 
@@ -127,6 +138,11 @@ def focal_loss(input: Any, target: Any, focus: float = 2.0, *, reduction: str = 
     focus : float
         The :math:`\gamma`; with 0 it is cross-entropy.
     reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    DataError
+        If a label is outside of 0..K-1.
 
     References
     ----------
@@ -145,13 +161,16 @@ def focal_loss(input: Any, target: Any, focus: float = 2.0, *, reduction: str = 
         raise ShapeError(f"focal_loss: takes logits (n, K) and n labels or (n, K), got {z.shape} and {t.shape}")
     scores = log_softmax(z, 1)
     if len(t.shape) == 1:
-        chosen = reshape(take_along_axis(scores, reshape(t, (-1, 1)), 1), (-1,))
+        check_labels(z, t, "focal_loss")
+        safe = labels(t, z.shape[1], "focal_loss")
+        chosen = reshape(take_along_axis(scores, reshape(safe, (-1, 1)), 1), (-1,))
         each = -((1 - exp(chosen)) ** focus) * chosen
     else:
         each = -sum(t * (1 - exp(scores)) ** focus * scores, 1)
     return reduced_loss(each, reduction, "focal_loss")
 
 
+@function()
 def tversky_loss(
     input: Any, target: Any, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1.0, *, reduction: str = "mean"
 ) -> Any:
@@ -174,12 +193,17 @@ def tversky_loss(
     S. S. M. Salehi, D. Erdogmus and A. Gholipour, "Tversky loss function for image segmentation", MLMI 2017.
     """
     p, t = _pair(input, target, "tversky_loss")
+    return reduced_loss(_missed_overlap(p, t, alpha, beta, smooth), reduction, "tversky_loss")
+
+
+def _missed_overlap(p: Any, t: Any, alpha: float, beta: float, smooth: float) -> Any:
+    """One less Tversky's index, for each along the first axis."""
     axes = tuple(range(1, len(p.shape)))
     found, wrong, missed = sum(p * t, axes), sum(p * (1 - t), axes), sum((1 - p) * t, axes)
-    overlap = (smooth + found) / (smooth + found + alpha * wrong + beta * missed)
-    return reduced_loss(1 - overlap, reduction, "tversky_loss")
+    return 1 - (smooth + found) / (smooth + found + alpha * wrong + beta * missed)
 
 
+@function()
 def dice_loss(input: Any, target: Any, smooth: float = 1.0, *, reduction: str = "mean") -> Any:
     r"""One less Dice's coefficient over all but the first axis: :math:`1 - \frac{s + 2 \sum p t}{s + \sum p + \sum t}`.
 
@@ -187,4 +211,5 @@ def dice_loss(input: Any, target: Any, smooth: float = 1.0, *, reduction: str = 
     ----------
     F. Milletari, N. Navab and S.-A. Ahmadi, "V-Net", 3DV 2016.
     """
-    return tversky_loss(input, target, 0.5, 0.5, smooth / 2, reduction=reduction)
+    p, t = _pair(input, target, "dice_loss")
+    return reduced_loss(_missed_overlap(p, t, 0.5, 0.5, smooth / 2), reduction, "dice_loss")

@@ -106,7 +106,7 @@ def cross_entropy(
         if ndim == 2 and plain:
             return -mean(sum(target * log_softmax(logits, -1), -1))
         return _soft(log_softmax(logits, axis), target, weight, reduction, label_smoothing, axis)
-    _check_labels(logits, target)
+    check_labels(logits, target, "cross_entropy")
     if ndim == 2 and plain and not _has(target, ignore_index):
         shifted = logits - largest(logits, -1)
         chosen = getitem(shifted, (arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
@@ -170,7 +170,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     x, target = array_like(input, "nll_loss"), array_like(target, "nll_loss")
     if not len(x.shape):
         raise ShapeError("nll_loss: the input has no axis of classes")
-    _check_labels(x, target, "nll_loss")
+    check_labels(x, target, "nll_loss")
     return _hard(x, target, weight, ignore_index, reduction, 0.0, "nll_loss")
 
 
@@ -183,7 +183,8 @@ def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, linear_bia
     return cross_entropy(logits, target, **options)
 
 
-def _check_labels(logits: Any, target: Any, name: str = "cross_entropy") -> None:
+def check_labels(logits: Any, target: Any, name: str) -> None:
+    """Refuse labels that are no integers, or not one for each row of the logits."""
     axis = min(len(logits.shape) - 1, 1)
     wanted = tuple(n for k, n in enumerate(logits.shape) if k != axis)
     if not same_shape(target.shape, wanted):

@@ -94,8 +94,7 @@ class Dropout(Layer):
 
     def _stays(self, x: Any) -> Any:
         """Which numbers stay."""
-        dtype = x.dtype if x.dtype.kind == "f" else np.float64
-        return staying(self._path or type(self).__name__, self.keep, self._shape(x), dtype)
+        return staying(self._path or type(self).__name__, self.keep, self._shape(x), x.dtype)
 
     def _shape(self, x: Any) -> Any:
         """The shape of the mask, which is repeated to that of x."""
