@@ -339,3 +339,14 @@ def test_random_networks(seed):
     if dtype == np.float32:
         rule = sgd  # rules that divide by small gradients amplify rounding
     agree(model, loss, rule, list(zip(x, y, strict=True)), 2e-3 if dtype == np.float32 else 1e-7)
+
+
+@pytest.mark.parametrize("fast", MODES.values())
+def test_labels_that_do_not_count_come_later(fast):
+    z, y = np.random.default_rng(0).normal(size=(3, 4)), np.array([0, -100, 2])
+    step = sg.compile(lambda z, y: sg.losses.cross_entropy(z, y, ignore_index=-100), fast=fast)
+    step(z, np.array([0, 1, 2]))
+    np.testing.assert_allclose(step(z, y), sg.losses.cross_entropy(z, y), rtol=1e-14)
+    untold = sg.compile(lambda z, y: sg.losses.cross_entropy(z, y), fast=fast)
+    with pytest.raises(sg.DataError, match="label -100 at row 1"):
+        untold(z, y)

@@ -21,6 +21,8 @@ from symgrad.tensor import Tensor, array_like, holds
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "mse", "nll_loss"]
 
+IGNORED = -100  # the label that does not count, as in PyTorch
+
 
 @function()
 def mse(prediction: Any, target: Any) -> Any:
@@ -58,7 +60,7 @@ def cross_entropy(
     target: Any,
     weight: Any = None,
     *,
-    ignore_index: int = -100,
+    ignore_index: int | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0,
 ) -> Any:
@@ -72,8 +74,9 @@ def cross_entropy(
         Class labels from 0 to K - 1, or soft labels.
     weight : Tensor or array, shape (K,), optional
         Of the classes; a mean divides by the sum of the weights of the labels.
-    ignore_index : int
-        A label that does not count.
+    ignore_index : int, optional
+        A label that does not count; -100 unless given. A compiled function, whose labels come later, is told of it by
+        giving it.
     reduction : {"mean", "sum", "none"}
     label_smoothing : float
         The part, from 0 to 1, of every label that is spread over all classes.
@@ -112,13 +115,16 @@ def cross_entropy(
         chosen = getitem(shifted, (arange(logits.shape[0]), labels(target, logits.shape[1], "cross_entropy")))
         e = named(exp(shifted), "e")
         return mean(log(named(sum(e, -1), "S")) - chosen)
-    return _hard(log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing, "cross_entropy")
+    log_p, skipped = log_softmax(logits, axis), IGNORED if ignore_index is None else ignore_index
+    return _hard(log_p, target, weight, skipped, reduction, label_smoothing, "cross_entropy")
 
 
-def _has(target: Any, label: int) -> bool:
-    """Whether a label that does not count is among the labels; unknown ones are not."""
+def _has(target: Any, label: int | None) -> bool:
+    """Whether labels that do not count may be among the labels."""
     value = target.value if isinstance(target, Tensor) else target
-    return value is not None and bool((value == label).any())
+    if value is None:
+        return label is not None
+    return bool((value == (IGNORED if label is None else label)).any())
 
 
 def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, axis: int) -> Any:
@@ -162,7 +168,9 @@ def _hard(log_p: Any, target: Any, weight: Any, ignore_index: int, reduction: st
 
 
 @function()
-def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, *, ignore_index: int = IGNORED, reduction: str = "mean"
+) -> Any:
     r"""Minus the log-probabilities of labels, :math:`-w_t x_t`; the mean divides by the sum of the weights.
 
     Parameters are those of `cross_entropy`, but for the input: log-probabilities, such as `log_softmax` gives.
