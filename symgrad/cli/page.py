@@ -144,11 +144,11 @@ def _pictures(f: Findings) -> tuple[str, str, str]:
 <p>Values flow along the blue strands, gradients back along the orange ones. Each edge shows its local derivative: the
 pullback's own text, read as mathematics. A gradient is the sum over its card's outgoing edges.</p>
 {_code(code_of(chapters.show_neuron))}
-<figure class="fits">{f.neuron.svg}<figcaption>One neuron: value, gradient and local derivative.</figcaption></figure>
+<figure>{f.neuron.svg}<figcaption>One neuron: value, gradient and local derivative.</figcaption></figure>
 {_code(code_of(chapters.show_batch))}
-<figure tabindex="0">{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths lead from a sample to the loss,
-because the mean and the variance belong to the whole batch. It is wider than the page: scroll sideways, or open
-<a href="batchnorm.svg">batchnorm.svg</a>.</figcaption></figure>""",
+<figure>{f.batch.svg}<figcaption>BatchNorm on a batch of four: three paths lead from a sample to the loss,
+because the mean and the variance belong to the whole batch. Both pictures are files beside this page:
+<a href="neuron.svg">neuron.svg</a> and <a href="batchnorm.svg">batchnorm.svg</a>.</figcaption></figure>""",
     )
 
 
