@@ -146,7 +146,8 @@ class Compiled:
     def hold(self) -> Iterator[None]:
         """Publish the leaves' new values only when the block ends: for many steps that nobody watches.
 
-        Inside of the block nobody else sees the new values, another compiled function included.
+        Inside of the block nobody else sees the new values, another compiled function included. An error in a step
+        takes back all steps of the block so far.
         """
         before, self._held = self._held, True
         try:
