@@ -319,3 +319,11 @@ def test_an_unknown_class_in_an_archive_is_named(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.eye(3), y=np.array(["b", "c", "b"]))
     with pytest.raises(sg.DataError, match="holds 'c', unknown among the classes a, b"):
         data.read_npz(tmp_path / "a.npz", classes=("a", "b"))
+
+
+@pytest.mark.parametrize("y", [np.arange(6.0), np.arange(-25, 0), np.zeros((6, 2), int)])
+def test_targets_that_are_no_labels_are_no_classification(y, tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.ones((len(y), 2)), y=y)
+    assert data.read_npz(tmp_path / "a.npz").names == ()
+    with pytest.raises(sg.DataError, match=r"targets .* are no labels of classes; store them as integers"):
+        data.read_npz(tmp_path / "a.npz", task="classification")

@@ -99,9 +99,16 @@ class Archive:
 
     def labels(self, task: str = "auto") -> Labels | None:
         """What its targets are labels of; None if they are numbers to be predicted."""
+        found = None if task == "regression" else self._labels()
+        if found is None and task == "classification":
+            raise DataError(
+                f"{self.path}: targets {self.y.dtype}{self.y.shape} are no labels of classes; "
+                "store them as integers from 0 (y.astype(int)) or as words, or choose the task regression"
+            )
+        return found
+
+    def _labels(self) -> Labels | None:
         y = self.y
-        if task == "regression":
-            return None
         if self.names:
             return Labels.numbered(len(self.names), self.names)
         if y.ndim != 1 or y.dtype.kind not in "iubUS" or not y.size:
