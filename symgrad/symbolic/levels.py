@@ -38,6 +38,7 @@ EXACT, ENCLOSED, PRECISE = "exact rationals", "interval enclosure", "60 digits"
 SHOTS = 4  # tries to make a root rational
 ROUNDED = 1e-14  # what constants that are floats may differ by
 WIDE = 1e-8  # an enclosure that is wider, relative to its value, says nothing
+# What operators, NumPy and a formula raise where they know no Fractions or intervals; the level is then not reached.
 REFUSED = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, NotImplementedError)
 
 Point = dict[str, Any]  # arrays of Fractions by name
