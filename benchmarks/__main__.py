@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.conditions import environment, machine
 from benchmarks.contenders import UNCHECKED, contenders
 from benchmarks.page import write
 from benchmarks.problems import FAMILIES
@@ -24,8 +21,6 @@ from benchmarks.targets import verdicts
 
 LIMIT = 15  # seconds of all blocks of a family, if three rounds do not take longer
 QUICK = ("torch", "symgrad", "symgrad fast", "symgrad eager", "NumPy by hand")
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
-ONE_THREAD["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 class Failed(RuntimeError):
@@ -40,7 +35,7 @@ class Worker:
         command = [sys.executable, "-m", "benchmarks.worker", family, contender, str(seconds)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.PIPE, start_new_session=True,
-                                        env={**os.environ, **ONE_THREAD})  # fmt: skip
+                                        env=environment())  # fmt: skip
         self.facts: dict[str, float] = {}
         self.seconds: list[float] = []
 
@@ -119,29 +114,13 @@ def import_seconds(rounds: int) -> dict[str, float]:
         times = []
         for k in range(rounds + 1):
             start = spent()
-            if subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, check=False).returncode:
+            command = [sys.executable, "-c", f"import {name}"]
+            if subprocess.run(command, env=environment(), capture_output=True, check=False).returncode:
                 break
             times += [spent() - start] if k else []  # the first one fills the disk's cache
         if times:
             result[name] = statistics.median(times)
     return result
-
-
-def machine() -> dict[str, str]:
-    """What the figures depend on."""
-    found = {"python": platform.python_version(), "processor": platform.processor() or platform.machine()}
-    for name in ("numpy", "numba", "torch", "jax", "autograd", "mygrad", "scikit-learn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    if find_spec("threadpoolctl"):
-        import numpy  # noqa: F401 - what it has loaded is looked at
-        from threadpoolctl import threadpool_info
-
-        kernels = {one["architecture"] for one in threadpool_info() if one.get("internal_api") == "openblas"}
-        found["OpenBLAS with kernels for"] = " and ".join(sorted(kernels)) or "unknown"
-    return found
 
 
 def show(family: str, rows: dict[str, Any]) -> None:
@@ -196,8 +175,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         sys.stdout.write(f"import {name:17} {value:.3f} s\n")
     if not options.quick and not options.families:
         run = [sys.executable, "-m", "benchmarks.growth"]
-        environment = {**os.environ, **ONE_THREAD}
-        results["growth"] = json.loads(subprocess.run(run, env=environment, capture_output=True, check=True).stdout)
+        results["growth"] = json.loads(subprocess.run(run, env=environment(), capture_output=True, check=True).stdout)
     return results
 
 

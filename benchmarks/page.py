@@ -17,7 +17,8 @@ A step of a small network costs the large frameworks ten to fifty times its arit
 step once and replays it as straight calls into fixed buffers, which is why symgrad is quick where networks are small.
 
 All figures are of one run. Each is the time of the same work as a ratio to PyTorch's eager mode: smaller is better.
-Families of work come in random order; in each, every contender runs in a process of its own, with one thread, in
+Families of work come in random order; in each, every contender runs in a process of its own, with one thread and the
+kernels that each library chooses itself (a variable such as `OPENBLAS_CORETYPE`, which pins them, is not handed on), in
 blocks that take turns in random order. The figure is the median of the ratios of neighbouring blocks, in brackets the
 range of its middle 80 %. That all compute the same is checked: the loss after five steps, or a gradient.
 "symgrad" has no extras; "symgrad fast" has the extra `fast` (numba). "products alone" are the matrix products of a

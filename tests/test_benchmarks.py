@@ -10,7 +10,7 @@ import pytest
 problems = pytest.importorskip("benchmarks.problems")
 
 from benchmarks import __main__ as main  # noqa: E402
-from benchmarks import page, targets, worker  # noqa: E402
+from benchmarks import conditions, page, targets, worker  # noqa: E402
 from benchmarks.contenders import contenders, floor, numpy_, symgrad_  # noqa: E402
 
 
@@ -51,6 +51,15 @@ def test_every_family_has_symgrad_and_nobody_who_is_missing():
         assert "torch.compile" not in names
         if problem.kind == "network":
             assert floor.network(problem)() == 0
+
+
+def test_contenders_choose_their_kernels_themselves(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "here")
+    found = conditions.environment()
+    assert "OPENBLAS_CORETYPE" not in found
+    assert (found["OPENBLAS_NUM_THREADS"], found["NUMBA_CACHE_DIR"]) == ("1", "here")
 
 
 def test_the_page_shows_every_figure(tmp_path):
