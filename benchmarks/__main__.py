@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.PIPE, start_new_session=True,
                                         env=environment())  # fmt: skip
-        self.facts: dict[str, float] = {}
+        self.facts: dict[str, Any] = {}
         self.seconds: list[float] = []
 
     def _line(self) -> str:
@@ -95,11 +96,21 @@ def _check(worker: Worker, torch: Worker) -> None:
         raise Failed(f"{worker.name} computed {found}, torch {reference}")
 
 
-def _figures(worker: Worker, torch: Worker) -> dict[str, float]:
+def _figures(worker: Worker, torch: Worker) -> dict[str, Any]:
     ratios = sorted(a / b for a, b in zip(worker.seconds, torch.seconds, strict=True))
     return {"seconds": statistics.median(worker.seconds), "ratio": statistics.median(ratios),
             "low": ratios[len(ratios) // 10], "high": ratios[-1 - len(ratios) // 10],
-            "first": worker.facts["first"], "peak": worker.facts["peak"]}  # fmt: skip
+            **{name: worker.facts[name] for name in ("first", "peak", "profile") if name in worker.facts}}  # fmt: skip
+
+
+def compile_once() -> float:
+    """Seconds of the first step with the extra ``fast``: numba may compile what then lies on disk for all others."""
+    worker = Worker("tiny MLP", "symgrad fast", 0.01)
+    try:
+        worker.start()
+    finally:
+        worker.stop()
+    return float(worker.facts["first"])
 
 
 def import_seconds(rounds: int) -> dict[str, float]:
@@ -156,6 +167,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """One run of all families, in random order."""
     rounds, seconds = (5, 0.02) if options.quick else (options.rounds, options.seconds)
     results: dict[str, Any] = {"machine": machine(), "families": {}, "failed": []}
+    if find_spec("numba"):
+        sys.stdout.write(f"the very first step with numba {compile_once():.1f} s\n")
     families = list(options.families or FAMILIES)
     random.shuffle(families)
     start, n = time.monotonic(), len(families) + 1

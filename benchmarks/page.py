@@ -26,8 +26,9 @@ step and nothing else, the floor for whoever uses NumPy's BLAS.
 """
 
 WAITED = """The first step is the time that somebody waits, once the library is imported: from making the model to the
-first result, so with tracing, compiling and whatever is loaded only then. All other times, of steps and of imports, are
-seconds of the processor.
+first result, so with tracing, compiling and whatever is loaded only then. The very first step with `fast` on a machine
+takes some seconds more, in which numba compiles the interpreter, which then lies on disk; the suite runs it beforehand.
+All other times, of steps and of imports, are seconds of the processor.
 """
 
 HOW = """

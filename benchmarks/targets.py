@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["LIMITS", "OF_JAX", "REASONS", "TARGETS", "Verdict", "verdicts"]
+__all__ = ["LIMITS", "OF_JAX", "TARGETS", "Verdict", "verdicts"]
 
 TARGETS: dict[str, dict[str, float]] = {
     "tiny MLP": {"symgrad": 0.06, "symgrad fast": 0.035},
@@ -42,25 +42,6 @@ LIMITS: dict[str, tuple[str, str, dict[str, float]]] = {
 LIMITED = {"first step": ("tiny MLP", "small MLP", "image MLP"), "peak memory": ("image MLP",)}
 IMPORT = 0.25  # seconds
 
-REASONS: dict[tuple[str, str], str] = {
-    ("tiny MLP", "symgrad"): "26 calls of NumPy of some 0.4 us each, of which the nine products are half",
-    ("small CNN", "symgrad"): "of some 800 us, windows are copied to matrices in 135 and added back in 77, pooling and"
-    " its gradient take 125, products 150, masks of ReLU 80",
-    ("chain of 1e3, replayed", "symgrad"): "six calls of NumPy per link, of some 170 ns each on ten numbers: the calls"
-    " are the time, and by hand they are no fewer; a program of the extra `fast` needs none",
-    ("Hessian of 10 variables", "symgrad"): "some 190 calls of NumPy on ten numbers: each row is a call of its own for"
-    " every operation; a program of the extra `fast` is one call",
-    ("BatchNorm 64x256", "symgrad"): "22 calls of NumPy, each a pass over 64 kB, and copies of two results",
-    (
-        "BatchNorm 64x256",
-        "symgrad fast",
-    ): "of some 15 us, 9 are a dozen passes over 64 kB in the second-level cache, and"
-    " 4 find the caller's arrays and hand out the results",
-    ("BatchNorm 1024x1024", "symgrad fast"): "one program, all memory: its three sweeps move some ten arrays of 4 MB,"
-    " among them the centred values, which are written once and read twice",
-}
-"""Family and contender -> where the time goes, from ``plan.profile()``."""
-
 
 class Verdict(NamedTuple):
     """One target, what was measured, and why it was missed where it was."""
@@ -84,13 +65,15 @@ class Verdict(NamedTuple):
         return self.shown <= self.target
 
 
-def _reason(family: str, contender: str, rows: dict[str, Any], unit: float) -> str:
-    if (family, contender) in REASONS:
-        return REASONS[family, contender]
-    if "products alone" not in rows:
-        return ""
-    floor, own = (rows[name]["ratio"] for name in ("products alone", contender))
-    return f"NumPy's matrix products alone take {floor / unit:.3g}, which is {floor / own:.0%} of it"
+def _reason(contender: str, rows: dict[str, Any], unit: float) -> str:
+    """Where the time goes: the part of matrix products in it, which is the floor, and the profile of the step."""
+    parts = []
+    if "products alone" in rows:
+        floor, own = (rows[name]["ratio"] for name in ("products alone", contender))
+        parts.append(f"NumPy's matrix products alone take {floor / unit:.3g}, which is {floor / own:.0%} of it")
+    if shares := rows[contender].get("profile"):
+        parts.append("by profile " + ", ".join(f"{share:.0%} {name} ({count}x)" for name, count, share in shares))
+    return "; ".join(parts)
 
 
 def _ratios(family: str, rows: dict[str, Any]) -> Iterator[Verdict]:
@@ -100,7 +83,7 @@ def _ratios(family: str, rows: dict[str, Any]) -> Iterator[Verdict]:
             target = table.get(family, {}).get(contender)
             if target is not None and contender in rows and reference in (*rows, "torch"):
                 unit = 1.0 if reference == "torch" else rows[reference]["ratio"]
-                found, reason = rows[contender]["ratio"] / unit, _reason(family, contender, rows, unit)
+                found, reason = rows[contender]["ratio"] / unit, _reason(contender, rows, unit)
                 yield Verdict(family, contender, target, found, "", reason, reference)
 
 

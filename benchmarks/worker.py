@@ -22,7 +22,8 @@ def main() -> int:
     family, contender, seconds = sys.argv[1:]
     module, _, options, _ = CONTENDERS[contender]
     problem = FAMILIES[family]
-    make = getattr(importlib.import_module(f"benchmarks.contenders.{module}"), problem.kind)
+    library = importlib.import_module(f"benchmarks.contenders.{module}")
+    make = getattr(library, problem.kind)
     start = time.perf_counter()  # somebody waits for the first result: also for disks, and for other processes
     step = make(problem, **options)
     values = [float(step())]
@@ -33,7 +34,10 @@ def main() -> int:
     once = max(time.process_time() - start, 1e-7)
     repeats = max(1, int(float(seconds) / once))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sys.stdout.write(json.dumps({"check": values[-1], "first": first, "peak": peak, "block": repeats * once}) + "\n")
+    facts = {"check": values[-1], "first": first, "peak": peak, "block": repeats * once}
+    if hasattr(library, "profile"):
+        facts["profile"] = library.profile(step)
+    sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
     for _ in sys.stdin:
         start = time.process_time()  # one thread: seconds of work, whatever else the machine does

@@ -65,9 +65,10 @@ def test_contenders_choose_their_kernels_themselves(monkeypatch):
 def test_the_page_shows_every_figure(tmp_path):
     pytest.importorskip("matplotlib")
     row = {"seconds": 1e-3, "ratio": 0.125, "low": 0.1, "high": 0.2, "first": 0.02, "peak": 5e7}
+    own = {**row, "profile": [("dot", 2, 1.0)]}
     results = {
         "machine": {"python": "3"},
-        "families": {"tiny MLP": {"torch": row, "symgrad": row}, "chain of 1e3": {"torch": row}},
+        "families": {"tiny MLP": {"torch": row, "symgrad": own}, "chain of 1e3": {"torch": row}},
         "import": {"symgrad": 0.2},
         "growth": {"step against width": {"unit": "s", "points": [(8, 1e-5), (64, 1e-4)]},
                    "drawing against operations": {"unit": "s", "points": [(1, 1e-3), (2, 2e-3)]}},
@@ -76,7 +77,7 @@ def test_the_page_shows_every_figure(tmp_path):
     text = (tmp_path / "speed.md").read_text()
     assert "| tiny MLP | 0.125 (0.100-0.200) | 0.125 (0.100-0.200) |" in text
     assert "| tiny MLP | 20 |  | 20 | 50 |  | 50 |" in text
-    assert "| tiny MLP | symgrad | torch | 0.06 | 0.125 | **missed**: " in text
+    assert "| tiny MLP | symgrad | torch | 0.06 | 0.125 | **missed**: by profile 100% dot (2x) |" in text
     assert "| first step, tiny MLP | symgrad |  | 50 ms | 20 ms | met |" in text
     for name in ("ratios", "growth"):
         assert f"speed-{name}.svg" in text
@@ -87,19 +88,31 @@ def test_every_target_is_of_a_row_that_is_measured():
     for table in (targets.TARGETS, targets.OF_JAX):
         for family, wanted in table.items():
             assert set(wanted) <= set(contenders(family, slow=False)) | {"symgrad fast"}
-    assert {family for family, _ in targets.REASONS} <= set(targets.TARGETS)
 
 
 def test_a_miss_says_why():
     row = {"ratio": 0.1, "first": 0.1, "peak": 1e7}
     row["ratio"] = 0.15
-    rows = {"symgrad": row, "jax.jit": {**row, "ratio": 0.3}, "products alone": {**row, "ratio": 0.12}}
+    own = {**row, "profile": [("dot", 9, 0.75), ("others", 4, 0.25)]}
+    rows = {"symgrad": own, "jax.jit": {**row, "ratio": 0.3}, "products alone": {**row, "ratio": 0.12}}
     one, two, three, *_ = targets.verdicts({"families": {"small MLP": rows}, "import": {"symgrad": 0.1}})
     assert (one.reference, one.met) == ("torch", False)
-    assert "take 0.12, which is 80%" in one.reason
+    assert "take 0.12, which is 80% of it; by profile 75% dot (9x), 25% others (4x)" in one.reason
     assert (two.reference, two.target, two.found, two.met) == ("jax.jit", 1.0, 0.5, True)
     assert "take 0.4, which is 80%" in two.reason
     assert (three.what, three.met) == ("first step, small MLP", False)
+
+
+def test_profiles_tell_what_a_step_calls(monkeypatch):
+    problem = problems.FAMILIES["tiny MLP"]
+    monkeypatch.setattr(symgrad_, "COMPILED", [])
+    eager = {name: count for name, count, _ in symgrad_.profile(symgrad_.network(problem, compiled=False))}
+    assert eager["others"] > 100
+    step = symgrad_.network(problem, fast=False)
+    step()
+    compiled = symgrad_.profile(step)
+    assert {name: count for name, count, _ in compiled}["dot"] >= 8
+    assert sum(share for _, _, share in compiled) == pytest.approx(1)
 
 
 def test_a_target_to_jax_may_be_missed_beside_one_to_torch_that_is_met(capsys):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import symgrad as sg
+from benchmarks import profiles
 from benchmarks.problems import (
     BETA1,
     BETA2,
@@ -28,6 +29,17 @@ from symgrad import derived, nn, optim
 
 Step = Callable[[], Any]
 HELD = ExitStack()
+COMPILED: list[Any] = []  # what this process has compiled
+
+
+def profile(step: Step) -> list[profiles.Share]:
+    """Where the time of a step goes."""
+    return profiles.of_plan(COMPILED[-1].plan) if COMPILED else profiles.of_python(step)
+
+
+def _compiled(f: Callable[..., Any], fast: bool) -> Any:
+    COMPILED.append(sg.compile(f, fast=fast))
+    return COMPILED[-1]
 
 
 def _optimizer(problem: Network, parameters: Any) -> optim.Optimizer:
@@ -50,7 +62,7 @@ def _trained(problem: Network, model: Any, data: Any, compiled: bool, fast: bool
     x, y = data["x"], data["y"]
     if not compiled:
         return lambda: step(sg.tensor(x), sg.tensor(y)).item()
-    replay = sg.compile(step, fast=fast)
+    replay = _compiled(step, fast)
     HELD.enter_context(replay.hold())  # as in an epoch of the Trainer: nobody looks between the steps
     return lambda: replay(x, y)
 
@@ -94,7 +106,7 @@ def norm(problem: Norm, compiled: bool = True, fast: bool = False) -> Step:
         return y, *pull(g)
 
     data = normed(problem)
-    run = sg.compile(both, fast=fast) if compiled else both
+    run = _compiled(both, fast) if compiled else both
     return lambda: run(*data)[2][0]
 
 
@@ -108,7 +120,7 @@ def chain(problem: Chain, compiled: bool = True, fast: bool = False) -> Step:
         return y.sum()
 
     if compiled and problem.replayed:
-        replay = sg.compile(sg.value_and_grad(f), fast=fast)
+        replay = _compiled(sg.value_and_grad(f), fast)
         return lambda: replay(start)[0]
 
     def step() -> Any:
@@ -124,7 +136,7 @@ def hessian(problem: Hessian, compiled: bool = True, fast: bool = False) -> Step
         return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
     x = np.linspace(-1, 1, problem.variables)
-    run = sg.compile(sg.hessian(f), fast=fast) if compiled else sg.hessian(f)
+    run = _compiled(sg.hessian(f), fast) if compiled else sg.hessian(f)
     return lambda: run(x)[0, 0]
 
 
@@ -144,7 +156,7 @@ def update(problem: Update, compiled: bool = True, fast: bool = False) -> Step:
             p.grad = g
         optimizer.step()
 
-    run = sg.compile(step, fast=fast) if compiled else step
+    run = _compiled(step, fast) if compiled else step
     run(*gradients)  # the first one is what is checked
 
     def check() -> float:

@@ -123,7 +123,11 @@ class Fuser:
         return self.segments[-1]
 
     def _append(self, node: Tensor) -> None:
-        self.segments[-1].nodes.append(node)
+        segment = self.segments[-1]
+        segment.nodes.append(node)
+        segment.members.add(node.serial)
+        if node.serial in self.storage.wanted:
+            segment.wrote.append(node.serial)
         self.where[node.serial] = len(self.segments) - 1
         self.pending.append(node)
 
@@ -246,23 +250,21 @@ class Fuser:
 
     def _comes_later(self, segment: Segment, node: Tensor, turned: bool, reduces: bool) -> bool:
         """Whether the node needs more than one block of what the segment computes."""
-        here = {n.serial for n in segment.nodes}
         shape = node.inputs[0].shape if reduces else node.shape
         for x in node.inputs:
             root = self.storage.root[x.serial]
             whole = filling(self.array(x), shape, turned) == ("full", 0)
-            if root in segment.reduced or (root in here and not whole):
+            if root in segment.reduced or (root in segment.members and not whole):
                 return True
         return False
 
     def _shifted(self, segment: Segment, node: Tensor) -> bool:
         """Whether the node writes what the segment reads at other places, or the other way round."""
-        arrays = self.storage.arrays
-        read = [self.array(x) for n in (*segment.nodes, node) for x in n.inputs if not is_test(x)]
+        arrays, wanted = self.storage.arrays, self.storage.wanted
         own = arrays[node.serial]
-        wrote = [arrays[n.serial] for n in segment.nodes if n.serial in self.storage.wanted]
-        mine = [own] if node.serial in self.storage.wanted else []
-        pairs = [(a, own) for a in read if mine] + [(self.array(x), b) for x in node.inputs for b in wrote]
+        pairs = [(self.array(x), arrays[serial]) for x in node.inputs for serial in segment.wrote]
+        if node.serial in wanted:
+            pairs += [(self.array(x), own) for n in (*segment.nodes, node) for x in n.inputs if not is_test(x)]
         return any(np.may_share_memory(a, b) and not (a.shape == b.shape and same_memory(a, b)) for a, b in pairs)
 
     # Writing
@@ -388,10 +390,9 @@ class Fuser:
             return False
         if self.storage.last.get(node.serial, len(self.storage.graph.nodes)) >= len(self.storage.graph.nodes):
             return False
-        here = {n.serial for n in segment.nodes}
         own = self.storage.arrays[node.serial]
         return all(
-            r.serial in here and all(self.array(x) is own for x in r.inputs
+            r.serial in segment.members and all(self.array(x) is own for x in r.inputs
                                      if self.storage.root[x.serial] == node.serial)
             for r in self.readers.get(node.serial, ())
         )  # fmt: skip

@@ -33,7 +33,9 @@ class Segment:
     turned: bool = False  # whether that is the reverse of what the nodes have
     columns: int | None = None
     nodes: list[Tensor] = field(default_factory=list)
+    members: set[int] = field(default_factory=set)  # the same
     reduced: set[int] = field(default_factory=set)
+    wrote: list[int] = field(default_factory=list)  # nodes that are written where somebody wants them
     whole: bool = False
 
 
