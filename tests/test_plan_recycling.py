@@ -68,3 +68,34 @@ def test_one_value_returned_twice_is_two_arrays(fast):
     np.testing.assert_array_equal(b, expected)
     np.testing.assert_array_equal(turned, expected.T)
     np.testing.assert_array_equal(more, expected + 1)
+
+
+def test_large_results_need_no_memory_of_the_plan():
+    x = np.random.default_rng(0).standard_normal((90, 60))
+    f = sg.compile(lambda x: (sg.tanh(x) * 2 + x.mean(axis=0), sg.maximum(x, 0.5) @ np.ones((60, 3))), fast=False)
+    a, b = f(x)
+    np.testing.assert_allclose(a, np.tanh(x) * 2 + x.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(b, np.maximum(x, 0.5) @ np.ones((60, 3)), rtol=1e-14)
+    assert f.plan.memory < 2 * x.nbytes
+
+
+@pytest.mark.parametrize("fast", MODES)
+def test_a_large_result_that_other_results_are_made_from(fast):
+    def f(x, w):
+        y = sg.exp(x) - x
+        return y, y @ w, y.sum(axis=0), sg.sin(y)[1:], y.reshape(-1)
+
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((60, 60))
+    run = sg.compile(f, fast=fast)
+    for _ in range(4):
+        x = rng.standard_normal((90, 60))
+        y, product, total, part, flat = run(x, w)
+        expected = np.exp(x) - x
+        y[...] += 0  # the caller may write to it
+        for found, right in zip((y, product, total, part, flat),
+                                (expected, expected @ w, expected.sum(axis=0), np.sin(expected)[1:], expected.ravel()),
+                                strict=True):  # fmt: skip
+            np.testing.assert_allclose(found, right, rtol=1e-12)
+        y[...] = 0
+        np.testing.assert_allclose(flat, expected.ravel(), rtol=1e-12)

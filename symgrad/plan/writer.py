@@ -13,8 +13,10 @@ from symgrad.op import Op
 from symgrad.passes import builtin_name
 from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
 from symgrad.plan.fusing import Fuser
+from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import ADD_AT
 from symgrad.plan.storage import Storage
+from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
 __all__ = ["Writer"]
@@ -41,6 +43,7 @@ class Writer:
         self._counts: dict[str, int] = {}
         self.deferred: dict[int, str] = {}  # views of what is bound at every call, which programs may need no line for
         self.fuser = Fuser(self) if fast else None
+        self.hosts = {} if fast else _hosts(graph, self.storage)
 
     # Names
 
@@ -264,7 +267,10 @@ class Writer:
         args = [self.array(x) for x in node.inputs]
         self.comment(node)
         self.computed.add(node.serial)
-        if op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1:
+        if _by_ufunc(node):
+            if node.serial in self.hosts:
+                self._handed_out(node, op, args, wanted)
+                return
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
             return
@@ -281,6 +287,17 @@ class Writer:
             del self.lines[lines:]
             self.calls = calls
         self._allocating(node, op, args, wanted)
+
+    def _handed_out(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
+        """A ufunc into an array that the caller gets: a new one, or that of the input that comes before in it."""
+        y = self.hosts[node.serial]
+        before = [self.array(x) for x in node.inputs if self.hosts.get(x.serial) is y]
+        out = before[0] if before else f"{self.bind(f'new_{wanted}', Recycler(tuple(y.shape), y.dtype))}()"
+        self.name_of[node.serial] = name = self.terminal(node, wanted)
+        self.line(f"{name} = {op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
+        self.storage.release(node)
+        if node is y:
+            self.fresh.add(y.serial)
 
     def _allocating(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
         """The op's own forward, and a copy where the value has a fixed place."""
@@ -308,6 +325,36 @@ class Writer:
 
 
 _WORDS = {"concatenate": "joined"}  # what automatic names are called where that is not the op
+
+
+def _hosts(graph: Graph, storage: Storage) -> dict[int, Tensor]:
+    """What is computed in an array that the caller gets -> the large output whose array that is.
+
+    That is the output itself, if a ufunc computes it, and what only its ufunc reads, and what only that one's reads.
+    """
+    outputs = [y.serial for y in graph.outputs]
+    counts = {node.serial: n for node, n in graph.fan_out().items()}
+    fixed = {storage.root[new.serial] for _, new in graph.assigned} | storage.wanted.keys()
+    fixed |= {x.serial for node in graph.nodes for x in node.inputs if not (_by_ufunc(node) or _multiplies(node))}
+    hosts: dict[int, Tensor] = {}
+    for y in graph.outputs:
+        large = int(size_of(y.shape)) * y.dtype.itemsize >= LARGE
+        x: Tensor | None = y if large and outputs.count(y.serial) == 1 else None
+        while x is not None and _by_ufunc(x) and x.serial not in fixed:
+            hosts[x.serial] = y
+            alike = [i for i in x.inputs if counts[i.serial] == 1 and i.serial not in outputs]
+            x = next((i for i in alike if (tuple(i.shape), i.dtype) == (tuple(y.shape), y.dtype)), None)
+    return hosts
+
+
+def _multiplies(node: Tensor) -> bool:
+    return builtin_name(node) == "matmul"
+
+
+def _by_ufunc(node: Tensor) -> bool:
+    """Whether a ufunc with an array for its result computes a node."""
+    op = node.op
+    return op is not None and op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1
 
 
 def _fresh(value: Any) -> Any:
