@@ -74,8 +74,8 @@ def test_large_results_need_no_memory_of_the_plan():
     x = np.random.default_rng(0).standard_normal((90, 60))
     f = sg.compile(lambda x: (sg.tanh(x) * 2 + x.mean(axis=0), sg.maximum(x, 0.5) @ np.ones((60, 3))), fast=False)
     a, b = f(x)
-    np.testing.assert_allclose(a, np.tanh(x) * 2 + x.mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(b, np.maximum(x, 0.5) @ np.ones((60, 3)), rtol=1e-14)
+    np.testing.assert_allclose(a, np.tanh(x) * 2 + x.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(b, np.maximum(x, 0.5) @ np.ones((60, 3)), rtol=1e-12)
     assert f.plan.memory < 2 * x.nbytes
 
 
