@@ -15,7 +15,7 @@ from symgrad.plan import rewriting
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.fusing import available
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
-from symgrad.plan.views import merge_views, sink_permutes
+from symgrad.plan.views import copy_once, merge_views, sink_permutes
 
 RNG = np.random.default_rng(0)
 
@@ -258,6 +258,7 @@ PASSES = [
     rewriting.add_in_place,
     hoist_joined_leaves,
     join_biases,
+    copy_once,
     rewriting.optimize,
 ]
 
@@ -818,6 +819,32 @@ def test_a_flatten_of_a_permutation_is_a_copy_wherever_memory_lies():
     assert np.array_equal(
         sg.compile(lambda x: sg.reshape(sg.transpose(sg.relu(x), (0, 3, 1, 2)), (2, -1)))(x), expected
     )
+
+
+def test_windows_that_overlap_are_no_view_in_another_shape():
+    """A reshape of windows and its transpose are the transpose of one copy, not a second copy in another order."""
+    x = np.arange(20.0).reshape(1, 4, 5)
+
+    def f(x):
+        shown = sg.windows(x, (2, 2), (1, 2))
+        patches = sg.reshape(sg.transpose(shown, (0, 3, 4, 1, 2)), (4, 12))
+        return patches, sg.transpose(patches)
+
+    merged = merge_views(sg.trace(f, x))
+    assert [n.op.name for n in merged.nodes if n.op is not None] == ["windows", "permute", "reshape", "permute"]
+    for a, b in zip(sg.compile(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_windows_show_arrays_whose_rows_have_no_gaps():
+    def f(x):
+        return sg.reshape(sg.windows(sg.transpose(sg.exp(x)), 3), (-1, 3))
+
+    x = RNG.standard_normal((6, 4))
+    graph = rewriting.optimize(sg.trace(f, x))
+    assert [n.op.name for n in graph.nodes if n.op is not None] == ["exp", "permute", "copied", "windows", "copied"]
+    np.testing.assert_allclose(sg.compile(f)(x), f(x), rtol=1e-15)
+    np.testing.assert_array_equal(graph.run([x])[0], f(x))
 
 
 @sg.compile

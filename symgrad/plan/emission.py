@@ -222,6 +222,11 @@ def _window_parts(w: Writer, name: str, counts: Any, geometry: Any) -> list[str]
     return [w.bind(f"{name}_part", part) for part in parts_of(array, counts, *geometry)]
 
 
+def _copied(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    w.line(f"copyto({w.shaped(out, tuple(node.inputs[0].shape))}, {args[0]})")
+    return True
+
+
 def _concatenate(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """Parts that live in the buffer already need no line."""
     axis = node.params[0]
@@ -251,6 +256,7 @@ EMIT: dict[str, Emitter] = {
     "relu": _relu,
     "scatter": _scatter,
     "add_at": _add_at,
+    "copied": _copied,
     "astype": _astype,
     "concatenate": _concatenate,
     "window_max": _window_max,

@@ -7,38 +7,87 @@ from typing import Any
 import numpy as np
 
 from symgrad.graph import Graph
-from symgrad.op import OPS
+from symgrad.op import OPS, Op, op
 from symgrad.passes import builtin_name, rewrite
 from symgrad.recording import infer
+from symgrad.shapes import size_of
 from symgrad.tensor import Meta, Tensor, make
 
-__all__ = ["apply", "merge_views", "sink_permutes"]
+__all__ = ["COPIED", "apply", "copy_once", "merge_views", "sink_permutes"]
 
 _VIEWS = ("reshape", "permute", "squeeze", "unsqueeze")
+_SHOWN = (*_VIEWS, "windows")
 _WINDOWS = ("window_max", "window_argmax", "window_put", "window_pick")
+
+
+COPIED: Op = op("copied", lambda x, shape: np.array(x, order="C").reshape(shape), arity=1, params=("shape",),
+                indices="opaque", shape=lambda own, shape: shape, pullback=None)  # fmt: skip
+"""An array row by row in memory of its own, in another shape: an op of plans only."""
+
+
+class _Layouts:
+    """Where the elements of views lie in memory, if what they show lies row by row."""
+
+    def __init__(self) -> None:
+        self.bases: dict[int, tuple[Tensor, Any]] = {}  # view -> what it shows, and an array of its layout
+
+    def of(self, x: Tensor) -> tuple[Tensor, Any]:
+        """What a node shows, and an array of its layout: real memory, never looked into."""
+        return self.bases.get(x.serial) or (x, np.empty(tuple(x.shape), np.int8))
+
+    def see(self, node: Tensor, x: Tensor) -> Any:
+        """The layout of a node that shows x; None if it is a copy."""
+        _, layout = self.of(x)
+        seen = np.asarray(node.op.forward(layout, *node.params))  # type: ignore[union-attr]
+        return seen if np.may_share_memory(seen, layout) and 0 not in seen.shape else None
+
+    def keep(self, new: Tensor, x: Tensor, seen: Any) -> Tensor:
+        """A new node as what shows the same as x in this layout."""
+        self.bases[new.serial] = self.of(x)[0], seen
+        return new
 
 
 def merge_views(graph: Graph) -> Graph:
     """A chain of reshapes and permutations that leaves all elements in order is one reshape, or nothing."""
-    bases: dict[int, tuple[Tensor, Any]] = {}  # view -> its base, and an array of its layout
+    layouts = _Layouts()
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        if builtin_name(node) not in _VIEWS:
+        if builtin_name(node) not in _SHOWN:
             return None
         (x,) = inputs
-        base, layout = bases.get(x.serial, (x, None))
-        layout = np.empty(tuple(base.shape), np.int8) if layout is None else layout  # real memory, never looked into
-        seen = np.asarray(node.op.forward(layout, *node.params))  # type: ignore[union-attr]
-        if not np.may_share_memory(seen, layout) or 0 in seen.shape:  # a copy: the chain ends here
+        base, _ = layouts.of(x)
+        seen = layouts.see(node, x)
+        if seen is None:  # a copy: the chain ends here
             return None
-        if not seen.flags.c_contiguous:
+        if builtin_name(node) not in _VIEWS or not seen.flags.c_contiguous or seen.size != size_of(base.shape):
             new = apply(node.op, (x,), node.params, node)
         elif seen.shape == tuple(base.shape):
             return base
         else:
             new = apply(OPS["reshape"], (base,), (seen.shape,), node)
-        bases[new.serial] = base, seen
-        return new
+        return layouts.keep(new, x, seen)
+
+    return rewrite(graph, rule)
+
+
+def copy_once(graph: Graph) -> Graph:
+    """A reshape that is no view fills a buffer of the plan, and so does what windows show if its rows have gaps."""
+    layouts = _Layouts()
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        name = builtin_name(node)
+        if name not in _SHOWN:
+            return None
+        (x,) = inputs
+        if name == "windows":
+            _, layout = layouts.of(x)
+            if layout.shape[-1] > 1 and layout.strides[-1] != layout.itemsize:
+                x = apply(COPIED, (x,), (tuple(x.shape),), x)
+        seen = layouts.see(node, x)
+        if seen is None and 0 not in node.shape:
+            return apply(COPIED, (x,), node.params, node)
+        new = apply(node.op, (x,), node.params, node)
+        return new if seen is None else layouts.keep(new, x, seen)
 
     return rewrite(graph, rule)
 

@@ -16,6 +16,7 @@ from symgrad.plan.fusing import Fuser
 from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import ADD_AT
 from symgrad.plan.storage import Storage
+from symgrad.plan.views import COPIED
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
@@ -274,12 +275,11 @@ class Writer:
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
             return
-        own = node.op is ADD_AT
-        emit = EMIT.get("add_at" if own else builtin_name(node))
+        emit = EMIT.get(op.name if op in (ADD_AT, COPIED) else builtin_name(node))
         if emit is not None and not op.view:
             lines, calls = len(self.lines), self.calls
             self.name_of[node.serial] = out = self.bind(
-                wanted, self.storage.out(node, self.storage.added_to(node) if own else ())
+                wanted, self.storage.out(node, self.storage.added_to(node) if op is ADD_AT else ())
             )
             if emit(self, node, args, out):
                 self.storage.release(node)
