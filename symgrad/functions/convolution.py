@@ -46,13 +46,14 @@ def _checked(weight: Any, bias: Any, channels: Any, groups: Any, n: int, where: 
         raise ShapeError(f"{where}: the bias has shape {tuple(bias.shape)}, expected ({channels},)")
 
 
-def _channels_last(x: Any) -> Any:
-    return permute(x, (0, *range(2, len(x.shape)), 1))
+def _batch_last(x: Any) -> Any:
+    """Channels, the other axes, samples: rows of numbers that are long in every layer, and products of few rows."""
+    return permute(x, (*range(1, len(x.shape)), 0))
 
 
-def _channels_first(x: Any) -> Any:
+def _batch_first(x: Any) -> Any:
     last = len(x.shape) - 1
-    return permute(x, (0, last, *range(1, last)))
+    return permute(x, (last, *range(last)))
 
 
 def _same(size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], where: str) -> Any:
@@ -63,28 +64,21 @@ def _same(size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, .
     return [(t // 2, t - t // 2) for t in total]
 
 
-def _matrices(x: Any, groups: int, rows: range, columns: range) -> Any:
-    """Channels, which are the last axis, split into groups; a matrix per group from the given other axes."""
-    split = reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
-    order = (len(x.shape) - 1, *rows, *columns, len(x.shape))
-    shape = (groups, size_of(x.shape, rows), size_of(x.shape, columns) * split.shape[-1])
-    return reshape(permute(split, order), shape)
-
-
-def _product(a: Any, b: Any) -> Any:
-    """Products of matrices per group, in two dimensions if there is one group."""
-    if a.shape[0] != 1:
-        return matmul(a, b)
-    return expand_dims(matmul(squeeze(a, 0), squeeze(b, 0)), 0)
+def _matrices(x: Any, groups: int, rows: int) -> Any:
+    """A matrix for each group of channels, which lead: its rows are the channels and as many further axes."""
+    channels = x.shape[0] // groups
+    rows, columns = size_of(x.shape, range(1, rows + 1)), size_of(x.shape, range(rows + 1, len(x.shape)))
+    shape = (channels * rows, columns)
+    return reshape(x, shape if groups == 1 else (groups, *shape))
 
 
 def _conv(n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    r"""Convolution over n axes: all windows as rows of a matrix, times the kernels as its columns."""
+    """Convolution over n axes: the kernels as rows of a matrix, times all windows as its columns."""
     where = f"conv{n}d"
     x, weight = array_like(x, where), array_like(weight, where)
     bias = None if bias is None else array_like(bias, where)
     _checked(weight, bias, weight.shape[0], groups, n, where)
-    batched = _batched(x, n, weight.shape[1] * groups, where)
+    batched = _batch_last(_batched(x, n, weight.shape[1] * groups, where))
     size = tuple(weight.shape[2:])
     stride, dilation = repeated(stride, n, where, "stride"), repeated(dilation, n, where, "dilation")
     if padding == "same":
@@ -92,15 +86,14 @@ def _conv(n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dil
     else:
         borders = [(p, p) for p in repeated(0 if padding == "valid" else padding, n, where, "padding", 0)]
     if any(border != (0, 0) for border in borders):
-        batched = constant_pad(batched, [(0, 0), (0, 0), *borders])
-    spatial, elements = range(1, n + 1), range(n + 1, 2 * n + 1)
-    shown = windows(_channels_last(batched), size, tuple(spatial), stride, dilation)  # (N, L.., C, K..)
-    shown = permute(shown, (0, *spatial, *(k + 1 for k in elements), n + 1))  # (N, L.., K.., C)
-    patches = _matrices(shown, groups, range(n + 1), elements)
-    kernels = _matrices(permute(weight, (*range(2, n + 2), 1, 0)), groups, range(n + 1), range(0))
-    y = reshape(permute(_product(patches, kernels), (1, 0, 2)), (patches.shape[1], weight.shape[0]))
-    y = reshape(y if bias is None else y + bias, (*shown.shape[: n + 1], weight.shape[0]))
-    return _as_given(_channels_first(y), x)
+        batched = constant_pad(batched, [(0, 0), *borders, (0, 0)])
+    spatial = range(1, n + 1)
+    shown = windows(batched, size, tuple(spatial), stride, dilation)  # (C, L.., N, K..)
+    shown = permute(shown, (0, *range(n + 2, 2 * n + 2), *spatial, n + 1))  # (C, K.., L.., N)
+    lead = (weight.shape[0], *shown.shape[n + 1 :])
+    y = reshape(matmul(_matrices(weight, groups, 0), _matrices(shown, groups, n)), (lead[0], size_of(lead[1:])))
+    y = y if bias is None else y + expand_dims(bias, 1)
+    return _as_given(_batch_first(reshape(y, lead)), x)
 
 
 def _conv_transpose(
@@ -111,23 +104,22 @@ def _conv_transpose(
     x, weight = array_like(x, where), array_like(weight, where)
     bias = None if bias is None else array_like(bias, where)
     _checked(weight, bias, (weight.shape[1] if len(weight.shape) > 1 else 0) * groups, groups, n, where)
-    batched = _batched(x, n, weight.shape[0], where)
+    batched = _batch_last(_batched(x, n, weight.shape[0], where))
     size, channels = tuple(weight.shape[2:]), weight.shape[1] * groups
     stride, dilation = repeated(stride, n, where, "stride"), repeated(dilation, n, where, "dilation")
     padding, extra = repeated(padding, n, where, "padding", 0), repeated(output_padding, n, where, "output_padding", 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ShapeError(f"{where}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
-    rows = _matrices(_channels_last(batched), groups, range(n + 1), range(0))
-    kernels = swapaxes(_matrices(permute(weight, (*range(2, n + 2), 1, 0)), groups, range(n + 1), range(0)), 1, 2)
-    lead = (batched.shape[0], *batched.shape[2:])
-    y = reshape(_product(rows, kernels), (groups, *lead, *size, weight.shape[1]))
-    y = permute(y, (*range(1, n + 2), 0, 2 * n + 2, *range(n + 2, 2 * n + 2)))
-    y = reshape(y, (*lead, channels, *size))
-    full = [(m - 1) * s + d * (k - 1) + 1 for m, k, s, d in zip(lead[1:], size, stride, dilation, strict=True)]
-    y = overlap_add(y, (lead[0], *full, channels), tuple(range(1, n + 1)), stride, dilation)
+    kernels = swapaxes(_matrices(weight, groups, 0), -1, -2)
+    counts, samples = batched.shape[1:-1], batched.shape[-1]
+    y = reshape(matmul(kernels, _matrices(batched, groups, 0)), (channels, *size, *counts, samples))
+    y = permute(y, (0, *range(n + 1, 2 * n + 2), *range(1, n + 1)))  # (O, L.., N, K..)
+    full = [(m - 1) * s + d * (k - 1) + 1 for m, k, s, d in zip(counts, size, stride, dilation, strict=True)]
+    y = overlap_add(y, (channels, *full, samples), tuple(range(1, n + 1)), stride, dilation)
     y = constant_pad(y, [(0, 0), *((0, e) for e in extra), (0, 0)])
     y = y[(slice(None), *(slice(p, m + e - p) for p, m, e in zip(padding, full, extra, strict=True)))]
-    return _as_given(_channels_first(y if bias is None else y + bias), x)
+    y = y if bias is None else y + expand_dims(bias, tuple(range(1, n + 2)))
+    return _as_given(_batch_first(y), x)
 
 
 def _as_given(y: Any, x: Any) -> Any:
