@@ -66,9 +66,8 @@ def _same(size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, .
 
 def _matrices(x: Any, groups: int, rows: int) -> Any:
     """A matrix for each group of channels, which lead: its rows are the channels and as many further axes."""
-    channels = x.shape[0] // groups
-    rows, columns = size_of(x.shape, range(1, rows + 1)), size_of(x.shape, range(rows + 1, len(x.shape)))
-    shape = (channels * rows, columns)
+    further, columns = size_of(x.shape[1 : rows + 1]), size_of(x.shape[rows + 1 :])
+    shape = (x.shape[0] // groups * further, columns)
     return reshape(x, shape if groups == 1 else (groups, *shape))
 
 
