@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from symgrad.graph import Graph
@@ -11,7 +13,8 @@ from symgrad.plan.loops import inner_loop
 from symgrad.plan.programs import WHOLE, name_of, picks
 from symgrad.tensor import Tensor
 
-__all__ = ["ELEMENTWISE", "INDEX", "KINDS", "REDUCTIONS", "TESTS", "fusable", "gather", "is_test"]
+__all__ = ["ELEMENTWISE", "INDEX", "KINDS", "REDUCTIONS", "TESTS", "chained", "fusable", "gather", "is_test",
+           "is_view", "kind_of"]  # fmt: skip
 
 ELEMENTWISE = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "negative": "-{}",
                "square": "{0} * {0}", "sqrt": "sqrt({})", "abs": "abs({})", "maximum": "maximum({}, {})",
@@ -71,12 +74,7 @@ def gather(graph: Graph) -> Graph:
     order: list[Tensor] = []
     waiting: dict[int, Tensor] = {}
     for node in graph.nodes:
-        joins = (
-            fusable(node)
-            or builtin_name(node) == "concatenate"
-            or (node.op is not None and node.op.view and len(node.inputs) == 1)
-        )
-        if joins and (not node.op.view or node.inputs[0].serial in waiting):  # type: ignore[union-attr]
+        if chained(node) and (not node.op.view or node.inputs[0].serial in waiting):  # type: ignore[union-attr]
             waiting[node.serial] = node
             continue
         if any(x.serial in waiting for x in node.inputs):
@@ -84,6 +82,23 @@ def gather(graph: Graph) -> Graph:
             waiting.clear()
         order.append(node)
     return rewrite(graph, lambda node, inputs: None, [*order, *waiting.values()])
+
+
+def chained(node: Tensor) -> bool:
+    """Whether a node may stand between those of a chain."""
+    return fusable(node) or builtin_name(node) == "concatenate" or is_view(node)
+
+
+def is_view(node: Tensor) -> bool:
+    """Whether a node shows the memory of another one."""
+    return node.op is not None and node.op.view and len(node.inputs) == 1
+
+
+def kind_of(node: Tensor) -> Any:
+    """The type of the numbers of the chain that holds a node; None if the node has nothing to do with them."""
+    if not fusable(node):
+        return None
+    return next((x.dtype for x in node.inputs if x.dtype.kind == "f"), node.dtype)
 
 
 def is_test(x: Tensor) -> bool:

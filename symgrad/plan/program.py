@@ -15,6 +15,7 @@ from symgrad.passes import builtin_name
 from symgrad.plan.choosing import gather
 from symgrad.plan.emission import CALLED
 from symgrad.plan.measuring import Line, flops, profile
+from symgrad.plan.ordering import in_sweeps
 from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
@@ -42,7 +43,7 @@ class Plan:
     """
 
     def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
-        self.graph = gather(optimize(graph)) if fast else optimize(graph)
+        self.graph = in_sweeps(gather(optimize(graph))) if fast else optimize(graph)
         self.structure = graph.structure
         self.flags = graph.flags
         writer = Writer(self.graph, fast)

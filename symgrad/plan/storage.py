@@ -25,7 +25,7 @@ from symgrad.op import OPS
 from symgrad.passes import builtin_name
 from symgrad.tensor import Tensor
 
-__all__ = ["Storage", "order_of", "same_memory", "view_of"]
+__all__ = ["Storage", "order_of", "orders_of", "same_memory", "view_of"]
 
 Array = NDArray[Any]
 Order = Literal["C", "F"]
@@ -38,7 +38,7 @@ class Storage:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.place = {node.serial: k for k, node in enumerate(graph.nodes)}
-        self.orders = _orders(graph)
+        self.orders = orders_of(graph)
         self.arrays: dict[int, Array] = {}
         self.wanted: dict[int, Array] = {}
         self.root: dict[int, int] = {}
@@ -212,7 +212,7 @@ def order_of(array: Array) -> Order:
     return "C" if array.flags.c_contiguous else "F"
 
 
-def _orders(graph: Graph) -> dict[int, Order]:
+def orders_of(graph: Graph) -> dict[int, Order]:
     """The nodes that lie column by column: see the top."""
     readers: dict[int, list[Tensor]] = {node.serial: [] for node in graph.nodes}
     for node in graph.nodes:
