@@ -306,16 +306,19 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Any:
             raise TracingError(
                 f"jacobian: the output has the symbolic shape {y.shape}; use sg.derive for symbolic sizes"
             )
-        rows = [call.pull([e], call.arrays) for e in _basis(y)]
+        rows = [call.pull([e], call.arrays) for e in _basis(y, call.arrays)]
         stacked = [_stack(column, y.shape, a) for a, column in _columns(rows, call.aliases)]
         return call.gradients(call.leave(stacked), isinstance(argnums, int))
 
     return differentiated
 
 
-def _basis(y: Tensor) -> list[Any]:
+def _basis(y: Tensor, arrays: bool) -> list[Any]:
+    """The unit cotangents of an output: arrays, or parts of one Tensor."""
     n = int(size_of(y.shape))
-    return list(np.eye(n, dtype=y.dtype).reshape((n, *y.shape)))
+    basis = np.eye(n, dtype=y.dtype).reshape((n, *y.shape))
+    whole = basis if arrays or not n else tensor(basis)
+    return [whole[k] for k in range(n)]
 
 
 def _columns(rows: list[list[Any]], aliases: list[Tensor]) -> list[tuple[Tensor, list[Any]]]:

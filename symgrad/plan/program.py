@@ -33,7 +33,8 @@ class Plan:
     Attributes
     ----------
     source : str
-        The program: straight-line NumPy with the author's names and a comment per module.
+        The program: straight-line NumPy with the author's names and a comment per module; and below it, what is
+        computed from leaves alone, when one of them has changed.
     memory : int
         Bytes of all fixed buffers.
     calls : int
@@ -49,7 +50,7 @@ class Plan:
         writer = Writer(self.graph, fast)
         writer.names[name] = None  # the program's own; a leaf may be called the same
         inputs = [writer.terminal(x, x.name or "x") for x in self.graph.inputs]
-        owned = {id(leaf) for leaf, _ in writer.storage.owned}
+        owned = {id(leaf) for leaf, _ in (*writer.storage.owned, *writer.storage.mirrors)}
         reads = [(leaf, s) for leaf, s in self.graph.leaves if id(leaf) not in owned]
         values = [writer.terminal(s, leaf.name or "leaf") for leaf, s in reads]
         drawn = [writer.terminal(d.node, d.node.name or "random") for d in self.graph.draws]
@@ -58,10 +59,14 @@ class Plan:
         prelude = [f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value"
                    for (leaf, s), value in zip(reads, values, strict=True) if s.serial in writer.used]  # fmt: skip
         body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
-        self.source = f"def {name}({', '.join([*inputs, *drawn])}):\n" + "".join(f"    {line}\n" for line in body)
+        self.source = _function(f"{name}({', '.join([*inputs, *drawn])})", body)
+        prepare = writer.unique(f"{name}_prepare")
+        if writer.steady:
+            self.source += "\n" + _function(f"{prepare}()", ["# when a leaf has changed", *writer.steady])
         self.memory, self.calls, self.flops = writer.storage.bytes, writer.calls, flops(self.graph)
         self._owned = [_State(leaf, array) for leaf, array in writer.storage.owned]
-        self._states = [*self._owned, *(_State(leaf, array) for leaf, array in writer.mirrors)]
+        mirrors = (*writer.storage.mirrors, *writer.mirrors)
+        self._states = [*self._owned, *(_State(leaf, array) for leaf, array in mirrors)]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
         self._copies = [_copier(y, y.serial in writer.fresh) for y in self.graph.outputs]
@@ -78,6 +83,7 @@ class Plan:
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
         self.namespace = namespace
+        self._prepare = np.errstate(all="ignore")(namespace[prepare]) if writer.steady else None
         self._step = np.errstate(all="ignore")(namespace[name]) if _may_warn(self.graph) else namespace[name]
 
     def holds(self) -> bool:
@@ -112,9 +118,7 @@ class Plan:
         given = [np.asarray(a, x.dtype) for a, x in zip(arrays, inputs, strict=True)] if arrays else [
             np.ones(tuple(x.shape), x.dtype) for x in inputs]  # fmt: skip
         drawn = [np.random.default_rng(0).random(tuple(d.node.shape), d.node.dtype) for d in self.graph.draws]
-        for state in self._states:
-            if state.leaf.serial != state.serial:
-                state.read()
+        self._read()
         return profile(self, (*given, *drawn), repeats)
 
     def freeze(self) -> list[NDArray[Any]]:
@@ -143,13 +147,11 @@ class Plan:
             The outputs; they live in the plan's buffers until the next run.
         """
         serial = next_serial()
-        if serial != self._next:
-            for state in self._states:
-                if state.leaf.serial != state.serial:
-                    state.read()
         if self.graph.draws:
             arrays = (*arrays, *[d.sample({}) for d in self.graph.draws])
         try:
+            if serial != self._next:
+                self._read()
             results = self._step(*arrays)
         except BaseException as error:
             self._next = 0
@@ -164,6 +166,14 @@ class Plan:
             self._pending = True
         self._next = serial + 1 + (len(self._owned) if publish else 0)
         return results  # type: ignore[no-any-return]
+
+    def _read(self) -> None:
+        """Follow the leaves that have changed since the last run."""
+        changed = [state for state in self._states if state.leaf.serial != state.serial]
+        for state in changed:
+            state.read()
+        if changed and self._prepare is not None:
+            self._prepare()
 
     def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
         """`run`, and copies of the outputs in the structure that the traced function returned."""
@@ -205,6 +215,10 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.flops:,} flops, {self.memory:,} bytes)"
+
+
+def _function(head: str, lines: Sequence[str]) -> str:
+    return f"def {head}:\n" + "".join(f"    {line}\n" for line in lines)
 
 
 def _copier(node: Tensor, fresh: bool) -> Callable[[Any], Any]:

@@ -2,7 +2,9 @@
 
 The rules, in order:
 
-1. A leaf that the step assigns to has storage of its own, owned by the plan.
+1. A leaf that the step assigns to has storage of its own, owned by the plan. A small leaf that it only reads is
+   mirrored in an array that follows it, and what is small and computed from such leaves alone is steady: it is computed
+   when one of them changes, and keeps its buffer between the runs.
 2. A ``concatenate`` of vectors or matrices has one fixed buffer, and its parts are placed inside it: leaves
    and computed gradients become views, and joining them costs nothing.
 3. A new value of a leaf is computed straight into the leaf's storage when nobody reads the old one later.
@@ -30,6 +32,7 @@ __all__ = ["Storage", "order_of", "orders_of", "same_memory", "view_of"]
 Array = NDArray[Any]
 Order = Literal["C", "F"]
 _CONCATENATE, _RESHAPE, _GETITEM = OPS["concatenate"], OPS["reshape"], OPS["getitem"]
+SMALL = 1 << 12  # elements of a leaf that is mirrored, and of what is kept
 
 
 class Storage:
@@ -47,6 +50,8 @@ class Storage:
         self.bytes = 0
         self.flat: list[tuple[Array, list[tuple[Tensor, Array]]]] = []
         self.owned: list[tuple[Tensor, Array]] = []
+        self.mirrors: list[tuple[Tensor, Array]] = []
+        self.steady = _steady(graph)
         self._find_roots()
         self._place_parts()
         self._place_updates()
@@ -80,6 +85,7 @@ class Storage:
             if s is not None:
                 self.owned.append((leaf, self.new(s.shape, s.dtype)))
         mine = {stand_ins[leaf].serial: leaf for leaf, _ in self.owned}
+        mirrored = {s.serial: leaf for leaf, s in self.graph.leaves if s.serial in self.steady}
         moved: dict[int, Array] = {}
         for node in self.graph.nodes:
             if node.op is not _CONCATENATE or len(node.shape) > 2:
@@ -89,10 +95,13 @@ class Storage:
             self.arrays[node.serial] = self.wanted[node.serial] = buffer
             members = []
             start = 0
+            rewritten = any(_part_of(x, axis).serial in mine for x in node.inputs)  # in place, by the step
             for x in node.inputs:
                 stop = start + x.shape[axis]
                 part, start = buffer[:, start:stop] if axis else buffer[start:stop], stop
-                source = x.inputs[0] if x.op is _RESHAPE and not axis else x
+                source = _part_of(x, axis)
+                if rewritten and source.serial in self.steady:
+                    continue
                 if source.serial in moved or source.serial in self.wanted or source.dtype != node.dtype:
                     continue
                 view = part.reshape(source.shape)
@@ -101,6 +110,8 @@ class Storage:
                 if source.serial in mine:
                     moved[source.serial] = view
                     members.append((mine[source.serial], view))
+                elif source.serial in mirrored:
+                    moved[source.serial] = view
                 elif source.op is not None and not source.op.view and source.op.name != "const":
                     self.wanted[source.serial] = view
             if members:
@@ -108,6 +119,10 @@ class Storage:
         self.owned = [(leaf, moved.get(stand_ins[leaf].serial, a)) for leaf, a in self.owned]
         for leaf, array in self.owned:
             self.arrays[stand_ins[leaf].serial] = array
+        for serial, leaf in mirrored.items():
+            array = moved[serial] if serial in moved else self.new(leaf.shape, leaf.dtype)
+            self.arrays[serial] = array
+            self.mirrors.append((leaf, array))
 
     def _place_updates(self) -> None:
         """Let new values of leaves be computed in place of the old ones where nobody reads those later."""
@@ -118,7 +133,7 @@ class Storage:
         nodes = {node.serial: node for node in self.graph.nodes}
         for serial, pairs in candidates.items():
             node = nodes[serial]
-            if node.op is None or not node.op.out or node.serial in self.wanted:
+            if node.op is None or not node.op.out or node.serial in self.wanted or node.serial in self.steady:
                 continue
             target = self._target(node, pairs[0], storage)
             if target is None or not self._old_unread(node, target):
@@ -171,7 +186,9 @@ class Storage:
         """The buffer that a node writes, which may be that of an input in `over` that dies here."""
         self.release(node, over)
         array = self.wanted.get(node.serial)
-        if array is None:
+        if array is None and node.serial in self.steady:
+            array = self.new(node.shape, node.dtype, self.orders.get(node.serial, "C"))
+        elif array is None:
             key = (tuple(node.shape), np.dtype(node.dtype), self.orders.get(node.serial, "C"))
             free = self.pool.get(key)
             array = free.pop() if free else self.new(*key)
@@ -210,6 +227,28 @@ class Storage:
 def order_of(array: Array) -> Order:
     """How an array without gaps lies in memory; "C" where both are true."""
     return "C" if array.flags.c_contiguous else "F"
+
+
+def _part_of(x: Tensor, axis: int) -> Tensor:
+    """What an input of a concatenation shows."""
+    return x.inputs[0] if x.op is _RESHAPE and not axis else x
+
+
+def _steady(graph: Graph) -> set[int]:
+    """Small leaves that are read only, and what is small and computed from them alone."""
+    assigned = {id(leaf) for leaf, _ in graph.assigned}
+    steady = {s.serial for leaf, s in graph.leaves if id(leaf) not in assigned and _small(s) and s.dtype.kind in "biuf"}
+    constants = {node.serial for node in graph.nodes if node.op is OPS["const"]}
+    for node in graph.nodes:
+        inputs = {x.serial for x in node.inputs}
+        known = builtin_name(node) not in ("", "call", "const") and not node.op.outputs  # type: ignore[union-attr]
+        if known and _small(node) and inputs <= steady | constants and not inputs <= constants:
+            steady.add(node.serial)
+    return steady
+
+
+def _small(x: Tensor) -> bool:
+    return bool(np.prod(tuple(x.shape)) <= SMALL)
 
 
 def orders_of(graph: Graph) -> dict[int, Order]:

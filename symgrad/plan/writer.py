@@ -34,6 +34,7 @@ class Writer:
         self.scalar_of: dict[int, str] = {}
         self.computed: set[int] = set()  # what array calls made: worth an array, not a scalar
         self.lines: list[str] = []
+        self.steady: list[str] = []  # lines that run when a leaf has changed
         self.keep: list[Any] = []  # arrays that only programs of the fast extra refer to
         self.calls = 0
         self.mirrors: list[tuple[Tensor, NDArray[Any]]] = []  # leaves with arrays that follow them between the runs
@@ -165,8 +166,15 @@ class Writer:
         for leaf, array in self.storage.owned:
             stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
             place[id(leaf)] = self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
+        for leaf, array in self.storage.mirrors:
+            stand_in = next(s for owner, s in self.graph.leaves if owner is leaf)
+            self.name_of[stand_in.serial] = self.bind(leaf.name or "leaf", array)
         for node in self.graph.nodes:
-            if node.serial not in self.name_of and node.op is not None:
+            if node.serial in self.name_of or node.op is None:
+                continue
+            if node.serial in self.storage.steady:
+                self.prepare(node)
+            else:
                 self.node(node)
         self.flush()
         storage = {id(leaf): array for leaf, array in self.storage.owned}
@@ -234,6 +242,13 @@ class Writer:
             self.line(f"{name}[()] = {self.scalar_of[node.serial]}")
         return self.name_of[node.serial]
 
+    def prepare(self, node: Tensor) -> None:
+        """One node that is computed when a leaf has changed."""
+        lines, calls, fuser = self.lines, self.calls, self.fuser
+        self.lines, self.fuser = self.steady, None
+        self.node(node)
+        self.lines, self.calls, self.fuser = lines, calls, fuser
+
     def node(self, node: Tensor) -> None:
         """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
         op: Op = node.op  # type: ignore[assignment]
@@ -255,7 +270,7 @@ class Writer:
                 return
             if not self.fuser.joins_early(node):
                 self.fuser.flush()
-        if not self.calculate(node, wanted):
+        if node.serial in self.storage.steady or not self.calculate(node, wanted):
             self.plain(node, wanted)
 
     def is_deferred(self, node: Tensor) -> bool:
@@ -312,6 +327,8 @@ class Writer:
             if own in ("", "call"):  # a function of the user's: what it returns may be a view of what it was given
                 call = f"{self.fixed(_fresh, 'fresh')}({call})"
         fixed = self.storage.wanted.get(node.serial)
+        if fixed is None and node.serial in self.storage.steady:
+            fixed = self.storage.out(node)
         if fixed is None:
             self.storage.arrays.pop(node.serial, None)
             self.name_of[node.serial] = name = self.unique(wanted)
