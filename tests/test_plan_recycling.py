@@ -7,6 +7,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.plan.fusing import available
+from symgrad.plan.memory import zeros
 from symgrad.plan.recycling import Recycler
 
 MODES = [False, True] if available() else [False]
@@ -99,3 +100,14 @@ def test_a_large_result_that_other_results_are_made_from(fast):
             np.testing.assert_allclose(found, right, rtol=1e-12)
         y[...] = 0
         np.testing.assert_allclose(flat, expected.ravel(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_of_plans_begin_with_a_line_of_the_cache(order):
+    for shape in ((), (0,), (3,), (5, 7), (2, 0, 3)):
+        array = zeros(shape, np.float32, order)
+        assert array.shape == shape
+        assert (array == 0).all()
+        assert array.flags[f"{order}_CONTIGUOUS"]
+        assert array.flags.writeable
+        assert not array.size or array.ctypes.data % 64 == 0

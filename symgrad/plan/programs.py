@@ -12,6 +12,7 @@ from symgrad.op import OPS
 from symgrad.ops.indexing import decode
 from symgrad.passes import builtin_name
 from symgrad.plan.loops import address, inner_loop, product, product_layout
+from symgrad.plan.memory import zeros
 from symgrad.plan.rewriting import ADD_AT
 from symgrad.plan.storage import order_of
 from symgrad.tensor import Tensor
@@ -52,7 +53,8 @@ class Program:
 
     def array(self, size: int, value: float | None = None) -> Array:
         """A register, filled for good if it is a constant."""
-        made = np.empty(size, self.dtype) if value is None else np.full(size, value, self.dtype)
+        made = zeros((size,), self.dtype)
+        made[...] = 0 if value is None else value
         self.keep.append(made)
         return made
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symgrad.plan.memory import zeros
+
 __all__ = ["LARGE", "Recycler"]
 
 Array = NDArray[Any]
@@ -18,11 +20,11 @@ LARGE = 1 << 15  # bytes from which on an array is worth it
 _KEPT = 2  # the last result is still held while the next one is computed
 
 
-def _holders(arrays: list[Any], k: int) -> int:
-    return sys.getrefcount(arrays[k])
+def _holders(arrays: list[Any], k: int) -> tuple[int, int]:
+    return sys.getrefcount(arrays[k]), sys.getrefcount(arrays[k].base)
 
 
-_ALONE = _holders([object()], 0)  # as seen when only the list holds it
+_ALONE = _holders([zeros((), np.int8)], 0)  # as seen when only the list holds it, and nobody a view
 
 
 class Recycler:
@@ -39,6 +41,6 @@ class Recycler:
         for k in range(len(self.arrays)):
             if _holders(self.arrays, k) == _ALONE:
                 return self.arrays[k]
-        array = np.empty(self.shape, self.dtype)
+        array = zeros(self.shape, self.dtype)
         self.arrays = [array, *self.arrays[: _KEPT - 1]]
         return array

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name
+from symgrad.plan.memory import zeros
 from symgrad.tensor import Tensor
 
 __all__ = ["Storage", "order_of", "orders_of", "same_memory", "view_of"]
@@ -58,7 +59,7 @@ class Storage:
 
     def new(self, shape: Any, dtype: Any, order: Order = "C") -> Array:
         """A fresh buffer."""
-        array = np.zeros(tuple(shape), dtype, order)
+        array = zeros(tuple(shape), dtype, order)
         self.bytes += array.nbytes
         return array
 
