@@ -69,18 +69,25 @@ def read(family: str, folder: Path = FOLDER) -> Record:
     return found
 
 
+def same_to_rounding(a: Any, b: Any) -> bool:
+    """Whether inputs are the recorded ones; some are matrix products, whose last bits depend on the processor."""
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, rtol=1e-13, atol=1e-13, equal_nan=True)
+
+
 def check(family: str, folder: Path = FOLDER) -> list[str]:
     """Differences of symgrad and of the recorded references from the torch of this environment."""
-    live, recorded = record(family), read(family, folder)
-    wrong = [f"recorded, but not a case: {name}" for name in sorted(recorded.keys() - live.keys())]
-    for name, (arrays, answers) in live.items():
+    recorded, cases = read(family, folder), recordable(family)
+    wrong = [f"recorded, but not a case: {name}" for name in sorted(recorded.keys() - cases.keys())]
+    for name, case in cases.items():
         if name not in recorded:
             wrong.append(f"not recorded: {name}")
             continue
-        stored_arrays, stored = recorded[name]
-        if any(not np.array_equal(a, b) for a, b in zip(arrays, stored_arrays, strict=True)):
+        arrays, stored = recorded[name]
+        if any(not same_to_rounding(a, b) for a, b in zip(case.inputs(), arrays, strict=True)):
             wrong.append(f"other inputs: {name}")
-        for who, theirs in (("recorded", stored), ("symgrad", by_symgrad(CASES[name], arrays))):
+        answers = by_torch(case, arrays)
+        for who, theirs in (("recorded", stored), ("symgrad", by_symgrad(case, arrays))):
             found = difference(theirs, answers)
             if found:
                 wrong.append(f"{who}, {name}: {found}")
