@@ -260,3 +260,23 @@ def test_the_sign_of_minus_zero_is_plus_zero():
     signs = sg.compile(lambda x: sg.sign(x) * 2 + x * 0, fast=True)(np.full(64, -0.0))
     assert not np.signbit(signs[0] + 0.0)
     assert not np.signbit(sg.compile(lambda x: sg.maximum(sg.sign(x), -1.0), fast=True)(np.full(64, -0.0))[0])
+
+
+def test_addresses_of_arrays_are_written_however_they_come():
+    from symgrad.plan.loops import address
+    from symgrad.plan.pointing import Pointer
+
+    program = np.zeros((2, 3), np.int64)
+    places = [np.array([[0, 1, 0], [1, 2, 8]]), np.array([[1, 0, 0]])]
+    pointer = Pointer(program, [("x", (2, 3), np.dtype(np.float64)), ("n", (), np.dtype(np.int64))], places)
+    x, n = normal(2, 3), np.array(3)
+    others = np.array(x, np.float32), np.array(x, order="F"), np.array([x, x], order="F")[1], x.view(np.matrix)
+    for a, b in ((x, n), *((other, n) for other in others), (x, np.int64(3)), (x, n.astype(np.int32))):
+        kept = pointer(a, b)
+        np.testing.assert_allclose(kept[0], x, rtol=1e-6)
+        assert (kept[1], kept[0].dtype, kept[1].dtype) == (3, np.float64, np.int64)
+        assert program.tolist() == [[0, address(kept[0]), 0], [address(kept[1]), 0, address(kept[0]) + 8]]
+    assert pointer(x, n)[0] is x
+    for a, b in ((x[:1], n), (x.ravel(), n), (x, np.array([3])), (x, np.array(3.5))):
+        with pytest.raises(GraphError, match="was traced"):
+            pointer(a, b)

@@ -170,8 +170,8 @@ class Fuser:
         return True
 
     def _fetch(self, x: Tensor, order: Any) -> None:
-        """Get a value that is bound at every call: by a copy if it is small or must be turned, else in its place."""
-        if order == "C" and size_of(x.shape) > BLOCK:
+        """Get a value that is bound at every call: in its place if it is an argument or large, else by a copy."""
+        if order == "C" and ((x.op is None and x.shape and x.serial not in self.leaves) or size_of(x.shape) > BLOCK):
             self.given[x.serial] = np.empty(tuple(x.shape), x.dtype)
             return
         array = self.copies[x.serial] = self.storage.new(x.shape, x.dtype, order)
@@ -330,15 +330,19 @@ class Fuser:
         rows = np.array(program.rows, np.int64)
         table = w.bind("program", rows)
         w.keep.extend(program.keep)
-        for x in [x for x in w.graph.nodes if x.serial in self.given]:
-            found = program.places(rows, self.given[x.serial])
-            if len(found):
-                kept = w.unique("kept")
-                w.names[kept] = None
-                traced = w.bind("traced", (w.name_of[x.serial], tuple(x.shape), np.dtype(x.dtype)))
-                w.line(f"{kept} = point({table}, {w.bind('places', found)}, {w.array(x)}, {traced})")
+        found = [(x, program.places(rows, self.given[x.serial])) for x in w.graph.nodes if x.serial in self.given]
+        bound = {w.array(x): (x, places) for x, places in found if len(places)}
         for y in self._results(nodes):
-            self._hand_out(y, table, program.places(rows, self.array(y)))
+            bound[w.name_of[y.serial]] = y, program.places(rows, self.array(y))
+            self._hand_out(y)
+        if bound:
+            from symgrad.plan.pointing import Pointer
+
+            traced = [(name, tuple(x.shape), np.dtype(x.dtype)) for name, (x, _) in bound.items()]
+            pointer = w.bind("point", Pointer(rows, traced, [places for _, places in bound.values()]))
+            kept = w.unique("kept")
+            w.names[kept] = None
+            w.line(f"{kept} = {pointer}({', '.join(bound)})")
         kind = w.constant(np.array([0, 1], program.dtype), "numbers")
         w.line(f"fused({table}, {kind})")
 
@@ -357,14 +361,13 @@ class Fuser:
             and all(r.serial in inside for r in self.readers.get(node.serial, ()))
         ]
 
-    def _hand_out(self, node: Tensor, table: str, places: Array) -> None:
+    def _hand_out(self, node: Tensor) -> None:
         """Let a program write an output to an array that the caller gets."""
         w, name = self.writer, self.writer.name_of[node.serial]
         w.names[name] = None
         w.fresh.add(node.serial)
         self.storage.bytes -= self.storage.arrays.pop(node.serial).nbytes
         w.line(f"{name} = {w.bind(f'new_{name}', Recycler(tuple(node.shape), node.dtype))}()")
-        w.line(f"point({table}, {w.bind('places', places)}, {name})")
 
     def _text(self, node: Tensor) -> str:
         name = builtin_name(node)

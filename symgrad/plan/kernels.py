@@ -32,9 +32,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from symgrad.errors import GraphError
-
-__all__ = ["ADD_AT", "CODES", "PICK", "PRODUCT", "SEGMENT", "execute", "point"]
+__all__ = ["ADD_AT", "CODES", "PICK", "PRODUCT", "SEGMENT", "execute", "place"]
 
 SEGMENT, PRODUCT, PICK, ADD_AT = -1, -2, -3, -4
 CODES = {name: code for code, name in enumerate((
@@ -44,12 +42,13 @@ CODES = {name: code for code, name in enumerate((
     "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal", "product_add", "product_subtract",
     "subtract_product", "products_columns", "products_rows", "products_all", "loop1", "loop2"))}  # fmt: skip
 """Operation -> its number: the order of the branches below."""
+_DENSE = 0x101  # NumPy's flags of arrays that are aligned and lie row by row
 LOOP1 = CODES["loop1"]  # this and what follows: inner loops of one operand, of two
 
 
-def _kept(*arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _kept(*arguments: str, gives: str = "void") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile for these types of arguments, and keep the result on disk where that is possible."""
-    signatures = [f"void({text})" for text in arguments]
+    signatures = [f"{gives}({text})" for text in arguments]
 
     def compiled(f: Callable[..., Any]) -> Callable[..., Any]:
         try:
@@ -322,32 +321,23 @@ def execute(program: Any, like: Any) -> None:
         at = last
 
 
-@_kept(*[f"int64[:, ::1], int64[:, ::1], {kind}[::1]" for kind in ("float32", "float64", "int64")])
-def _place(program: Any, places: Any, array: Any) -> None:
-    for k in range(places.shape[0]):
-        program[places[k, 0], places[k, 1]] = array.ctypes.data + places[k, 2]
+@_kept("int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], int64[::1]", gives="boolean")
+def place(program: Any, places: Any, objects: Any, kinds: Any, layout: Any) -> Any:
+    """Write the addresses of arrays, which are given as objects, into a program; see `symgrad.plan.pointing`.
 
-
-def point(program: Any, places: Any, array: Any, traced: Any = None) -> Any:
-    """Write the address of an array into a program; what must be kept until the program has run.
-
-    An array that is read comes with the name, the shape and the element type that it had when it was traced: a
-    program reads as much memory as was there then.
+    False, and nothing written, if one of them is no array, or has another type or shape, or gaps.
     """
-    if traced is not None and (array.shape != traced[1] or array.dtype != traced[2]):
-        array = _as_traced(array, *traced)
-    flat = array.reshape(-1)
-    if flat.flags.carray:  # dense, aligned and writeable, as numba wants its arrays
-        _place(program, places, flat)
-    else:
-        flat = np.ascontiguousarray(flat) if flat.flags.aligned else flat.copy()
-        program[places[:, 0], places[:, 1]] = flat.ctypes.data + places[:, 2]
-    return flat
-
-
-def _as_traced(array: Any, name: str, shape: Any, dtype: Any) -> Any:
-    if array.shape == shape and np.can_cast(array.dtype, dtype, "same_kind"):
-        return array.astype(dtype)
-    raise GraphError(
-        f"plan: {name} is {array.dtype}{array.shape}, and was {dtype}{shape} when it was traced; compile the step again"
-    )
+    for k in range(objects.size):
+        if _at(objects[k] + layout[0], objects)[0] != layout[1]:
+            return False
+        words = _at(objects[k] + layout[2], objects)  # data, axes, shape, strides, base, type, flags
+        if words[5] != kinds[k, 0] or words[1] & 0xFFFFFFFF != kinds[k, 1] or words[6] & _DENSE != _DENSE:
+            return False
+        shape = _at(words[2], objects)
+        for j in range(kinds[k, 1]):
+            if shape[j] != kinds[k, 2 + j]:
+                return False
+    for k in range(places.shape[0]):
+        words = _at(objects[places[k, 0]] + layout[2], objects)
+        program[places[k, 1], places[k, 2]] = words[0] + places[k, 3]
+    return True

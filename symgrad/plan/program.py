@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +24,7 @@ from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor, next_serial
-from symgrad.trees import unflatten
+from symgrad.trees import Structure, unflatten
 
 __all__ = ["Plan"]
 
@@ -70,15 +72,16 @@ class Plan:
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
         self._copies = [_copier(y, y.serial in writer.fresh) for y in self.graph.outputs]
+        self._nest = _nester(graph.structure)
         self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
         namespace.update({n: getattr(np, n) for n in CALLED})
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
         if fast:
-            from symgrad.plan.kernels import execute, point
+            from symgrad.plan.kernels import execute
 
-            namespace.update(fused=execute, point=point)
+            namespace.update(fused=execute)
             self._keep = writer.keep
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
@@ -211,7 +214,7 @@ class Plan:
     def unflatten(self, results: tuple[Any, ...]) -> Any:
         """Copies of the outputs in the structure that the traced function returned."""
         copies = [copy(y) for copy, y in zip(self._copies, results, strict=True)]
-        return copies[0] if self.structure is None else unflatten(self.structure, copies)
+        return self._nest(copies)
 
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.flops:,} flops, {self.memory:,} bytes)"
@@ -219,6 +222,15 @@ class Plan:
 
 def _function(head: str, lines: Sequence[str]) -> str:
     return f"def {head}:\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _nester(structure: Structure) -> Callable[[list[Any]], Any]:
+    """What puts results into a structure: quickly for one, or some in a row."""
+    if structure is None:
+        return operator.itemgetter(0)
+    if structure == (tuple, None, (None,) * len(structure[2])):
+        return tuple
+    return functools.partial(unflatten, structure)
 
 
 def _copier(node: Tensor, fresh: bool) -> Callable[[Any], Any]:
