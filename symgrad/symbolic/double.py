@@ -15,10 +15,10 @@ from symgrad.differentiate import vjp
 from symgrad.errors import TimeLimitError
 from symgrad.ops.reduction import sum as total
 from symgrad.shapes import Dim
-from symgrad.symbolic.emit import unused
 from symgrad.symbolic.limits import part_of_limit
 from symgrad.symbolic.normal import Poly, rename
 from symgrad.symbolic.proof import Certificate
+from symgrad.symbolic.sharing import unused
 from symgrad.symbolic.structure import indices_of
 from symgrad.tracing import spec
 

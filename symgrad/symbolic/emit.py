@@ -49,8 +49,9 @@ from symgrad.symbolic.indices import (
     plain,
     unjoined,
 )
+from symgrad.symbolic.sharing import divided_out, unused
 
-__all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code", "unused"]
+__all__ = ["SPECIAL", "Emitter", "Layout", "canonical", "identifier", "size_code"]
 
 Layout = tuple[Index | None, ...]  # the index of each axis, None where the axis has size 1
 
@@ -68,13 +69,6 @@ def identifier(name: str) -> str:
     if text[0].isdigit() or keyword.iskeyword(text) or text in RESERVED:
         text = f"v_{text}"
     return text
-
-
-def unused(name: str, taken: Container[str]) -> str:
-    """The name, with underscores added until it is free."""
-    while name in taken:
-        name += "_"
-    return name
 
 
 class Emitter:
@@ -112,7 +106,10 @@ class Emitter:
             case Add(terms):
                 text = "".join(self._signed(t, layout, k == 0) for k, t in enumerate(terms))
                 return text if level == SUM else f"({text})"
-            case Mul() | Pow():
+            case Mul():
+                divided = divided_out(tree)
+                return self._product(tree, layout, level) if divided is tree else self(divided, layout, level)
+            case Pow():
                 return self._product(tree, layout, level)
             case Call(name, args):
                 return self._call(name, args, layout)
@@ -300,11 +297,18 @@ class Emitter:
         if len(axes) == len(bound) and len(set(wide)) >= len(wide) - wide.count(None) and free.issubset(wide):
             axis = axes[0] if len(axes) == 1 else axes
             if len(kept) == len(layout) and _aligned(kept, layout):
-                return f"{function}({self(body, wide)}, axis={axis}, keepdims=True)"
+                return self._called(function, body, wide, f"axis={axis}, keepdims=True")
             if _aligned(dropped, layout):
-                return f"{function}({self(body, wide)}, axis={axis})"
+                return self._called(function, body, wide, f"axis={axis}")
         axis = 0 if len(bound) == 1 else tuple(range(len(bound)))
         return f"{function}({self(body, (*bound, *layout))}, axis={axis})"
+
+    def _called(self, function: str, body: Expr, layout: Layout, options: str) -> str:
+        """A reduction as a method where arrays have one: that is quicker than NumPy's function of its name."""
+        name = function.removeprefix("np.")
+        if hasattr(np.ndarray, name):
+            return f"{self(body, layout, ATOM)}.{name}({options})"
+        return f"{function}({self(body, layout)}, {options})"
 
     def _einsum(self, variables: list[Var], bound: tuple[Index, ...], layout: Layout) -> str:
         wanted = [i for i in layout if i is not None]

@@ -14,7 +14,7 @@ from symgrad.errors import SymbolicError
 from symgrad.op import Op
 from symgrad.reverse import adjoints
 from symgrad.shapes import Dim, bind
-from symgrad.symbolic.emit import unused
+from symgrad.symbolic.sharing import unused
 from symgrad.tensor import Tensor, abstract, reachable
 
 __all__ = ["Record", "Spec", "at_sizes", "in_order", "record"]

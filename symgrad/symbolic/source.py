@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SymbolicError
 from symgrad.symbolic.compact import compact
-from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code, unused
+from symgrad.symbolic.emit import SPECIAL, Emitter, Layout, canonical, identifier, size_code
 from symgrad.symbolic.expr import Expr, Ref, free_of, refs, replace_refs
 from symgrad.symbolic.indices import At, extent, made
+from symgrad.symbolic.sharing import shared, unused
 from symgrad.symbolic.structure import axes_of, indices_of
 from symgrad.symbolic.sympy_io import to_sympy
 
@@ -183,7 +184,12 @@ def _forward(d: Derivation, needed: set[str]) -> tuple[list[str], str]:
         result = unused("y", _taken(d))
         emitter.lines.append(f"{result} = {text}")
         text = result
-    return emitter.lines, text
+    return _shared(d, emitter), text
+
+
+def _shared(d: Derivation, emitter: Emitter) -> list[str]:
+    """The emitter's lines, with what they repeat in lines of its own."""
+    return shared(emitter.lines, "c", {identifier(n) for n in d.sizes}, _taken(d))
 
 
 def _narrow(d: Derivation) -> bool:
@@ -249,4 +255,4 @@ def _backward(d: Derivation) -> tuple[list[str], list[str]]:
             emitter.lines.append(f"{results[-1]} = np.broadcast_to({text}, np.shape({identifier(name)}))")
         else:
             emitter.line(results[-1], d.trees[name], layout)
-    return emitter.lines, results
+    return _shared(d, emitter), results

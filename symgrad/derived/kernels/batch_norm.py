@@ -15,12 +15,13 @@ import numpy as np
 def forward(z: Any, gamma: Any, beta: Any, eps: Any = 1e-05) -> Any:
     """The output, and what backward needs."""
     B = z.shape[0]
-    s1 = np.sum(z, axis=0)
+    s1 = z.sum(axis=0)
     mu = s1 / B
-    s2 = np.sum((z - mu)**2, axis=0)
+    c1 = z - mu
+    s2 = (c1**2).sum(axis=0)
     sigma2 = s2 / B
     h_ = sigma2 + eps
-    u = (z - mu) / np.sqrt(sigma2 + eps)
+    u = c1 / np.sqrt(h_)
     z_hat = gamma * u + beta
     return z_hat, (gamma, B, mu, sigma2, h_, u)
 
@@ -28,9 +29,9 @@ def forward(z: Any, gamma: Any, beta: Any, eps: Any = 1e-05) -> Any:
 def backward(g: Any, saved: Any) -> Any:
     """The gradients of the arguments, in their order."""
     (gamma, B, mu, sigma2, h_, u) = saved
-    t1 = np.sum(g, axis=0)
+    t1 = g.sum(axis=0)
     t2 = np.einsum("i...,i...->...", g, u)
-    dz = gamma / (B * np.sqrt(h_)) * (B * g - t1 - t2 * u)
+    dz = gamma / np.sqrt(h_) * (g - t1 / B - t2 / B * u)
     dgamma = t2
     dbeta = t1
     return (dz, dgamma, dbeta)
