@@ -25,6 +25,7 @@ CONTENDERS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "NumPy by hand": ("numpy_", "numpy", {}, "network norm chain hessian"),
     "products alone": ("floor", "numpy", {}, "network"),
     "symgrad eager": ("symgrad_", "symgrad", {"compiled": False}, "network cnn norm chain hessian update"),
+    "symgrad emitted": ("symgrad_", "symgrad", {"compiled": False, "emitted": True}, "norm"),
     "symgrad": ("symgrad_", "symgrad", {"fast": False}, "network cnn norm replayed hessian update"),
     "symgrad fast": ("symgrad_", "numba", {"fast": True}, "network cnn norm replayed hessian update"),
 }

@@ -1,4 +1,4 @@
-"""symgrad: eager, compiled, and with the fast extra."""
+"""symgrad: eager, compiled, with the fast extra, and the NumPy files that it emits."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from benchmarks.problems import (
     normed,
 )
 from symgrad import derived, nn, optim
+from symgrad.derived.kernels import batch_norm as kernel
 
 Step = Callable[[], Any]
 HELD = ExitStack()
@@ -100,13 +101,17 @@ def cnn(problem: Network, compiled: bool = True, fast: bool = False) -> Step:
         return _trained(problem, model, data, compiled, fast)
 
 
-def norm(problem: Norm, compiled: bool = True, fast: bool = False) -> Step:
+def norm(problem: Norm, compiled: bool = True, fast: bool = False, emitted: bool = False) -> Step:
     def both(z: Any, gamma: Any, beta: Any, g: Any) -> Any:
         y, pull = sg.vjp(derived.batch_norm, z, gamma, beta)
         return y, *pull(g)
 
+    def plain(z: Any, gamma: Any, beta: Any, g: Any) -> Any:
+        y, saved = kernel.forward(z, gamma, beta)
+        return y, *kernel.backward(g, saved)
+
     data = normed(problem)
-    run = _compiled(both, fast) if compiled else both
+    run = plain if emitted else _compiled(both, fast) if compiled else both
     return lambda: run(*data)[2][0]
 
 

@@ -146,12 +146,18 @@ def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
     return _replace(node, "multiply", constant(float(factor), node.dtype), x)
 
 
+def _shared(graph: Graph) -> set[int]:
+    """What several nodes read, or somebody outside."""
+    several = {node.serial for node, n in graph.fan_out().items() if n > 1}
+    return several | {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+
+
 def find_means(graph: Graph) -> Graph:
     """A sum divided by the number of its terms, and read by nobody else, is a mean."""
-    counts = {node.serial: n for node, n in graph.fan_out().items()}
+    shared = _shared(graph)
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        if builtin_name(node) != "divide" or node.dtype.kind != "f" or counts[node.inputs[0].serial] > 1:
+        if builtin_name(node) != "divide" or node.dtype.kind != "f" or node.inputs[0].serial in shared:
             return None
         total, n = inputs
         if builtin_name(total) != "sum" or not _is_const(n) or not _fits(total, node):
@@ -165,9 +171,7 @@ def find_means(graph: Graph) -> Graph:
 
 def contract(graph: Graph) -> Graph:
     """The sum (or mean) of all products of two arrays is one contraction, without the products."""
-    readers = graph.fan_out()
-    shared = {node.serial for node, n in readers.items() if n > 1}
-    shared |= {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+    shared = _shared(graph)
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         name = builtin_name(node)
