@@ -997,3 +997,57 @@ def test_the_rows_of_a_hessian_are_one_call_per_operation():
         return f.plan.calls
 
     assert calls(4) == calls(12) < 25
+
+
+def links(n, g=None):
+    a, b = sg.tensor(np.full(3, 0.9), name="a"), sg.tensor(np.full(3, 0.1), name="b")
+
+    def f(x):
+        y = x
+        for _ in range(n):
+            y = sg.sin(y) * a + b
+        return (y if g is None else y * g).sum()
+
+    return f
+
+
+@pytest.mark.parametrize("fast", [False, None])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 40])
+def test_the_factors_of_a_chain_are_multiplied_at_once(n, fast):
+    x = np.array([0.3, -1.2, 0.7])
+    for f in (links(n), links(n, np.array([0.0, -1.0, 1e300])), lambda x: links(n)(sg.sin(x * x * 2))):
+        value, gradient = sg.compile(sg.value_and_grad(f), fast=fast)(x)
+        expected = sg.value_and_grad(f)(x)
+        np.testing.assert_allclose(value, expected[0], rtol=1e-14)
+        np.testing.assert_allclose(gradient, expected[1], rtol=1e-13)
+    compiled = sg.compile(sg.value_and_grad(links(n)), fast=False)
+    compiled(x)
+    assert compiled.plan.calls <= (6 * n + 1 if n < 10 else 3 * n + 10)
+
+
+def test_factors_of_chains_may_be_read_elsewhere_and_repeat():
+    rng = np.random.default_rng(0)
+    factors = [sg.tensor(rng.uniform(0.5, 1.5, s), name="c") for s in [(2, 3)] * 9 + [(3,), (), (2, 3)]]
+
+    def f(x):
+        made = [sg.exp(c * x) for c in factors]
+        y = x * made[0]
+        for k, m in enumerate(made[1:]):
+            y = y * m * made[k % 3]
+            if k == 9:
+                middle = y
+        return y, middle, made[4], made[2].sum()
+
+    x = rng.uniform(0.5, 1, (2, 3))
+    for got, expected in zip(sg.compile(f, fast=False)(x), f(sg.tensor(x)), strict=True):
+        np.testing.assert_allclose(got, expected.numpy(), rtol=1e-13)
+
+
+def test_rows_of_which_one_is_read_alone_are_still_right():
+    def f(x):
+        rows = [sg.sin(sg.exp(x[k] * 2)) * (k + 1) for k in range(6)]
+        return sg.stack(rows), rows[3] + 1, sg.exp(x[1] * 2)
+
+    x = np.linspace(-1, 1, 30).reshape(6, 5)
+    for got, expected in zip(sg.compile(f, fast=False)(x), f(sg.tensor(x)), strict=True):
+        np.testing.assert_allclose(got, expected.numpy(), rtol=1e-14)

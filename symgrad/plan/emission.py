@@ -166,6 +166,11 @@ def _add_at(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     return True
 
 
+def _product(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
+    w.line(f"multiply.reduce({args[0]}, 0, None, {out})")
+    return True
+
+
 def _astype(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     w.line(f"copyto({out}, {args[0]}, casting='unsafe')")
     return True
@@ -256,6 +261,7 @@ EMIT: dict[str, Emitter] = {
     "relu": _relu,
     "scatter": _scatter,
     "add_at": _add_at,
+    "product": _product,
     "copied": _copied,
     "astype": _astype,
     "concatenate": _concatenate,

@@ -19,7 +19,7 @@ from symgrad.plan.emission import CALLED
 from symgrad.plan.measuring import Line, flops, profile
 from symgrad.plan.ordering import in_sweeps
 from symgrad.plan.recycling import LARGE, Recycler
-from symgrad.plan.rewriting import optimize
+from symgrad.plan.rewriting import optimize, save_calls
 from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
 from symgrad.shapes import size_of
@@ -46,7 +46,7 @@ class Plan:
     """
 
     def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
-        self.graph = in_sweeps(gather(optimize(graph))) if fast else optimize(graph)
+        self.graph = in_sweeps(gather(optimize(graph))) if fast else save_calls(optimize(graph))
         self.structure = graph.structure
         self.flags = graph.flags
         writer = Writer(self.graph, fast)

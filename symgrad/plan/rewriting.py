@@ -11,6 +11,7 @@ from symgrad.graph import Graph
 from symgrad.op import OPS, Op, op
 from symgrad.ops.indexing import decode
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
+from symgrad.plan.chains import multiply_chains
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.joining import join_biases
 from symgrad.plan.stacking import stack_rows
@@ -29,6 +30,7 @@ __all__ = [
     "fold_constants",
     "optimize",
     "remove_neutral",
+    "save_calls",
     "sharpen",
 ]
 
@@ -40,6 +42,13 @@ def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
     for step in PASSES:
+        graph = step(graph)
+    return eliminate_dead(graph)
+
+
+def save_calls(graph: Graph) -> Graph:
+    """The passes for plans without the extra `fast`, in which every operation on small arrays costs a call."""
+    for step in CALLS:
         graph = step(graph)
     return eliminate_dead(graph)
 
@@ -341,6 +350,9 @@ def sharpen(graph: Graph) -> Graph:
 
 
 PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
-          collect_factors, find_means, factor_out, contract, eliminate_common, stack_rows, merge_views, add_in_place,
-          join_biases, copy_once)  # fmt: skip
+          collect_factors, find_means, factor_out, contract, eliminate_common, add_in_place, join_biases,
+          copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""
+
+CALLS = (multiply_chains, merge_views, stack_rows, merge_views)
+"""What `save_calls` does, in order."""

@@ -26,6 +26,7 @@ __all__ = ["stack_rows"]
 ROW = 1 << 12  # elements up to which a row costs less than the call that computes it
 
 Rows = tuple[Tensor, ...]  # alike nodes of the old graph
+Key = tuple[int, ...]  # their serials
 Operand = tuple[Tensor, bool]  # a new node, and whether it is a stack: else all rows share it
 
 
@@ -56,33 +57,39 @@ class _Stacker:
     def __init__(self, graph: Graph, stacks: dict[int, Rows]) -> None:
         self.stacks = stacks
         self.new: dict[int, Tensor] = {}
-        self.made: dict[tuple[int, ...], Tensor] = {}
-        found: dict[tuple[int, ...], Rows] = {}
+        self.made: dict[Key, Tensor] = {}
+        found: dict[Key, Rows] = {}
         for rows in stacks.values():
             _collect(rows, found)
         self.together = self._only_together(graph, found)
 
-    def _only_together(self, graph: Graph, found: dict[tuple[int, ...], Rows]) -> set[tuple[int, ...]]:
+    def _only_together(self, graph: Graph, found: dict[Key, Rows]) -> set[Key]:
         """The rows that nobody reads one by one, as long as that saves calls."""
         readers: dict[int, set[int]] = {}
-        joints = set(self.stacks)
         for node in graph.nodes:
             for x in node.inputs:
                 readers.setdefault(x.serial, set()).add(node.serial)
         for node in graph.nodes:
-            if node.serial in self.stacks:
-                joints |= {x.serial for x in node.inputs if readers[x.serial] == {node.serial}}
-        outside = {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
-        groups = dict(found)
-        while True:
-            inside = joints | {x.serial for rows in groups.values() for x in rows}
-            alone = [key for key, rows in groups.items()
-                     if any(x.serial in outside or not readers[x.serial] <= inside for x in rows)]  # fmt: skip
-            if not alone:
-                break
-            for key in alone:
-                del groups[key]
-        return set(groups) if _saved(groups) > 0 else set()
+            if node.serial in self.stacks:  # what is between it and its rows belongs to it
+                readers.update((x.serial, set()) for x in node.inputs if readers[x.serial] == {node.serial})
+        joints = {serial for serial, by in readers.items() if not by} | self.stacks.keys()
+        lasting = {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+        nodes = {x.serial: x for rows in found.values() for x in rows}
+        homes: dict[int, set[Key]] = {x: set() for x in nodes}  # the rows that a node is one of
+        for key in found:
+            for serial in key:
+                homes[serial].add(key)
+        inside = joints | homes.keys()
+        alone = [s for s in nodes if s in lasting or not readers[s] <= inside]
+        left = dict(found)
+        while alone:
+            for key in tuple(homes[alone.pop()]):
+                left.pop(key)
+                for serial in set(key):
+                    homes[serial].discard(key)
+                    if not homes[serial]:  # it is computed by itself, and reads its operands by itself
+                        alone += [x.serial for x in nodes[serial].inputs if x.serial in nodes]
+        return set(left) if _saved(left) > 0 else set()
 
     def __call__(self, node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         self.new.update(zip((x.serial for x in node.inputs), inputs, strict=True))
@@ -129,7 +136,7 @@ def _taken_apart(rows: Rows) -> Tensor | None:
     return whole if inside else None
 
 
-def _key(rows: Rows) -> tuple[int, ...]:
+def _key(rows: Rows) -> Key:
     return tuple([x.serial for x in rows])
 
 
@@ -142,7 +149,7 @@ def _columns(rows: Rows) -> Iterator[Rows]:
     return zip(*[x.inputs for x in rows], strict=True)
 
 
-def _collect(rows: Rows, found: dict[tuple[int, ...], Rows]) -> None:
+def _collect(rows: Rows, found: dict[Key, Rows]) -> None:
     """What can be computed together, from rows down."""
     waiting = [rows]
     while waiting:
@@ -167,7 +174,7 @@ def _kind(x: Tensor) -> Any:
     return id(x.op), exact(x.params), tuple(x.shape), x.dtype, operands
 
 
-def _saved(groups: dict[tuple[int, ...], Rows]) -> int:
+def _saved(groups: dict[Key, Rows]) -> int:
     """Calls that are saved, less those that put rows under each other."""
     saved, copied = 0, set()
     for rows in groups.values():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from symgrad.graph import Graph
 from symgrad.op import Op
 from symgrad.passes import builtin_name
+from symgrad.plan.chains import PRODUCT
 from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
 from symgrad.plan.fusing import Fuser
 from symgrad.plan.recycling import LARGE, Recycler
@@ -43,6 +44,7 @@ class Writer:
         self._scope: tuple[str, ...] = ()
         self._views: dict[Any, str] = {}
         self._counts: dict[str, int] = {}
+        self._copies: dict[str, int] = {}  # where the search for a free number goes on
         self.deferred: dict[int, str] = {}  # views of what is bound at every call, which programs may need no line for
         self.fuser = Fuser(self) if fast else None
         self.hosts = {} if fast else _hosts(graph, self.storage)
@@ -53,10 +55,11 @@ class Writer:
         """An identifier like the wanted one that is still free."""
         base = "".join(c if c.isalnum() and c.isascii() else "_" for c in wanted).strip("_") or "v"
         base = f"v_{base}" if base[0].isdigit() or keyword.iskeyword(base) or hasattr(np, base) else base
-        name, k = base, 1
+        name, k = base, self._copies.get(base, 1)
         while name in self.names:
             k += 1
             name = f"{base}_{k}"
+        self._copies[base] = k
         return name
 
     def numbered(self, op: str) -> str:
@@ -290,7 +293,7 @@ class Writer:
             self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs))
             self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
             return
-        emit = EMIT.get(op.name if op in (ADD_AT, COPIED) else builtin_name(node))
+        emit = EMIT.get(op.name if op in (ADD_AT, COPIED, PRODUCT) else builtin_name(node))
         if emit is not None and not op.view:
             lines, calls = len(self.lines), self.calls
             self.name_of[node.serial] = out = self.bind(
