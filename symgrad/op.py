@@ -93,7 +93,9 @@ class Op:
     def _run(self, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         """The forward on arrays."""
         try:
-            return self.forward(*inputs, *params) if self.arity is not None else self.forward(inputs, *params)
+            if self.arity is None:
+                return self.forward(inputs, *params)
+            return self.forward(*inputs, *params) if params else self.forward(*inputs)
         except SymgradError:
             raise
         except (ValueError, TypeError, IndexError) as error:

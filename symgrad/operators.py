@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError, UnsupportedError
-from symgrad.op import FUNCTIONS, OPS
+from symgrad.op import FUNCTIONS
 
 if TYPE_CHECKING:
     from symgrad.tensor import Tensor
@@ -38,6 +38,11 @@ class Operators:
         def _describe(self) -> str: ...
 
         def __getattr__(self, name: str) -> Any: ...  # METHODS
+
+        def _operator(self, other: Any) -> Tensor: ...
+
+        __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = _operator
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = _operator
 
     # NumPy
 
@@ -72,39 +77,7 @@ class Operators:
                 raise
             raise UnsupportedError(f"np.{func.__name__}: {error}; on Tensors it takes {signature(found)}") from error
 
-    # Operators (the four of every formula without a call in between: they are the hot path of eager mode)
-
-    def __add__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["add"], self, other)  # type: ignore[no-any-return]
-
-    def __radd__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["add"], other, self)  # type: ignore[no-any-return]
-
-    def __sub__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["subtract"], self, other)  # type: ignore[no-any-return]
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["subtract"], other, self)  # type: ignore[no-any-return]
-
-    def __mul__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["multiply"], self, other)  # type: ignore[no-any-return]
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["multiply"], other, self)  # type: ignore[no-any-return]
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["divide"], self, other)  # type: ignore[no-any-return]
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return FUNCTIONS["record_binary"](OPS["divide"], other, self)  # type: ignore[no-any-return]
-
-    def __pow__(self, other: Any) -> Tensor:
-        if type(other) is int and other == 2:
-            return _unary("square", self)
-        return _binary("power", self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return _binary("power", other, self)
+    # Operators (those of every formula are set by `recording.operator`, where the ops are declared)
 
     def __mod__(self, other: Any) -> Tensor:
         return _call("remainder", self, other)
@@ -125,13 +98,13 @@ class Operators:
         return _call("matmul", other, self)
 
     def __neg__(self) -> Tensor:
-        return _unary("negative", self)
+        return _call("negative", self)
 
     def __pos__(self) -> Tensor:
         return self  # type: ignore[return-value]
 
     def __abs__(self) -> Tensor:
-        return _unary("abs", self)
+        return _call("abs", self)
 
     def __invert__(self) -> Tensor:
         return _call("logical_not", self)
@@ -265,14 +238,4 @@ for _name in METHODS:
 
 def _call(name: str, *args: Any, **options: Any) -> Tensor:
     result: Tensor = FUNCTIONS[name](*args, **options)
-    return result
-
-
-def _unary(name: str, x: Any) -> Tensor:
-    result: Tensor = FUNCTIONS["record_unary"](OPS[name], x)
-    return result
-
-
-def _binary(name: str, a: Any, b: Any) -> Tensor:
-    result: Tensor = FUNCTIONS["record_binary"](OPS[name], a, b)
     return result

@@ -9,11 +9,11 @@ import numpy as np
 
 from symgrad.context import MODE
 from symgrad.errors import AnomalyError, DTypeError, ShapeError, SymgradError
-from symgrad.op import CONVERTERS, FUNCTIONS, OPS, Op, explain
+from symgrad.op import CONVERTERS, OPS, Op, explain
 from symgrad.shapes import Dim, broadcast, concrete
 from symgrad.tensor import SCALARS, Tensor, abstract, array_like, as_tensor, make, next_serial
 
-__all__ = ["apply", "check_finite", "explain", "infer", "outputs_of"]
+__all__ = ["apply", "check_finite", "explain", "infer", "operator", "outputs_of", "recorder"]
 
 _mode = MODE.get
 _ndarray = np.ndarray
@@ -139,15 +139,66 @@ def _finite(value: Any) -> bool:
     return all(np.isfinite(v).all() for v in (value if isinstance(value, tuple) else (value,)))
 
 
-def _unary(op: Op, x: Tensor) -> Tensor:
-    """The op on one Tensor: the fast path of `apply`."""
+def recorder(op: Op) -> Callable[[Any, Any], Tensor]:
+    """What ``a + b`` does with two operands, one of them a Tensor: the fast path of `apply`."""
+    forward = op.forward
+
+    def record(a: Any, b: Any) -> Tensor:
+        if type(a) is not Tensor or type(b) is not Tensor or _mode() is not None:
+            return _convert(op, (a, b))
+        x, y = a.value, b.value
+        level = a.requires_grad | b.requires_grad
+        if x is None or y is None or x.dtype is not y.dtype or not level:
+            return apply(op, (a, b))
+        try:
+            value = forward(x, y)
+        except (ValueError, TypeError) as error:
+            raise explain(op, (a, b), (), error) from None
+        if type(value) is not _ndarray:
+            value = np.asarray(value)
+        node = _new(Tensor)
+        node.op = op
+        node._first = a
+        node._second = b
+        node.params = ()
+        node.value = value
+        node.serial = next_serial()
+        node.requires_grad = level
+        node._grad = None
+        node.meta = None
+        return node
+
+    return record
+
+
+def operator(name: str, record: Callable[[Any, Any], Tensor]) -> None:
+    """Make a function of two operands an operator of Tensors, on both sides."""
+    setattr(Tensor, f"__{name}__", record)
+    setattr(Tensor, f"__r{name}__", lambda b, a: record(a, b))
+
+
+def _convert(op: Op, inputs: tuple[Any, ...]) -> Tensor:
+    """Apply, unless the other operand is of a kind that must answer for itself."""
+    for x in inputs:
+        if isinstance(x, (complex, np.complexfloating)):
+            raise DTypeError(f"{op.name}: got the complex number {x}; symgrad works on real numbers")
+        if not isinstance(x, (Tensor, Dim, _ndarray, list, tuple, *SCALARS)):
+            return NotImplemented  # type: ignore[no-any-return]
+    return apply(op, inputs)
+
+
+def _on_tensor(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+    """What calling an op on a Tensor does; for one input without parameters, the fast path of `apply`."""
+    x = inputs[0]
+    if len(inputs) > 1 or params or op.arity != 1 or op.outputs or not op.pullback or _mode() is not None:
+        return apply(op, inputs, params)
     value = x.value
-    if value is None or not x.requires_grad or not op.pullback or op.outputs or _mode() is not None:
-        return apply(op, (x,))
+    if value is None or not x.requires_grad:
+        return apply(op, inputs)
     try:
         value = op.forward(value)
     except (ValueError, TypeError, IndexError) as error:
-        raise error if isinstance(error, SymgradError) else explain(op, (x,), (), error) from None
+        raise error if isinstance(error, SymgradError) else explain(op, inputs, (), error) from None
     if type(value) is not _ndarray:
         value = np.asarray(value)
     node = _new(Tensor)
@@ -163,50 +214,6 @@ def _unary(op: Op, x: Tensor) -> Tensor:
     return node
 
 
-def _binary(op: Op, a: Any, b: Any) -> Tensor:
-    """The op of this name on two operands, one of them a Tensor: the fast path of `apply`."""
-    if type(a) is not Tensor or type(b) is not Tensor or _mode() is not None:
-        return _convert(op, (a, b))
-    x, y = a.value, b.value
-    level = a.requires_grad | b.requires_grad
-    if x is None or y is None or x.dtype is not y.dtype or not level:
-        return apply(op, (a, b))
-    try:
-        value = op.forward(x, y)
-    except (ValueError, TypeError) as error:
-        raise explain(op, (a, b), (), error) from None
-    if type(value) is not _ndarray:
-        value = np.asarray(value)
-    node = _new(Tensor)
-    node.op = op
-    node._first = a
-    node._second = b
-    node.params = ()
-    node.value = value
-    node.serial = next_serial()
-    node.requires_grad = level
-    node._grad = None
-    node.meta = None
-    return node
-
-
-def _convert(op: Op, inputs: tuple[Any, ...]) -> Tensor:
-    """Apply, unless the other operand is of a kind that must answer for itself."""
-    for x in inputs:
-        if isinstance(x, (complex, np.complexfloating)):
-            raise DTypeError(f"{op.name}: got the complex number {x}; symgrad works on real numbers")
-        if not isinstance(x, (Tensor, Dim, _ndarray, list, tuple, *SCALARS)):
-            return NotImplemented  # type: ignore[no-any-return]
-    return apply(op, inputs)
-
-
-def _on_tensor(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
-    """What calling an op on a Tensor does."""
-    if len(inputs) == 1 and not params and op.arity == 1:
-        return _unary(op, inputs[0])
-    return apply(op, inputs, params)
-
-
 def _on_list(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What calling an op on a list does: the list is an array, unless it holds Tensors."""
     if op.promotes == ():  # takes tuples as they are
@@ -217,7 +224,3 @@ def _on_list(op: Op, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
 
 CONVERTERS[Tensor] = _on_tensor
 CONVERTERS[list] = CONVERTERS[tuple] = _on_list
-
-
-FUNCTIONS["record_unary"] = _unary
-FUNCTIONS["record_binary"] = _binary

@@ -517,7 +517,7 @@ def test_a_failing_plan_names_its_line_and_its_arguments():
 
 ODD = [None, "text", 1j, object(), [[1.0], [1.0, 2.0]], np.array(["a"]), {}, np.float16(1), np.array([None]), True,
        np.inf, -1, 10**30, (), [], np.zeros((0, 3)), np.ones((2, 3)), slice(1)]  # fmt: skip
-INTERNAL = {"backward", "random_uniform", "to_sympy", "named", "call", "record_unary", "record_binary"}
+INTERNAL = {"backward", "random_uniform", "to_sympy", "named", "call"}
 PUBLIC = [
     n for n, f in FUNCTIONS.items() if n not in INTERNAL and not (isinstance(f, Op) and (f.params or not f.arity))
 ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.op import FUNCTIONS, Op, builtin
+from symgrad.recording import operator, recorder
 
 __all__ = ["add", "cbrt", "div0", "divide", "hypot", "mul0", "mul00", "multiply", "negative", "reciprocal", "sqrt",
            "square", "subtract"]  # fmt: skip
@@ -80,3 +81,6 @@ hypot: Op = builtin("hypot", np.hypot, pullback=(lambda g, y, a, b: g * div0(a, 
                     symbol="sqrt(x**2 + y**2)", notation=r"\sqrt{{{0}^2 + {1}^2}}", domain=(0.3, 3))  # fmt: skip
 
 FUNCTIONS["true_divide"] = divide
+
+for _name, _op in {"add": add, "sub": subtract, "mul": multiply, "truediv": divide}.items():
+    operator(_name, recorder(_op))

@@ -8,7 +8,8 @@ import numpy as np
 
 from symgrad.constants import LN2, LN10
 from symgrad.op import FUNCTIONS, Op, builtin
-from symgrad.ops.arithmetic import div0, mul0
+from symgrad.ops.arithmetic import div0, mul0, square
+from symgrad.recording import operator, recorder
 
 __all__ = ["cosh", "difference0", "exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "power", "sigmoid",
            "sinh", "tanh"]  # fmt: skip
@@ -85,3 +86,6 @@ logaddexp: Op = builtin(
 )
 
 FUNCTIONS["pow"] = power
+
+_power = recorder(power)
+operator("pow", lambda x, n: square(x) if type(n) is int and n == 2 else _power(x, n))
