@@ -13,7 +13,7 @@ from symgrad.errors import DTypeError, GradientError, TracingError
 from symgrad.op import FUNCTIONS
 from symgrad.ops.marks import alias
 from symgrad.recording import apply, outputs_of
-from symgrad.reverse import accumulate, ones, order_below, seeded, zeros
+from symgrad.reverse import accumulate, nodes_below, ones, seeded, zeros
 from symgrad.shapes import concrete, size_of
 from symgrad.tensor import Tensor, as_tensor, tensor
 from symgrad.trees import Structure, flatten, tree_map, unflatten
@@ -54,7 +54,6 @@ class _Call:
             result, aux = result
         self.outputs, self.structure = flatten(tree_map(outputs_of, result))
         self.outputs = [as_tensor(y) for y in self.outputs]
-        self.order = order_below(self.outputs, _TRANSFORM, self.floor)
         beside, structure = flatten(aux)
         self.arrays = self._runs_on_arrays([*self.outputs, *(x for x in beside if isinstance(x, Tensor))])
         self.aux = unflatten(structure, [self._value(x) if isinstance(x, Tensor) else x for x in beside])
@@ -73,8 +72,8 @@ class _Call:
 
     def _runs_on_arrays(self, results: list[Tensor]) -> bool:
         """Whether nothing reached belongs to an enclosing transform or trace."""
-        order = self.order if len(results) == len(self.outputs) else order_below(results, _TRANSFORM, self.floor)
-        if self._tracing() or any(node.value is None for node in order):
+        nodes = nodes_below(results, _TRANSFORM, self.floor)
+        if self._tracing() or any(node.value is None for node in nodes):
             return False
         outside: Any = False
         for y in results:
@@ -84,7 +83,7 @@ class _Call:
             for x in a.inputs:
                 outside |= x.requires_grad
         own = {a.serial for a in self.aliases}
-        for node in order:
+        for node in nodes:
             if node.serial in own:
                 continue
             for x in node.inputs:
@@ -99,15 +98,13 @@ class _Call:
 
     def pull(self, cotangents: list[Any], arrays: bool) -> list[Any]:
         """Cotangents of the aliases from cotangents of the outputs."""
-        seeds: dict[int, Any] = {}
-        for y, g in zip(self.outputs, cotangents, strict=True):
-            if y.requires_grad & _TRANSFORM and y.serial >= self.floor:
-                g = seeded(y, g, arrays, self.where)
-                seeds[y.serial] = seeds[y.serial] + g if y.serial in seeds else g
-        own = {a.serial for a in self.aliases}
-        order = [node for node in self.order if node.serial not in own]
-        accumulate(order, seeds, _TRANSFORM, arrays, False)
-        return [self._result(seeds.get(a.serial), a, arrays) for a in self.aliases]
+        seeds = [
+            (y, seeded(y, g, arrays, self.where))
+            for y, g in zip(self.outputs, cotangents, strict=True)
+            if y.requires_grad & _TRANSFORM and y.serial >= self.floor
+        ]
+        kept = accumulate(seeds, _TRANSFORM, self.floor, arrays, {a.serial for a in self.aliases})
+        return [self._result(kept.get(a.serial, (a, None))[1], a, arrays) for a in self.aliases]
 
     def _result(self, g: Any, a: Tensor, arrays: bool) -> Any:
         if g is None:

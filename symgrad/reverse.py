@@ -6,8 +6,9 @@ the same rules, so that every derivative is an ordinary graph again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Sequence
+from heapq import heappop, heappush
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,13 +21,13 @@ from symgrad.recording import check_finite, outputs_of
 from symgrad.shapes import broadcast, concrete, same_shape, size_of
 from symgrad.tensor import Tensor, as_tensor, check_fresh, constant
 
-__all__ = ["accumulate", "adjoints", "backward", "ones", "order_below", "seeded", "zeros"]
+__all__ = ["accumulate", "adjoints", "backward", "nodes_below", "ones", "seeded", "zeros"]
 
 _ASTYPE = OPS["astype"]
 
 
-def order_below(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
-    """Nodes that gradients pass, from roots down to arguments; none older than the floor."""
+def nodes_below(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
+    """Nodes that gradients pass on their way from roots to arguments; none older than the floor."""
     found = {r.serial: r for r in roots if r.requires_grad & bit and r.serial >= floor}
     stack = list(found.values())
     push = stack.append
@@ -46,31 +47,33 @@ def order_below(roots: Sequence[Tensor], bit: int, floor: int) -> list[Tensor]:
             if s not in found and x.requires_grad & bit and s >= floor:
                 found[s] = x
                 push(x)
-    return [found[s] for s in sorted(found, reverse=True)]
+    return list(found.values())
 
 
 @np.errstate(all="ignore")  # rules pass through 0/0 and overflow on their way to documented values
-def accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays: bool, keep: bool) -> dict[int, Any]:
-    """Run the pullbacks from the roots down; the cotangents of terminals (or of all) by serial."""
-    kept: dict[int, Any] = {}
+def accumulate(
+    seeds: list[tuple[Tensor, Any]], bit: int, floor: int, arrays: bool, ends: Container[int] = (), keep: bool = False
+) -> dict[int, tuple[Tensor, Any]]:
+    """Run the pullbacks from the seeds down; the cotangents of terminals and ends (or of all), by serial."""
+    kept: dict[int, tuple[Tensor, Any]] = {}
+    waiting = sent, serials = _Waiting({}, [])
+    for y, g in seeds:
+        _add(waiting, y, g)
     anomaly = (m := MODE.get()) is not None and m.anomaly
     quick = arrays and not anomaly
-    take, before = cotangents.pop, cotangents.get
-    for node in order:
-        s = node.serial
-        g = take(s, None)
-        if g is None:
-            continue
-        op = node.op
-        if op is None:
-            kept[s] = g
-            continue
-        rule = op.pullback
+    take, before = sent.pop, sent.get
+    while serials:
+        s = -heappop(serials)
+        node, g = pair = take(s)
+        op: Any = node.op
+        rule = () if op is None or s in ends else op.pullback
         if keep or not rule:
-            kept[s] = g
+            kept[s] = pair
+            if rule == ():
+                continue
         x, second = node._first, node._second
         if not quick or type(rule) is not tuple or type(x) is not Tensor:
-            _pull_back(node, g, cotangents, bit, arrays, anomaly)
+            _pull_back(node, g, waiting, bit, floor, arrays, anomaly)
             continue
         # What follows is `_pull_back` on arrays for one and two inputs, inlined: the hot path of eager training.
         f, v, y = rule[0], x.value, node.value
@@ -81,7 +84,7 @@ def accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays
             t = x.serial
             if t > s:
                 check_fresh(node)
-            if f is not None and x.requires_grad & bit:
+            if f is not None and t >= floor and x.requires_grad & bit:
                 c = f(g, y, *values)
                 try:
                     fits = c.shape == v.shape and c.dtype is v.dtype
@@ -90,35 +93,49 @@ def accumulate(order: list[Tensor], cotangents: dict[int, Any], bit: int, arrays
                 if not fits:
                     c = _fitted(op, c, v, True)
                 old = before(t)
-                cotangents[t] = c if old is None else old + c
+                if old is None:
+                    sent[t] = x, c
+                    heappush(serials, -t)
+                else:
+                    sent[t] = x, old[1] + c
             if second is None:
                 break
             x, f, v, second = second, rule[1], second.value, None
     return kept
 
 
-def _pull_back(node: Tensor, g: Any, cotangents: dict[int, Any], bit: int, arrays: bool, anomaly: bool) -> None:
+class _Waiting(NamedTuple):
+    """Nodes that something was sent to, with its sum, by serial; and a heap of their serials: the youngest is next."""
+
+    sent: dict[int, tuple[Tensor, Any]]
+    serials: list[int]
+
+
+def _pull_back(node: Tensor, g: Any, waiting: _Waiting, bit: int, floor: int, arrays: bool, anomaly: bool) -> None:
     """Add what one node sends to its inputs: on arrays, or on Tensors."""
     op: Any = node.op
     inputs, rule = node.inputs, op.pullback
     check_fresh(node)
     if op is item:
-        parent = inputs[0]
-        bundle = cotangents.setdefault(parent.serial, [None] * len(parent.op.outputs))  # type: ignore[union-attr]
-        k = node.params[0]
-        bundle[k] = g if bundle[k] is None else bundle[k] + g
+        (parent,) = inputs
+        bundle: list[Any] = [None] * len(parent.op.outputs)  # type: ignore[union-attr]
+        bundle[node.params[0]] = g
+        _add(waiting, parent, bundle)
         return
     if rule is None:
         raise GradientError(f"{op.name}: has no pullback; declare one, sg.op({op.name!r}, ..., pullback=...)")
     y, args = (node.value, tuple([x.value for x in inputs])) if arrays else (outputs_of(node), inputs)
-    wanted = [x.requires_grad & bit for x in inputs]
+    wanted = [x.requires_grad & bit and x.serial >= floor for x in inputs]
     if type(rule) is tuple:
         sent = [f(g, y, *args, *node.params) if f and w else None for f, w in zip(rule, wanted, strict=False)]
     else:
         sent = rule(g, y, args, node.params)
     for c, x, w in zip(sent, inputs, wanted, strict=False):
         if c is not None and w:
-            _add(cotangents, x, _fitted(op, c, x, arrays), node if anomaly else None)
+            c = _fitted(op, c, x, arrays)
+            if anomaly:
+                _check(node, c)
+            _add(waiting, x, c)
 
 
 def _fitted(op: Op, c: Any, x: Any, arrays: bool) -> Any:
@@ -143,14 +160,26 @@ def _reshaped(op: Op, c: Any, x: Any) -> Any:
     raise GradientError(f"{op.name}: its pullback gave shape {tuple(c.shape)} for an input of shape {tuple(x.shape)}")
 
 
-def _add(cotangents: dict[int, Any], x: Tensor, c: Any, checked: Tensor | None) -> None:
-    """Add a contribution; under anomaly detection, check it."""
-    if checked is not None:
-        value = c.value if isinstance(c, Tensor) else c
-        if value is not None:
-            check_finite(f"backward of {checked.op.name}", value, checked.inputs)  # type: ignore[union-attr]
-    before = cotangents.get(x.serial)
-    cotangents[x.serial] = c if before is None else before + c
+def _check(node: Tensor, c: Any) -> None:
+    """Raise AnomalyError if what a node sends is not finite."""
+    value = c.value if isinstance(c, Tensor) else c
+    if value is not None:
+        check_finite(f"backward of {node.op.name}", value, node.inputs)  # type: ignore[union-attr]
+
+
+def _add(waiting: _Waiting, x: Tensor, c: Any) -> None:
+    """Add a contribution; to a node of several outputs, one for each of them or None."""
+    s = x.serial
+    if s not in waiting.sent:
+        heappush(waiting.serials, -s)
+    else:
+        _, before = waiting.sent[s]
+        if isinstance(c, list):
+            pairs = zip(before, c, strict=True)
+            c = [b if a is None else a if b is None else a + b for a, b in pairs]
+        else:
+            c = before + c
+    waiting.sent[s] = x, c
 
 
 def seeded(y: Tensor, g: Any, arrays: bool, where: str) -> Any:
@@ -188,12 +217,8 @@ def backward(y: Tensor, gradient: Any = None) -> None:
     current = MODE.get()
     trace = current.trace if current is not None else None
     arrays = trace is None and y.value is not None
-    order = order_below([y], 3, 0)
-    kept = accumulate(order, {y.serial: seeded(y, gradient, arrays, "backward")}, 3, arrays, False)
-    for node in reversed(order):
-        g = kept.get(node.serial)
-        if g is None or not (node.op is None or node.op.pullback == ()):
-            continue
+    kept = accumulate([(y, seeded(y, gradient, arrays, "backward"))], 3, 0, arrays)
+    for node, g in reversed(kept.values()):
         if trace is not None:
             trace.add_grad(node, g)
         else:
@@ -224,9 +249,8 @@ def adjoints(y: Tensor, gradient: Any = None) -> dict[int, Any]:
     array(6.)
     """
     arrays = y.value is not None
-    order = order_below([y], 3, 0)
-    kept = accumulate(order, {y.serial: seeded(y, gradient, arrays, "adjoints")}, 3, arrays, True)
-    return {s: g if isinstance(g, (list, Tensor)) else np.asarray(g) for s, g in kept.items()}
+    kept = accumulate([(y, seeded(y, gradient, arrays, "adjoints"))], 3, 0, arrays, keep=True)
+    return {s: g if isinstance(g, (list, Tensor)) else np.asarray(g) for s, (_, g) in kept.items()}
 
 
 def _filled(x: Tensor, literal: float) -> Tensor:
