@@ -1051,3 +1051,46 @@ def test_rows_of_which_one_is_read_alone_are_still_right():
     x = np.linspace(-1, 1, 30).reshape(6, 5)
     for got, expected in zip(sg.compile(f, fast=False)(x), f(sg.tensor(x)), strict=True):
         np.testing.assert_allclose(got, expected.numpy(), rtol=1e-14)
+
+
+def test_a_new_value_is_computed_in_the_memory_of_the_old_one_from_its_first_step_on():
+    w, v = sg.tensor(np.arange(500.0)), sg.tensor(np.ones(500))
+
+    def step(x):
+        v.assign(0.9 * v + 0.1 * x)
+        w.assign(w * 0.5 - v)
+
+    fast = sg.compile(step, fast=False)
+    x, expected_w, expected_v = np.linspace(-1, 1, 500), np.arange(500.0), np.ones(500)
+    for _ in range(3):
+        fast(x)
+        expected_v = 0.9 * expected_v + 0.1 * x
+        expected_w = expected_w * 0.5 - expected_v
+        np.testing.assert_allclose(w.numpy(), expected_w, rtol=1e-14)
+        np.testing.assert_allclose(v.numpy(), expected_v, rtol=1e-14)
+    assert fast.plan.memory < 3.5 * x.nbytes  # w, v, and 0.1 x
+
+
+@pytest.mark.parametrize("later", ["result", "reader", "part", "other"])
+def test_an_old_value_that_somebody_reads_later_stays_until_then(later):
+    w, other = sg.tensor(np.arange(50.0)), sg.tensor(np.zeros(50))
+
+    def step(x):
+        old = w[:] if later == "result" else w * 1.0
+        half = 0.5 * w
+        rest = sg.sin(w[3:]) if later == "part" else sg.sin(half) if later == "other" else x * w
+        if later == "reader":
+            other.assign(sg.cos(rest) + sg.exp(w))
+        w.assign(half + x)
+        return old, rest
+
+    def run(f):
+        w.assign(np.arange(50.0))
+        other.assign(np.zeros(50))
+        results = [[y.copy() for y in f(np.linspace(0, 1, 50))] for _ in range(3)]
+        return [*[y for ys in results for y in ys], w.numpy().copy(), other.numpy().copy()]
+
+    for a, b in zip(
+        run(sg.compile(step, fast=False)), run(lambda x: [y.numpy() for y in step(sg.tensor(x))]), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-13)

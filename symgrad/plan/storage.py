@@ -39,13 +39,15 @@ SMALL = 1 << 12  # elements of a leaf that is mirrored, and of what is kept
 class Storage:
     """The arrays of a plan, assigned node by node in the order of emission."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, fast: bool = False) -> None:
         self.graph = graph
+        self.fast = fast  # programs keep what they compute on the way in registers
         self.place = {node.serial: k for k, node in enumerate(graph.nodes)}
         self.orders = orders_of(graph)
         self.arrays: dict[int, Array] = {}
         self.wanted: dict[int, Array] = {}
         self.root: dict[int, int] = {}
+        self.readers = {node.serial: n for node, n in graph.fan_out().items()}
         self.pool: dict[tuple[Any, Any, Order], list[Array]] = {}
         self.pooled: dict[int, Array] = {}
         self.bytes = 0
@@ -140,7 +142,21 @@ class Storage:
             if target is None or not self._old_unread(node, target):
                 continue
             if all(same_memory(_replay(new, node, target), storage[leaf]) for leaf, new in pairs if leaf in storage):
+                before = None if self.fast else self._on_the_way(node, target)
                 self.wanted[serial] = target
+                if before is not None:
+                    self.wanted[before.serial] = target
+
+    def _on_the_way(self, node: Tensor, target: Array) -> Tensor | None:
+        """What a node alone reads that can be computed from the old value where the new one will be."""
+        for x in node.inputs:
+            if not _elementwise(x) or not x.op.out or x.dtype != target.dtype or tuple(x.shape) != target.shape:  # type: ignore[union-attr]
+                continue
+            taken = x.serial in self.wanted or self.place[node.serial] != self.last.get(x.serial)
+            reads = any(y.serial in self.arrays and same_memory(target, self.arrays[y.serial]) for y in x.inputs)
+            if reads and not taken and self.readers[x.serial] == 1 and self._old_unread(x, target):
+                return x
+        return None
 
     def _target(self, node: Tensor, pair: tuple[Tensor, Tensor], storage: dict[Tensor, Array]) -> Array | None:
         leaf, _ = pair

@@ -29,7 +29,7 @@ class Writer:
 
     def __init__(self, graph: Graph, fast: bool = False) -> None:
         self.graph = graph
-        self.storage = Storage(graph)
+        self.storage = Storage(graph, fast)
         self.names: dict[str, Any] = {}
         self.name_of: dict[int, str] = {}
         self.scalar_of: dict[int, str] = {}
@@ -354,7 +354,7 @@ def _hosts(graph: Graph, storage: Storage) -> dict[int, Tensor]:
     """
     outputs = [y.serial for y in graph.outputs]
     counts = {node.serial: n for node, n in graph.fan_out().items()}
-    fixed = {storage.root[new.serial] for _, new in graph.assigned} | storage.wanted.keys()
+    fixed = {storage.root[new.serial] for _, new in graph.assigned} | storage.wanted.keys() | storage.steady
     fixed |= {x.serial for node in graph.nodes for x in node.inputs if not (_by_ufunc(node) or _multiplies(node))}
     hosts: dict[int, Tensor] = {}
     for y in graph.outputs:
