@@ -847,6 +847,36 @@ def test_windows_show_arrays_whose_rows_have_no_gaps():
     np.testing.assert_array_equal(graph.run([x])[0], f(x))
 
 
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (2, 2, 1), (3, 2, 1), ((1, 3), 1, 0), (12, 12, 0)])
+@pytest.mark.parametrize("missing", [False, True])
+def test_pooling_sends_gradients_to_the_same_places(size, stride, padding, missing, fast):
+    """Ties are frequent (and all that relu cuts off are equal), numbers may be missing: the first gets everything."""
+    x = RNG.integers(-2, 3, (2, 3, 12, 12)).astype(np.float32)
+    if missing:
+        x[RNG.random(x.shape) < 0.05] = np.nan
+
+    def f(x):
+        pool = sg.nn.functional.max_pool2d
+        return pool(sg.relu(x), size, stride, padding) + pool(x, size, stride, padding)
+
+    def both(x, g):
+        y, pull = sg.vjp(f, x)
+        return y, pull(g)[0]
+
+    g = RNG.standard_normal(f(x).shape).astype(np.float32)
+    for a, b in zip(sg.compile(both, fast=fast)(x, g), both(x, g), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(3, 50, 4000), (50, 3, 4000), (40, 40, 400)])
+def test_products_of_rows_with_rows(shape):
+    n, m, inner = shape
+    a, b = RNG.standard_normal((n, inner)), RNG.standard_normal((m, inner))
+    run = sg.compile(lambda a, b: sg.exp(a) @ sg.transpose(sg.tanh(b)), fast=False)
+    np.testing.assert_allclose(run(a, b), np.exp(a) @ np.tanh(b).T, rtol=1e-12, atol=1e-10)
+
+
 @sg.compile
 def doubled(x):
     return sg.exp(x) * 2

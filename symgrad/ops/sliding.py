@@ -19,7 +19,16 @@ from symgrad.op import Op, builtin, function
 from symgrad.shapes import as_shape, normalize_axis
 from symgrad.tensor import array_like
 
-__all__ = ["overlap_add", "sliding_window_view", "window_argmax", "window_max", "window_pick", "window_put", "windows"]
+__all__ = [
+    "find_first",
+    "overlap_add",
+    "sliding_window_view",
+    "window_argmax",
+    "window_max",
+    "window_pick",
+    "window_put",
+    "windows",
+]
 
 Ints = tuple[int, ...]
 
@@ -192,13 +201,22 @@ def _window_max(x: Any, *geometry: Any) -> Any:
 
 
 def _window_argmax(x: Any, y: Any, dtype: str, *geometry: Any) -> Any:
-    missing = y.dtype.kind == "f" and bool(np.isnan(y).any())
-    before = np.ones_like(y, dtype=np.bool_)  # whether the largest element has not come up yet
-    found = np.zeros_like(y, dtype=dtype)
-    for part in _parts(x, *geometry)[:-1]:
-        before &= (part != y) & ~np.isnan(part) if missing else part != y
-        found += before
+    found = np.empty_like(y, dtype=dtype)
+    find_first(_parts(x, *geometry), y, found, np.empty_like(y, dtype=np.bool_), np.empty_like(y, dtype=np.bool_))
     return found
+
+
+def find_first(parts: list[Any], y: Any, found: Any, before: Any, test: Any) -> None:
+    """The number of the first part that is y, for every element; the last two arguments are room for truth values."""
+    missing = y.dtype.kind == "f" and bool(np.isnan(y).any())
+    before.fill(True)  # whether y has not come up yet
+    found.fill(0)
+    for part in parts[:-1]:
+        np.not_equal(part, y, test)
+        if missing:
+            test &= ~np.isnan(part)
+        np.logical_and(before, test, before)
+        np.add(found, before.view(np.int8), found)
 
 
 def _window_put(g: Any, k: Any, shape: Any, *geometry: Any) -> Any:
