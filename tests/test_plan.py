@@ -15,6 +15,7 @@ from symgrad.plan import rewriting
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.fusing import available
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
+from symgrad.plan.pooling import pool_first
 from symgrad.plan.views import copy_once, merge_views, sink_permutes
 
 RNG = np.random.default_rng(0)
@@ -258,6 +259,7 @@ PASSES = [
     rewriting.add_in_place,
     hoist_joined_leaves,
     join_biases,
+    pool_first,
     copy_once,
     rewriting.optimize,
 ]
@@ -858,7 +860,7 @@ def test_pooling_sends_gradients_to_the_same_places(size, stride, padding, missi
 
     def f(x):
         pool = sg.nn.functional.max_pool2d
-        return pool(sg.relu(x), size, stride, padding) + pool(x, size, stride, padding)
+        return pool(sg.relu(2.0 * x), size, stride, padding) + pool(x, size, stride, padding)
 
     def both(x, g):
         y, pull = sg.vjp(f, x)
@@ -867,6 +869,35 @@ def test_pooling_sends_gradients_to_the_same_places(size, stride, padding, missi
     g = RNG.standard_normal(f(x).shape).astype(np.float32)
     for a, b in zip(sg.compile(both, fast=fast)(x, g), both(x, g), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_relu_is_taken_of_the_largest_numbers_of_windows():
+    """But not where somebody else reads it, or sends gradients to the places that it does not stop."""
+    pool = sg.nn.functional.max_pool2d
+    x, g = RNG.standard_normal((2, 3, 8, 8)), RNG.standard_normal((2, 3, 4, 4))
+
+    def shapes(f):
+        graph = rewriting.optimize(sg.trace(f, x, g))
+        for a, b in zip(sg.compile(f, fast=False)(x, g), f(x, g), strict=True):
+            np.testing.assert_array_equal(a, b)
+        return {n.shape for n in graph.nodes if n.op is not None and n.op.name in ("relu", "where", "greater")}
+
+    def pooled(x, g):
+        y, pull = sg.vjp(lambda x: pool(sg.relu(sg.exp(x) - 1.0), 2), x)
+        return y, *pull(g)
+
+    def read_twice(x, g):
+        y, pull = sg.vjp(lambda x: pool(r := sg.relu(sg.exp(x) - 1.0), 2) + r[:, :, 4:, 4:], x)
+        return y, *pull(g)
+
+    def others(x, g):
+        r = sg.relu(sg.exp(x) - 1.0)
+        y, pull = sg.vjp(lambda r: pool(r, 2), r)
+        return y, *pull(g)
+
+    assert shapes(pooled) == {(2, 3, 4, 4)}
+    assert (2, 3, 8, 8) in shapes(read_twice)
+    assert shapes(others) == {(2, 3, 8, 8)}
 
 
 @pytest.mark.parametrize("shape", [(3, 50, 4000), (50, 3, 4000), (40, 40, 400)])

@@ -14,6 +14,7 @@ from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase
 from symgrad.plan.chains import multiply_chains
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.joining import join_biases
+from symgrad.plan.pooling import pool_first
 from symgrad.plan.stacking import stack_rows
 from symgrad.plan.views import copy_once, merge_views, sink_permutes
 from symgrad.shapes import broadcast, same_shape, size_of
@@ -351,7 +352,7 @@ def sharpen(graph: Graph) -> Graph:
 
 PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
           collect_factors, find_means, factor_out, contract, eliminate_common, add_in_place, join_biases,
-          copy_once)  # fmt: skip
+          pool_first, copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""
 
 CALLS = (multiply_chains, merge_views, stack_rows, merge_views)

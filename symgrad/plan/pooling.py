@@ -1,0 +1,93 @@
+r"""The pass that takes the largest numbers of windows first, and cuts them off at 0 then.
+
+.. math::
+    \max_a \operatorname{relu}(x_a) = \operatorname{relu}\bigl(\max_a x_a\bigr)
+
+The right-hand side has as many elements as there are windows. So has its gradient: what relu stops is stopped before
+it is sent to the places of the maxima. Which of several zeros would be the largest does not matter, nothing goes there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgrad.graph import Graph
+from symgrad.op import OPS, Op
+from symgrad.passes import rewrite
+from symgrad.plan.views import apply
+from symgrad.tensor import Tensor
+
+__all__ = ["pool_first"]
+
+_RELU, _GREATER, _WHERE, _MAX, _ARGMAX, _PUT = (
+    OPS[n] for n in ("relu", "greater", "where", "window_max", "window_argmax", "window_put")
+)
+
+
+def pool_first(graph: Graph) -> Graph:
+    """Relu of the largest numbers of windows, where nobody reads the relu of all and gradients pass it at once."""
+    readers = _readers(graph)
+    found = [y for r in graph.nodes if r.op is _RELU for y in readers.get(r.serial, []) if _replaceable(r, y, readers)]
+    pooled = {y.serial for y in found}
+    stopped = {p.serial for y in found for k in readers.get(y.serial, []) for p in _sent(k, readers)}
+    largest: dict[int, Tensor] = {}  # their relu -> the largest numbers of windows
+
+    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+        if node.serial in pooled:
+            m = _unnamed(_MAX, (inputs[0].inputs[0],), node.params, node)
+            y = apply(_RELU, (m,), (), node)
+            largest[y.serial] = m
+            return y
+        if node.op is _ARGMAX and node.inputs[1].serial in pooled:
+            return apply(_ARGMAX, (inputs[0].inputs[0], largest[inputs[1].serial]), node.params, node)
+        if node.op is _WHERE and node.inputs[1].serial in stopped:
+            test, put, zero = inputs
+            g, k = put.inputs
+            passes = _unnamed(_GREATER, (k.inputs[1], test.inputs[1]), (), node)
+            return apply(_PUT, (_unnamed(_WHERE, (passes, g, zero), (), node), k), put.params, node)
+        return None
+
+    return rewrite(graph, rule)
+
+
+def _unnamed(op: Op, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: Tensor) -> Tensor:
+    new = apply(op, inputs, params, like)
+    new.meta.name = new.meta.latex = None  # type: ignore[union-attr]
+    return new
+
+
+def _readers(graph: Graph) -> dict[int, list[Tensor]]:
+    """Who reads each node; there is no list for what is handed out."""
+    readers: dict[int, list[Tensor]] = {node.serial: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for x in node.inputs:
+            readers[x.serial].append(node)
+    for y in (*graph.outputs, *(new for _, new in graph.assigned)):
+        readers[y.serial] = [y]
+    return readers
+
+
+def _sent(k: Tensor, readers: dict[int, list[Tensor]]) -> list[Tensor]:
+    """What is sent to the places k."""
+    return [p for p in readers[k.serial] if p.op is _PUT] if k.op is _ARGMAX else []
+
+
+def _replaceable(r: Tensor, y: Tensor, readers: dict[int, list[Tensor]]) -> bool:
+    """Whether a relu is read only for the maximum y and its places, to which nothing is sent that it does not stop."""
+    places = [k for k in readers[r.serial] if k is not y]
+    return (
+        y.op is _MAX
+        and all(k.op is _ARGMAX and k.inputs[1] is y for k in places)
+        and all(p.op is _PUT and p.inputs[1] is k and _stops(r, p, readers) for k in places for p in readers[k.serial])
+    )
+
+
+def _stops(r: Tensor, p: Tensor, readers: dict[int, list[Tensor]]) -> bool:
+    """Whether what is sent passes on only where the relu did."""
+    for node in readers[p.serial]:
+        test, zero = (node.inputs[0], node.inputs[2]) if node.op is _WHERE else (node, node)
+        if test.op is not _GREATER or test.inputs[0] is not r.inputs[0] or node.inputs[1] is not p:
+            return False
+        if not all(c.op is OPS["const"] and c.params[0] == 0 for c in (test.inputs[1], zero)):
+            return False
+    return True
