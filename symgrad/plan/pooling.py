@@ -27,9 +27,13 @@ _RELU, _GREATER, _WHERE, _MAX, _ARGMAX, _PUT = (
 def pool_first(graph: Graph) -> Graph:
     """Relu of the largest numbers of windows, where nobody reads the relu of all and gradients pass it at once."""
     readers = _readers(graph)
-    found = [y for r in graph.nodes if r.op is _RELU for y in readers.get(r.serial, []) if _replaceable(r, y, readers)]
-    pooled = {y.serial for y in found}
-    stopped = {p.serial for y in found for k in readers.get(y.serial, []) for p in _sent(k, readers)}
+    pooled: set[int] = set()  # largest numbers of a relu
+    stopped: set[int] = set()  # what is sent to their places
+    for r in graph.nodes:
+        y = _maximum(r, readers) if r.op is _RELU else None
+        if y is not None:
+            pooled.add(y.serial)
+            stopped.update(p.serial for k in readers[r.serial] for p in readers[k.serial] if p.op is _PUT)
     largest: dict[int, Tensor] = {}  # their relu -> the largest numbers of windows
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
@@ -67,19 +71,12 @@ def _readers(graph: Graph) -> dict[int, list[Tensor]]:
     return readers
 
 
-def _sent(k: Tensor, readers: dict[int, list[Tensor]]) -> list[Tensor]:
-    """What is sent to the places k."""
-    return [p for p in readers[k.serial] if p.op is _PUT] if k.op is _ARGMAX else []
-
-
-def _replaceable(r: Tensor, y: Tensor, readers: dict[int, list[Tensor]]) -> bool:
-    """Whether a relu is read only for the maximum y and its places, to which nothing is sent that it does not stop."""
-    places = [k for k in readers[r.serial] if k is not y]
-    return (
-        y.op is _MAX
-        and all(k.op is _ARGMAX and k.inputs[1] is y for k in places)
-        and all(p.op is _PUT and p.inputs[1] is k and _stops(r, p, readers) for k in places for p in readers[k.serial])
-    )
+def _maximum(r: Tensor, readers: dict[int, list[Tensor]]) -> Tensor | None:
+    """The maximum of a relu, if that and its places read it, to which nothing is sent that the relu does not stop."""
+    y, *others = sorted(readers[r.serial], key=lambda node: node.op is not _MAX) or [r]
+    alone = y.op is _MAX and all(k.op is _ARGMAX and k.inputs[1] is y for k in others)
+    sent = [(p, k) for k in others for p in readers[k.serial]]
+    return y if alone and all(p.op is _PUT and p.inputs[1] is k and _stops(r, p, readers) for p, k in sent) else None
 
 
 def _stops(r: Tensor, p: Tensor, readers: dict[int, list[Tensor]]) -> bool:
