@@ -21,12 +21,7 @@ from symgrad.tensor import Tensor
 if TYPE_CHECKING:
     from symgrad.plan.writer import Writer
 
-__all__ = ["CALLED", "EMIT", "SCALARS", "VIEWS", "out_argument"]
-
-
-def out_argument(ufunc: Any, out: str) -> str:
-    """The output by position, which is quicker, but for the two ufuncs that warn about it."""
-    return f"out={out}" if ufunc in (np.maximum, np.minimum) else out
+__all__ = ["CALLED", "EMIT", "SCALARS", "VIEWS"]
 
 
 def _matmul(w: Writer, node: Tensor, args: list[str], out: str) -> bool:

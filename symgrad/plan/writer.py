@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from symgrad.graph import Graph
 from symgrad.op import Op
 from symgrad.passes import builtin_name
+from symgrad.plan import ufuncs
 from symgrad.plan.chains import PRODUCT
-from symgrad.plan.emission import EMIT, SCALARS, VIEWS, out_argument
+from symgrad.plan.emission import EMIT, SCALARS, VIEWS
 from symgrad.plan.fusing import Fuser
-from symgrad.plan.recycling import LARGE, Recycler
 from symgrad.plan.rewriting import ADD_AT
 from symgrad.plan.storage import Storage
 from symgrad.plan.views import COPIED
-from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
 __all__ = ["Writer"]
@@ -47,7 +46,7 @@ class Writer:
         self._copies: dict[str, int] = {}  # where the search for a free number goes on
         self.deferred: dict[int, str] = {}  # views of what is bound at every call, which programs may need no line for
         self.fuser = Fuser(self) if fast else None
-        self.hosts = {} if fast else _hosts(graph, self.storage)
+        self.hosts = {} if fast else ufuncs.hosts_of(graph, self.storage)
 
     # Names
 
@@ -118,13 +117,16 @@ class Writer:
         return self._views[key]
 
     def shaped(self, name: str, shape: tuple[int, ...]) -> str:
-        """The name of a fixed buffer seen in another shape."""
+        """The name of an array seen in another shape; of one that is bound at every call, it is made then."""
         array = self.names[name]
-        if array.shape == shape:
+        if array is not None and array.shape == shape:
             return name
         key = ("shaped", name, shape)
         if key not in self._views:
-            self._views[key] = self.bind(f"{name}_{'flat' if len(shape) == 1 else 'view'}", array.reshape(shape))
+            wanted = f"{name}_{'flat' if len(shape) == 1 else 'view'}"
+            self._views[key] = self.bind(wanted, None if array is None else array.reshape(shape))
+            if array is None:
+                self.line(f"{self._views[key]} = {name}.reshape({shape!r})")
         return self._views[key]
 
     def bits(self, name: str, dtype: Any) -> str:
@@ -286,12 +288,8 @@ class Writer:
         args = [self.array(x) for x in node.inputs]
         self.comment(node)
         self.computed.add(node.serial)
-        if _by_ufunc(node):
-            if node.serial in self.hosts:
-                self._handed_out(node, op, args, wanted)
-                return
-            self.name_of[node.serial] = out = self.bind(wanted, self.storage.out(node, node.inputs))
-            self.line(f"{op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
+        if ufuncs.by_ufunc(node):
+            ufuncs.write(self, node, args, wanted)
             return
         emit = EMIT.get(op.name if op in (ADD_AT, COPIED, PRODUCT) else builtin_name(node))
         if emit is not None and not op.view:
@@ -305,17 +303,6 @@ class Writer:
             del self.lines[lines:]
             self.calls = calls
         self._allocating(node, op, args, wanted)
-
-    def _handed_out(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
-        """A ufunc into an array that the caller gets: a new one, or that of the input that comes before in it."""
-        y = self.hosts[node.serial]
-        before = [self.array(x) for x in node.inputs if self.hosts.get(x.serial) is y]
-        out = before[0] if before else f"{self.bind(f'new_{wanted}', Recycler(tuple(y.shape), y.dtype))}()"
-        self.name_of[node.serial] = name = self.terminal(node, wanted)
-        self.line(f"{name} = {op.forward.__name__}({', '.join([*args, out_argument(op.forward, out)])})")
-        self.storage.release(node)
-        if node is y:
-            self.fresh.add(y.serial)
 
     def _allocating(self, node: Tensor, op: Op, args: list[str], wanted: str) -> None:
         """The op's own forward, and a copy where the value has a fixed place."""
@@ -345,36 +332,6 @@ class Writer:
 
 
 _WORDS = {"concatenate": "joined"}  # what automatic names are called where that is not the op
-
-
-def _hosts(graph: Graph, storage: Storage) -> dict[int, Tensor]:
-    """What is computed in an array that the caller gets -> the large output whose array that is.
-
-    That is the output itself, if a ufunc computes it, and what only its ufunc reads, and what only that one's reads.
-    """
-    outputs = [y.serial for y in graph.outputs]
-    counts = {node.serial: n for node, n in graph.fan_out().items()}
-    fixed = {storage.root[new.serial] for _, new in graph.assigned} | storage.wanted.keys() | storage.steady
-    fixed |= {x.serial for node in graph.nodes for x in node.inputs if not (_by_ufunc(node) or _multiplies(node))}
-    hosts: dict[int, Tensor] = {}
-    for y in graph.outputs:
-        large = int(size_of(y.shape)) * y.dtype.itemsize >= LARGE
-        x: Tensor | None = y if large and outputs.count(y.serial) == 1 else None
-        while x is not None and _by_ufunc(x) and x.serial not in fixed:
-            hosts[x.serial] = y
-            alike = [i for i in x.inputs if counts[i.serial] == 1 and i.serial not in outputs]
-            x = next((i for i in alike if (tuple(i.shape), i.dtype) == (tuple(y.shape), y.dtype)), None)
-    return hosts
-
-
-def _multiplies(node: Tensor) -> bool:
-    return builtin_name(node) == "matmul"
-
-
-def _by_ufunc(node: Tensor) -> bool:
-    """Whether a ufunc with an array for its result computes a node."""
-    op = node.op
-    return op is not None and op.indices == "elementwise" and op.out and len({x.dtype for x in node.inputs}) == 1
 
 
 def _fresh(value: Any) -> Any:
