@@ -26,22 +26,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from symgrad.plan import vectors
+
 __all__ = ["ADD_AT", "CODES", "PICK", "PRODUCT", "SEGMENT", "execute", "place"]
 
 SEGMENT, PRODUCT, PICK, ADD_AT = -1, -2, -3, -4
 CODES = {name: code for code, name in enumerate((
-    "copy", "repeat_row", "repeat_column", "fill", "sum_columns", "sum_rows", "sum_all", "max_rows", "max_columns",
-    "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "abs", "maximum", "minimum", "relu",
-    "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "where", "logical_and", "logical_or",
-    "logical_not", "isfinite", "sign", "div0", "mul0", "reciprocal", "product_add", "product_subtract",
-    "subtract_product", "products_columns", "products_rows", "products_all", "loop1", "loop2"))}  # fmt: skip
+    "repeat_row", "repeat_column", "fill", "sum_rows", "sum_all", "products_rows", "products_all", "max_rows",
+    "max_columns", "sum_columns", "products_columns", *vectors.ELEMENTWISE, "loop1", "loop2"))}  # fmt: skip
 """Operation -> its number: the order of the branches below."""
+ELEMENTWISE = len(CODES) - len(vectors.ELEMENTWISE) - 2  # this and what follows: an operation per element
+LOOP1 = CODES["loop1"]  # this and what follows: inner loops of one operand, of two
 _DENSE = 0x101  # NumPy's flags of arrays that are aligned and lie row by row
 LOOP1 = CODES["loop1"]  # this and what follows: inner loops of one operand, of two
 
@@ -109,6 +109,9 @@ def _product(typing_context: Any, function: Any, out: Any, a: Any, b: Any, block
 
 _run_loop: Any = intrinsic(_loop)
 _run_product: Any = intrinsic(_product)
+_elementwise: Any = intrinsic(vectors.elementwise)
+_sum_columns: Any = intrinsic(vectors.sum_columns)
+_sum_columns_of_products: Any = intrinsic(vectors.sum_columns_of_products)
 
 
 @njit(fastmath={"reassoc"})
@@ -128,31 +131,31 @@ def _sum_products(a: Any, b: Any, start: int, n: int, zero: Any) -> Any:
 
 
 @njit(error_model="numpy")
-def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, zero: Any, one: Any) -> None:
-    if op == 0:
-        for i in range(n):
-            o[i] = a[i]
-    elif op == 1:  # a row, for every row of a block
+def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, zero: Any, like: Any) -> None:
+    if op >= ELEMENTWISE:
+        _elementwise(op - ELEMENTWISE, o, a, b, c, n, like)
+    elif op == 0:  # a row, for every row of a block
         for i in range(n // columns):
             for j in range(columns):
                 o[i * columns + j] = a[j]
-    elif op == 2:  # one number per row
+    elif op == 1:  # one number per row
         for i in range(n // columns):
             for j in range(columns):
                 o[i * columns + j] = a[i]
-    elif op == 3:
+    elif op == 2:
         first = a[0]
         for i in range(n):
             o[i] = first
-    elif op == 4:
-        for i in range(n // columns):
-            for j in range(columns):
-                o[j] += a[i * columns + j]
-    elif op == 5:
+    elif op == 3:
         for i in range(n // columns):
             o[i] = _sum(a, i * columns, columns, zero)
-    elif op == 6:
+    elif op == 4:
         o[0] += _sum(a, 0, n, zero)
+    elif op == 5:
+        for i in range(n // columns):
+            o[i] = _sum_products(a, b, i * columns, columns, zero)
+    elif op == 6:
+        o[0] += _sum_products(a, b, 0, n, zero)
     elif op == 7:
         for i in range(n // columns):
             largest = a[i * columns]
@@ -166,102 +169,15 @@ def _instruction(op: int, o: Any, a: Any, b: Any, c: Any, n: int, columns: int, 
                 x, y = o[j], a[i * columns + j]
                 o[j] = x if x >= y or x != x else y
     elif op == 9:
-        for i in range(n):
-            o[i] = a[i] + b[i]
+        done = _sum_columns(o, a, n, columns, like)
+        for i in range(n // columns):
+            for j in range(done, columns):
+                o[j] += a[i * columns + j]
     elif op == 10:
-        for i in range(n):
-            o[i] = a[i] - b[i]
-    elif op == 11:
-        for i in range(n):
-            o[i] = a[i] * b[i]
-    elif op == 12:
-        for i in range(n):
-            o[i] = a[i] / b[i]
-    elif op == 13:
-        for i in range(n):
-            o[i] = -a[i]
-    elif op == 14:
-        for i in range(n):
-            o[i] = a[i] * a[i]
-    elif op == 15:
-        for i in range(n):
-            o[i] = np.sqrt(a[i])
-    elif op == 16:
-        for i in range(n):
-            o[i] = np.abs(a[i])
-    elif op == 17:
-        for i in range(n):
-            o[i] = a[i] if a[i] >= b[i] or a[i] != a[i] else b[i]
-    elif op == 18:
-        for i in range(n):
-            o[i] = a[i] if a[i] <= b[i] or a[i] != a[i] else b[i]
-    elif op == 19:
-        for i in range(n):
-            o[i] = zero if a[i] <= zero else a[i]
-    elif op == 20:
-        for i in range(n):
-            o[i] = one if a[i] > b[i] else zero
-    elif op == 21:
-        for i in range(n):
-            o[i] = one if a[i] >= b[i] else zero
-    elif op == 22:
-        for i in range(n):
-            o[i] = one if a[i] < b[i] else zero
-    elif op == 23:
-        for i in range(n):
-            o[i] = one if a[i] <= b[i] else zero
-    elif op == 24:
-        for i in range(n):
-            o[i] = one if a[i] == b[i] else zero
-    elif op == 25:
-        for i in range(n):
-            o[i] = one if a[i] != b[i] else zero
-    elif op == 26:
-        for i in range(n):
-            x, y = b[i], c[i]
-            o[i] = x if a[i] != zero else y
-    elif op == 27:
-        for i in range(n):
-            o[i] = one if a[i] != zero and b[i] != zero else zero
-    elif op == 28:
-        for i in range(n):
-            o[i] = one if a[i] != zero or b[i] != zero else zero
-    elif op == 29:
-        for i in range(n):
-            o[i] = one if a[i] == zero else zero
-    elif op == 30:
-        for i in range(n):
-            o[i] = one if a[i] - a[i] == zero else zero
-    elif op == 31:
-        for i in range(n):
-            o[i] = one if a[i] > zero else -one if a[i] < zero else a[i] + zero
-    elif op == 32:
-        for i in range(n):
-            o[i] = zero if a[i] == zero and (b[i] == zero or b[i] != b[i]) else a[i] / b[i]
-    elif op == 33:
-        for i in range(n):
-            o[i] = zero if a[i] == zero and b[i] - b[i] != zero else a[i] * b[i]
-    elif op == 34:
-        for i in range(n):
-            o[i] = one / a[i]
-    elif op == 35:
-        for i in range(n):
-            o[i] = a[i] * b[i] + c[i]
-    elif op == 36:
-        for i in range(n):
-            o[i] = a[i] * b[i] - c[i]
-    elif op == 37:
-        for i in range(n):
-            o[i] = c[i] - a[i] * b[i]
-    elif op == 38:  # sums of products
+        done = _sum_columns_of_products(o, a, b, n, columns, like)
         for i in range(n // columns):
-            for j in range(columns):
+            for j in range(done, columns):
                 o[j] += a[i * columns + j] * b[i * columns + j]
-    elif op == 39:
-        for i in range(n // columns):
-            o[i] = _sum_products(a, b, i * columns, columns, zero)
-    elif op == 40:
-        o[0] += _sum_products(a, b, 0, n, zero)
 
 
 @njit(error_model="numpy")
@@ -283,7 +199,7 @@ def _indexed(adds: bool, o: Any, a: Any, i: Any, j: Any, sizes: Any) -> None:
 @_kept("int64[:, ::1], float32[::1]", "int64[:, ::1], float64[::1]")
 def execute(program: Any, like: Any) -> None:
     """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
-    zero, one = like[0], like[1]
+    zero = like[0]
     at = 0
     while at < program.shape[0]:
         if program[at, 0] == PRODUCT:
@@ -301,7 +217,7 @@ def execute(program: Any, like: Any) -> None:
         last = at + 1 + once + each + program[at, 6]
         for k in range(at + 1, at + 1 + once):
             a = _at(program[k, 3], like)
-            _instruction(program[k, 0], _at(program[k, 1], like), a, a, a, program[k, 8], columns, zero, one)
+            _instruction(program[k, 0], _at(program[k, 1], like), a, a, a, program[k, 8], columns, zero, like)
         for row in range(0, rows, step):
             n = min(step, rows - row) * columns
             for k in range(at + 1 + once, at + 1 + once + each):
@@ -313,11 +229,11 @@ def execute(program: Any, like: Any) -> None:
                     continue
                 c = program[k, 7] + row * program[k, 8]
                 _instruction(
-                    program[k, 0], _at(o, like), _at(a, like), _at(b, like), _at(c, like), n, columns, zero, one
+                    program[k, 0], _at(o, like), _at(a, like), _at(b, like), _at(c, like), n, columns, zero, like
                 )
         for k in range(at + 1 + once + each, last):
             a, b = _at(program[k, 3], like), _at(program[k, 5], like)
-            _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, one)
+            _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, like)
         at = last
 
 

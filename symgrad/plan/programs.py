@@ -151,17 +151,23 @@ class Program:
             return
         name, operands = self.merged(name, node, [self.operand(x, node, k) for x in node.inputs])
         inside = self.fuser.inside(node, segment)
-        overwrites = any(place == address(own) for place, _ in operands)
-        if not inside and not overwrites:
+        taken = set() if name in self.codes else {place for place, _ in operands}  # NumPy's loops are slow in place
+        if not inside and address(own) not in taken:
             self.place[node.serial] = address(own), self.columns * self.dtype.itemsize
             self.instruction(name, self.place[node.serial], operands)
             return
-        register = self.register({place for place, _ in operands})
+        if not taken:
+            self.release(node, k)
+        register = self.register(taken)
         self.registers[node.serial] = register
         self.place[node.serial] = address(register), 0
         self.instruction(name, self.place[node.serial], operands)
         if not inside:
             self.instruction("copy", (address(own), self.columns * self.dtype.itemsize), [self.place[node.serial]])
+        self.release(node, k)
+
+    def release(self, node: Tensor, k: int) -> None:
+        """Use the registers again of which the node with this number is the last reader."""
         for serial in {x.serial for x in node.inputs}:
             if self.reads.get(serial) == k and serial in self.registers:
                 self.free.append(self.registers.pop(serial))
@@ -188,7 +194,7 @@ class Program:
         return [(a, a_step), (a, a_step) if code == self.codes["square"] else (b, b_step)]
 
     def register(self, operands: set[int]) -> Array:
-        """An array for the numbers of one block, used before or not, but none of the operands: loops are slow then."""
+        """An array for the numbers of one block, used before or not, but none of the operands that are given."""
         k = next((k for k, array in enumerate(self.free) if address(array) not in operands), None)
         return self.array(self.size) if k is None else self.free.pop(k)
 
