@@ -142,7 +142,7 @@ _UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 def _checked_labels(x: Any, classes: int, where: str) -> Any:
     unsigned = x.view(_UNSIGNED[x.dtype.itemsize])  # where a negative label is a huge one
-    if x.size and not np.maximum.reduce(unsigned, axis=None) < classes:
+    if x.size and not unsigned.item(unsigned.argmax()) < classes:  # several times quicker than the maximum
         at = int(np.argmax(((x < 0) | (x >= classes)).ravel()))
         raise DataError(f"{where}: label {x.ravel()[at]} at row {at} is outside of 0..{classes - 1}")
     return x.copy()

@@ -43,6 +43,7 @@ class Compiled:
         self.plan: Plan | None = None
         self._plans: dict[Any, list[Plan | str]] = {}
         self._quick: dict[Any, Plan] = {}
+        self._latest: tuple[list[Any], Plan | None] = ([], None)
         self._held = False
         self._fallbacks = 0
         self._lock = threading.RLock()  # the plans hand the leaves over to each other
@@ -58,8 +59,11 @@ class Compiled:
             args = positional(self.function, args, named, "compile")
         if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
             try:
-                run = RUN.get()
-                plan = self._quick.get((run is None or run.training, *[(type(a), a.shape, a.dtype.num) for a in args]))
+                kinds = _kinds(args)
+                known, plan = self._latest
+                if kinds != known:
+                    plan = self._quick.get(tuple(kinds))
+                    self._latest = kinds, plan
             except AttributeError:
                 plan = None
             if plan is not None and (not plan.flags or plan.holds()):
@@ -84,8 +88,8 @@ class Compiled:
         if _differentiated(plan, tensors_in):
             return self._eagerly(args)
         if all(type(a) is np.ndarray for a in args):
-            run = RUN.get()
-            self._quick[(run is None or run.training, *[(type(a), a.shape, a.dtype.num) for a in args])] = plan
+            self._quick[tuple(_kinds(args))] = plan
+            self._latest = [], None
         result = self._run(plan, arrays)
         return tree_map(tensor, result) if tensors_in else result
 
@@ -176,6 +180,12 @@ class Compiled:
             shapes = ", ".join(f"{x.name} {x.dtype}{tuple(x.shape)}" for x in plan.graph.inputs)
             text += f"\n  {shapes or 'no arguments'}: {plan!r}"
         return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
+
+
+def _kinds(args: tuple[Any, ...]) -> list[Any]:
+    """What the plan of a call depends on, for arrays."""
+    run = RUN.get()
+    return [run is None or run.training, *[(type(a), a.shape, a.dtype) for a in args]]
 
 
 def _differentiated(plan: Plan, tensors_in: bool) -> bool:

@@ -39,16 +39,24 @@ def hoist_joined_leaves(graph: Graph) -> Graph:
     return rewrite(graph, lambda node, inputs: None, [*first, *(n for n in graph.nodes if n.serial not in early)])
 
 
-def join_biases(graph: Graph) -> Graph:
-    """Bias added by the product with the weights, and their gradients found by one product."""
+def join_biases(graph: Graph, copied: float = 0.25) -> Graph:
+    """Bias added by the product with the weights, and their gradients found by one product.
+
+    Parameters
+    ----------
+    graph : Graph
+    copied : float
+        The number of columns, per column of the product, up to which an argument is copied beside the ones.
+    """
     graph = hoist_joined_leaves(graph)
-    return rewrite(graph, _Joiner(graph))
+    return rewrite(graph, _Joiner(graph, copied))
 
 
 class _Joiner:
     """The rule of the pass, with what it has met so far."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, copied: float) -> None:
+        self.copied = copied
         self.counts = {node.serial: n for node, n in graph.fan_out().items()}
         self.slots: dict[int, tuple[Tensor, int]] = {}  # new leaf -> the vector that holds it, and where
         self.ones: dict[int, Tensor] = {}  # h -> [h 1]
@@ -110,11 +118,10 @@ class _Joiner:
         new.meta.name, new.meta.latex = node.name, node.latex  # type: ignore[union-attr]
         return new
 
-    @staticmethod
-    def _worth(h: Tensor, w: Tensor) -> bool:
+    def _worth(self, h: Tensor, w: Tensor) -> bool:
         """Whether h can be computed beside the ones, or is copied more cheaply than the bias is added."""
         batch, n = map(int, h.shape)
-        return batch >= n and ((h.op is not None and not h.op.view) or 4 * n <= int(w.shape[1]))
+        return batch >= n and ((h.op is not None and not h.op.view) or n <= self.copied * int(w.shape[1]))
 
     def _with_ones(self, h: Tensor, node: Tensor) -> Tensor:
         if h.serial not in self.ones:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,7 +56,7 @@ class Plan:
         values = [writer.terminal(s, leaf.name or "leaf") for leaf, s in reads]
         drawn = [writer.terminal(d.node, d.node.name or "random") for d in self.graph.draws]
         writer.write()
-        results = [writer.array(y) for y in self.graph.outputs]
+        results = [writer.result(y) for y in self.graph.outputs]
         prelude = [f"{value} = {writer.bind(f'leaf_{value}', leaf)}.value"
                    for (leaf, s), value in zip(reads, values, strict=True) if s.serial in writer.used]  # fmt: skip
         body = [*prelude, *writer.lines, f"return ({', '.join(results)}{',' if results else ''})"]
@@ -71,8 +70,7 @@ class Plan:
         self._states = [*self._owned, *(_State(leaf, array) for leaf, array in mirrors)]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
-        self._copies = [_copier(y, y.serial in writer.fresh) for y in self.graph.outputs]
-        self._nest = _nester(graph.structure)
+        self._hand_out = _hander([_copier(y, y.serial in writer.fresh) for y in self.graph.outputs], self.structure)
         self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
         namespace.update({n: getattr(np, n) for n in CALLED})
@@ -146,7 +144,7 @@ class Plan:
 
         Returns
         -------
-        tuple of ndarray
+        tuple of ndarray or NumPy scalar
             The outputs; they live in the plan's buffers until the next run.
         """
         serial = next_serial()
@@ -180,7 +178,7 @@ class Plan:
 
     def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
         """`run`, and copies of the outputs in the structure that the traced function returned."""
-        return self.unflatten(self.run(arrays, publish))
+        return self._hand_out(self.run(arrays, publish))
 
     def _explain(self, error: BaseException, arrays: Sequence[Any]) -> None:
         """Raise the failure of a NumPy call as an error that names the line of the program and its arguments."""
@@ -211,11 +209,6 @@ class Plan:
                 leaf.value = snapshot[start:stop].reshape(shape)
                 leaf.serial = state.serial = next_serial()
 
-    def unflatten(self, results: tuple[Any, ...]) -> Any:
-        """Copies of the outputs in the structure that the traced function returned."""
-        copies = [copy(y) for copy, y in zip(self._copies, results, strict=True)]
-        return self._nest(copies)
-
     def __repr__(self) -> str:
         return f"Plan({self.calls} calls, {self.flops:,} flops, {self.memory:,} bytes)"
 
@@ -224,11 +217,18 @@ def _function(head: str, lines: Sequence[str]) -> str:
     return f"def {head}:\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def _nester(structure: Structure) -> Callable[[list[Any]], Any]:
-    """What puts results into a structure: quickly for one, or some in a row."""
+def _hander(copiers: list[Callable[[Any], Any]], structure: Structure) -> Callable[[Any], Any]:
+    """What makes copies of results, in a structure."""
     if structure is None:
-        return operator.itemgetter(0)
-    if structure == (tuple, None, (None,) * len(structure[2])):
+        (only,) = copiers
+        return lambda results: only(results[0])
+    nest = _nester(structure)
+    return lambda results: nest([copy(y) for copy, y in zip(copiers, results, strict=True)])
+
+
+def _nester(structure: Structure) -> Callable[[list[Any]], Any]:
+    """What puts results into a structure: quickly for some in a row."""
+    if structure is not None and structure == (tuple, None, (None,) * len(structure[2])):
         return tuple
     return functools.partial(unflatten, structure)
 

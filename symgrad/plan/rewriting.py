@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -145,14 +146,23 @@ def collect_factors(graph: Graph) -> Graph:
     return rewrite(graph, rule)
 
 
+def _ordinary(*factors: float) -> bool:
+    """Whether factors are of ordinary size: the product of others may overflow where 3 (2 x) does not."""
+    return all(_LOW < abs(v) < _HIGH for v in factors)
+
+
 def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
     """Factor * x in the place of the node, with a constant factor of x taken in."""
     if x.op is OPS["multiply"]:
         for c, rest in (x.inputs, x.inputs[::-1]):
-            # Factors of ordinary size only: the product of others may overflow where 3 (2 x) does not.
-            if _is_const(c) and _fits(rest, node) and all(_LOW < abs(v) < _HIGH for v in (factor, c.params[0])):
+            if _is_const(c) and _fits(rest, node) and _ordinary(factor, c.params[0]):
                 factor, x = factor * c.params[0], rest
                 break
+    elif x.op is OPS["divide"] and x.inputs[1].op is OPS["multiply"]:
+        a, b = x.inputs
+        for c, rest in (b.inputs, b.inputs[::-1]):
+            if _is_const(c, factor) and _fits(rest, b) and _ordinary(factor):
+                return _replace(node, "divide", a, rest)
     return _replace(node, "multiply", constant(float(factor), node.dtype), x)
 
 
@@ -351,9 +361,9 @@ def sharpen(graph: Graph) -> Graph:
 
 
 PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
-          collect_factors, find_means, factor_out, contract, eliminate_common, add_in_place, join_biases,
-          pool_first, copy_once)  # fmt: skip
+          collect_factors, find_means, factor_out, collect_factors, fold_constants, contract, eliminate_common,
+          add_in_place, join_biases, pool_first, copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""
 
-CALLS = (multiply_chains, merge_views, stack_rows, merge_views)
+CALLS = (functools.partial(join_biases, copied=1.0), multiply_chains, merge_views, stack_rows, merge_views)
 """What `save_calls` does, in order."""

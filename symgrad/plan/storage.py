@@ -12,7 +12,8 @@ The rules, in order:
 5. Everything else takes a buffer from a pool, and gives it back after its last reader.
 
 A matrix product with more rows (samples) than columns lies column by column in memory, and so does what is computed
-from it element by element: loops run along the longer axis, and a column can be joined on without a copy.
+from it element by element: loops run along the longer axis, and a column can be joined on without a copy. An argument
+that a column is joined on is copied row by row, as it lies.
 """
 
 from __future__ import annotations
@@ -94,11 +95,12 @@ class Storage:
             if node.op is not _CONCATENATE or len(node.shape) > 2:
                 continue
             axis = node.params[0]
-            buffer = self.new(node.shape, node.dtype, "F" if axis else "C")
+            rewritten = any(_part_of(x, axis).serial in mine for x in node.inputs)  # in place, by the step
+            copied = axis and not rewritten and node.inputs[0].op is None and node.shape[0] < 4 * node.shape[1]
+            buffer = self.new(node.shape, node.dtype, "F" if axis and not copied else "C")
             self.arrays[node.serial] = self.wanted[node.serial] = buffer
             members = []
             start = 0
-            rewritten = any(_part_of(x, axis).serial in mine for x in node.inputs)  # in place, by the step
             for x in node.inputs:
                 stop = start + x.shape[axis]
                 part, start = buffer[:, start:stop] if axis else buffer[start:stop], stop

@@ -226,7 +226,9 @@ class Writer:
         text = SCALARS.get(builtin_name(node))
         if text is None or node.shape != () or node.dtype.kind != "f" or any(x.shape != () for x in node.inputs):
             return False
-        if any(x.dtype != node.dtype for x in node.inputs) or all(x.serial in self.computed for x in node.inputs):
+        if any(x.dtype != node.dtype for x in node.inputs) or all(map(_is_const, node.inputs)):
+            return False
+        if all(x.serial in self.computed for x in node.inputs):
             return False
         self.scalar_of[node.serial] = name = self.unique(wanted)
         self.names[name] = None
@@ -253,6 +255,10 @@ class Writer:
         self.lines, self.fuser = self.steady, None
         self.node(node)
         self.lines, self.calls, self.fuser = lines, calls, fuser
+
+    def result(self, node: Tensor) -> str:
+        """The name of an output, a scalar or an array."""
+        return self.scalar_of[node.serial] if node.serial in self.scalar_of else self.array(node)
 
     def node(self, node: Tensor) -> None:
         """One node: a constant, a view made once, a call into a buffer, or a call that allocates."""
