@@ -280,3 +280,31 @@ def test_addresses_of_arrays_are_written_however_they_come():
     for a, b in ((x[:1], n), (x.ravel(), n), (x, np.array([3])), (x, np.array(3.5))):
         with pytest.raises(GraphError, match="was traced"):
             pointer(a, b)
+
+
+def test_profiles_tell_what_the_nodes_of_a_program_take():
+    def f(x, y):
+        s = sg.tanh(sg.exp(x))
+        return (s * y).sum(axis=0), x @ s, y + 1.0
+
+    x, y = normal(300, 300), normal(300, 300)
+    plan = sg.compile(f, fast=True)
+    expected = plan(x, y)
+    lines = plan.plan.profile(x, y, repeats=3)
+    assert {"exp1", "tanh1", "matmul1", "add1"} <= {line.text.removeprefix("# ").split(" = ")[0] for line in lines}
+    assert all(line.seconds >= 0 for line in lines)
+    for a, b in zip(plan(x, y), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_parts_of_a_program_end_later_and_later():
+    from symgrad.plan.measuring import parts
+
+    plan = sg.compile(lambda x, y: ((x - x.mean(axis=0)).sum(axis=0), x @ y, sg.exp(y)), fast=True)
+    plan(normal(30, 40), normal(40, 30))
+    for program, names in [(plan.plan.namespace["program"], *plan.plan.programs.values())]:
+        found = list(parts(program))
+        assert len(names) == len(program)
+        assert [row for _, row in found] == sorted({row for _, row in found})
+        assert found[0][1] == -1
+        assert found[-1][1] == len(program) - 1

@@ -329,6 +329,7 @@ class Fuser:
             w.lines.append(f"# {w.name_of[node.serial]} = {self._text(node)}")
         rows = np.array(program.rows, np.int64)
         table = w.bind("program", rows)
+        w.programs[id(rows)] = program.names
         w.keep.extend(program.keep)
         found = [(x, program.places(rows, self.given[x.serial])) for x in w.graph.nodes if x.serial in self.given]
         bound = {w.array(x): (x, places) for x, places in found if len(places)}

@@ -81,6 +81,7 @@ class Plan:
 
             namespace.update(fused=execute)
             self._keep = writer.keep
+        self.programs = writer.programs
         self._file = f"<plan of {name}>"
         exec(compile(self.source, self._file, "exec"), namespace)
         self.namespace = namespace
@@ -93,6 +94,9 @@ class Plan:
 
     def profile(self, *arrays: Any, repeats: int = 20) -> list[Line]:
         """The time of every line: the shortest of some runs, after which everything is as it was.
+
+        A program of the extra ``fast`` is one line; the comments that say what it computes have the times of that,
+        measured by programs that end there, and the line has what is left.
 
         Parameters
         ----------

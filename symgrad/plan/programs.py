@@ -49,6 +49,8 @@ class Program:
         self.codes, self.marks = kernels.CODES, kernels
         self.fuser, self.dtype = fuser, np.dtype(dtype)
         self.rows: list[list[int]] = []
+        self.names: list[str] = []  # of the nodes that the rows compute
+        self.name = ""  # of the one that is written now
         self.keep: list[Array] = []  # arrays that only addresses refer to
 
     def array(self, size: int, value: float | None = None) -> Array:
@@ -63,20 +65,22 @@ class Program:
         if segment.whole:
             (node,) = segment.nodes
             WHOLE[name_of(node)](self, node)
+            self.names += [self.fuser.writer.name_of[node.serial]] * (len(self.rows) - len(self.names))
             return
         total = int(np.prod(segment.shape))
         self.columns = segment.columns or 1
         self.count = total // self.columns
         self.step = min(self.count, max(1, BLOCK // self.columns))
         self.size = self.step * self.columns
-        self.once: list[list[int]] = []
-        self.each: list[list[int]] = []
-        self.after: list[list[int]] = []
+        self.once: list[tuple[str, list[int]]] = []  # name of the node, and the instruction
+        self.each: list[tuple[str, list[int]]] = []
+        self.after: list[tuple[str, list[int]]] = []
         self.place: dict[Any, tuple[int, int]] = {}  # value -> address, bytes per row
         self.free: list[Array] = []
         self.reads = {x.serial: k for k, node in enumerate(segment.nodes) for x in node.inputs}
         self.registers: dict[int, Array] = {}
         for k, node in enumerate(segment.nodes):
+            self.name = self.fuser.writer.name_of[node.serial]
             self.node(node, k, segment)
         header = [
             self.marks.SEGMENT,
@@ -89,7 +93,9 @@ class Program:
             0,
             0,
         ]
-        self.rows += [header, *self.once, *self.each, *self.after]
+        for name, row in (("", header), *self.once, *self.each, *self.after):
+            self.names.append(name)
+            self.rows.append(row)
 
     def places(self, rows: Array, array: Array) -> Array:
         """Row, column and offset of every address inside of an array."""
@@ -187,7 +193,7 @@ class Program:
         """The factors of a value, and its instruction taken back, if that is the last one and nobody else reads it."""
         if x.serial not in self.registers or not self.each or len(self.fuser.readers[x.serial]) > 1:
             return None
-        code, out, _, a, a_step, b, b_step, *_ = self.each[-1]
+        code, out, _, a, a_step, b, b_step, *_ = self.each[-1][1]
         if out != address(self.registers[x.serial]) or code not in (self.codes["multiply"], self.codes["square"]):
             return None
         self.each.pop()
@@ -205,7 +211,7 @@ class Program:
             assert loop is not None
             name, operands = f"loop{len(operands)}", [operands[0], operands[-1], loop]
         padded = (operands + [operands[0]] * 2)[:3]
-        self.each.append([self.codes[name], *out, *(v for pair in padded for v in pair)])
+        self.each.append((self.name, [self.codes[name], *out, *(v for pair in padded for v in pair)]))
 
     def operand(self, x: Tensor, node: Tensor, k: int) -> tuple[int, int]:
         """Where a block of an operand lies, after instructions that repeat it where it is smaller."""
@@ -227,7 +233,8 @@ class Program:
         if kind[0] == "column":
             self.instruction(name, (address(register), 0), [(address(array), self.dtype.itemsize)])
         else:
-            self.once.append([self.codes[name], address(register), 0, address(array), 0, 0, 0, 0, self.size])
+            row = [self.codes[name], address(register), 0, address(array), 0, 0, 0, 0, self.size]
+            self.once.append((self.name, row))
         self.place[x.serial] = address(register), 0
         return self.place[x.serial]
 
@@ -243,16 +250,16 @@ class Program:
         step = size if kept[0].endswith("_rows") else 0
         if not step:
             start = self.array(1, -np.inf if name == "max" else 0.0)
-            self.once.append([self.codes["fill"], address(own), 0, address(start), 0, 0, 0, 0, own.size])
+            row = [self.codes["fill"], address(own), 0, address(start), 0, 0, 0, 0, own.size]
+            self.once.append((self.name, row))
         if kept[0].startswith("sum") and factors is None:
             factors = self.product_before(x)
         code = kept[0] if factors is None else kept[0].replace("sum", "products")
         self.instruction(code, (address(own), step), [source] if factors is None else factors)
         if name == "mean":
             scale = self.array(own.size, own.size / array.size)
-            self.after.append(
-                [self.codes["multiply"], address(own), 0, address(own), 0, address(scale), 0, 0, own.size]
-            )
+            row = [self.codes["multiply"], address(own), 0, address(own), 0, address(scale), 0, 0, own.size]
+            self.after.append((self.name, row))
 
 
 WHOLE = {"matmul": Program.matmul, "scatter": Program.scatter, "getitem": Program.pick, "add_at": Program.add_at}

@@ -36,6 +36,7 @@ class Writer:
         self.lines: list[str] = []
         self.steady: list[str] = []  # lines that run when a leaf has changed
         self.keep: list[Any] = []  # arrays that only programs of the fast extra refer to
+        self.programs: dict[int, list[str]] = {}  # identity of a program of the fast extra -> the nodes of its rows
         self.calls = 0
         self.mirrors: list[tuple[Tensor, NDArray[Any]]] = []  # leaves with arrays that follow them between the runs
         self.fresh: set[int] = set()  # outputs that are written to an array of the caller's own
