@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import cProfile
-import pstats
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -24,6 +22,9 @@ def of_plan(plan: Any) -> list[Share]:
 
 def of_python(step: Callable[[], Any]) -> list[Share]:
     """The parts of a step that runs eagerly by function, callees apart."""
+    import cProfile  # only here: the memory of contenders is measured
+    import pstats
+
     watch = cProfile.Profile()
     watch.runcall(step)
     rows = pstats.Stats(watch).stats.items()  # type: ignore[attr-defined]
