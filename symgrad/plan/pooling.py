@@ -33,7 +33,7 @@ def pool_first(graph: Graph) -> Graph:
         y = _maximum(r, readers) if r.op is _RELU else None
         if y is not None:
             pooled.add(y.serial)
-            stopped.update(p.serial for k in readers[r.serial] for p in readers[k.serial] if p.op is _PUT)
+            stopped.update(p.serial for k in readers[r.serial] if k is not y for p in readers[k.serial])
     largest: dict[int, Tensor] = {}  # their relu -> the largest numbers of windows
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
