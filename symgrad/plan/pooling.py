@@ -61,7 +61,7 @@ def _unnamed(op: Op, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: 
 
 
 def _readers(graph: Graph) -> dict[int, list[Tensor]]:
-    """Who reads each node; there is no list for what is handed out."""
+    """Who reads each node; what is handed out is read by itself, which no pattern knows."""
     readers: dict[int, list[Tensor]] = {node.serial: [] for node in graph.nodes}
     for node in graph.nodes:
         for x in node.inputs:
