@@ -72,7 +72,10 @@ class Op:
         if len(args) == 1 and self.arity == 1 and not self.params and not options:  # the common case, quickly
             system = _SYSTEM_OF.get(type(args[0]), self)
             if system is None:
-                return self._run(args, ())
+                try:
+                    return self.forward(args[0])
+                except (ValueError, TypeError, IndexError):
+                    return self._run(args, ())  # to tell what was wrong
             if system is not self:
                 return system(self, args, ())
         if self.arity is None:
@@ -93,9 +96,7 @@ class Op:
     def _run(self, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         """The forward on arrays."""
         try:
-            if self.arity is None:
-                return self.forward(inputs, *params)
-            return self.forward(*inputs, *params) if params else self.forward(*inputs)
+            return self.forward(*inputs, *params) if self.arity is not None else self.forward(inputs, *params)
         except SymgradError:
             raise
         except (ValueError, TypeError, IndexError) as error:

@@ -76,16 +76,17 @@ def accumulate(
             _pull_back(node, g, waiting, bit, floor, arrays, anomaly)
             continue
         # What follows is `_pull_back` on arrays for one and two inputs, inlined: the hot path of eager training.
-        f, v, y = rule[0], x.value, node.value
-        values = (v,) if second is None else (v, second.value)
-        if node.params:
-            values += node.params
+        y, params, f, v = node.value, node.params, rule[0], x.value
+        a, b = v, None if second is None else second.value
         while True:
             t = x.serial
             if t > s:
                 check_fresh(node)
             if f is not None and t >= floor and x.requires_grad & bit:
-                c = f(g, y, *values)
+                if params:
+                    c = f(g, y, a, *params) if b is None else f(g, y, a, b, *params)
+                else:
+                    c = f(g, y, a) if b is None else f(g, y, a, b)
                 try:
                     fits = c.shape == v.shape and c.dtype is v.dtype
                 except AttributeError:
@@ -100,7 +101,7 @@ def accumulate(
                     sent[t] = x, old[1] + c
             if second is None:
                 break
-            x, f, v, second = second, rule[1], second.value, None
+            x, f, v, second = second, rule[1], b, None
     return kept
 
 
