@@ -1155,3 +1155,31 @@ def test_an_old_value_that_somebody_reads_later_stays_until_then(later):
         run(sg.compile(step, fast=False)), run(lambda x: [y.numpy() for y in step(sg.tensor(x))]), strict=True
     ):
         np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+@pytest.mark.parametrize("read", ["not", "before", "after"])
+def test_new_values_of_alike_leaves_are_rows(read):
+    def trained(fast):
+        means = [sg.tensor(np.full(3, k + 1.0), name=f"layer{k}.mean") for k in range(3)]
+
+        def step(x):
+            old = means[1] * 2
+            for k, mean in enumerate(means):
+                x = sg.tanh(x + k)
+                mean.assign(0.9 * mean + 0.1 * x.mean(axis=0))
+            return x.sum() + {"not": 0, "before": old, "after": means[1] * 2}[read]
+
+        rng, found = np.random.default_rng(3), []
+        called = step if fast is None else sg.compile(step, fast=fast)
+        for k in range(6):
+            if k in (2, 4):  # set by hand in between
+                means[0].assign(np.full(3, float(k)))
+            x = rng.standard_normal((8, 3))
+            y = called(sg.tensor(x)).numpy() if fast is None else called(x)
+            found += [y.copy(), *(mean.numpy().copy() for mean in means)]
+        return found, called
+
+    found, called = trained(False)
+    for a, b in zip(found, trained(None)[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+    assert "all_mean" in called.plan.source

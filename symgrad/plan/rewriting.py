@@ -16,7 +16,7 @@ from symgrad.plan.chains import multiply_chains
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.joining import join_biases
 from symgrad.plan.pooling import pool_first
-from symgrad.plan.stacking import stack_rows
+from symgrad.plan.stacking import stack_rows, stack_updates
 from symgrad.plan.views import copy_once, merge_views, sink_permutes
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
@@ -365,5 +365,6 @@ PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutra
           add_in_place, join_biases, pool_first, copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""
 
-CALLS = (functools.partial(join_biases, copied=1.0), multiply_chains, merge_views, stack_rows, merge_views)
+CALLS = (functools.partial(join_biases, copied=1.0), multiply_chains, merge_views, stack_rows, stack_updates,
+         merge_views)  # fmt: skip
 """What `save_calls` does, in order."""

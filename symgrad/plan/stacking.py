@@ -4,14 +4,17 @@ r"""The pass that computes alike rows together: the rows f(a), f(b), ... of an a
     \begin{bmatrix} f(a)^{\mathsf T} \\ f(b)^{\mathsf T} \end{bmatrix}
     = f\!\left(\begin{bmatrix} a^{\mathsf T} \\ b^{\mathsf T} \end{bmatrix}\right)
 
-Where f works on each row alone. The rows of a Jacobian are one pullback at all unit vectors, so what a trace holds
+where f works on each row alone. The rows of a Jacobian are one pullback at all unit vectors, so what a trace holds
 once per row becomes one call per operation. It goes down from the rows as far as the ops are equal and know how to
 work on a stack (`RULES`); what is left below is stacked itself.
+
+New values of alike leaves, such as the running means of all layers, are rows too (`stack_updates`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from dataclasses import replace
 from typing import Any
 
 from symgrad.graph import Graph
@@ -21,7 +24,7 @@ from symgrad.plan.views import apply
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
-__all__ = ["stack_rows"]
+__all__ = ["stack_rows", "stack_updates"]
 
 ROW = 1 << 12  # elements up to which a row costs less than the call that computes it
 
@@ -34,6 +37,47 @@ def stack_rows(graph: Graph) -> Graph:
     """Arrays whose rows are computed alike are computed as one."""
     stacks = {node.serial: rows for node in graph.nodes if (rows := _rows(node))}
     return rewrite(graph, _Stacker(graph, stacks)) if stacks else graph
+
+
+def stack_updates(graph: Graph) -> Graph:
+    """New values of leaves that are computed alike are computed as the rows of one array, where that saves calls."""
+    counts = {node.serial: n for node, n in graph.fan_out().items()}
+    outputs = {y.serial for y in graph.outputs}
+    alike: dict[Any, dict[Tensor, Tensor]] = {}
+    for leaf, new in graph.assigned:
+        alone = counts[new.serial] == 0 and new.serial not in outputs
+        if alone and _rule(new) is not None and new.shape and int(size_of(new.shape)) <= ROW:
+            alike.setdefault(_formula(new, 3), {})[leaf] = new
+    for group in alike.values():
+        if len(group) > 1 and len({new.serial for new in group.values()}) == len(group):
+            graph = min(graph, stack_rows(_with_rows(graph, group)), key=_calls)
+    return graph
+
+
+def _formula(x: Tensor, depth: int) -> Any:
+    """What a value is computed by, down to some depth."""
+    below = tuple([_formula(i, depth - 1) for i in x.inputs]) if depth else ()
+    return _kind(x) if x.op is None or not x.op.outputs else x.serial, below
+
+
+def _with_rows(graph: Graph, leaves: Container[Tensor]) -> Graph:
+    """The graph with the new values of some leaves under each other."""
+    pairs = [(leaf, new) for leaf, new in graph.assigned if leaf in leaves]
+    parts = [_nameless("reshape", (new,), ((1, *new.shape),), new) for _, new in pairs]
+    whole = _nameless("concatenate", tuple(parts), (0,), pairs[0][1])
+    rows = {leaf: _nameless("getitem", (whole,), ((k,),), new) for k, (leaf, new) in enumerate(pairs)}
+    return replace(graph, assigned=tuple([(leaf, rows.get(leaf, new)) for leaf, new in graph.assigned]))
+
+
+def _calls(graph: Graph) -> int:
+    """About how many calls a plan of a graph takes."""
+    n = 0
+    for node in graph.nodes:
+        if node.op is OPS["concatenate"]:
+            n += sum(x.op is None or x.op is OPS["const"] for x in node.inputs)
+        elif node.op is not None and not node.op.view and node.op is not OPS["const"]:
+            n += 1
+    return n
 
 
 def _rows(node: Tensor) -> Rows | None:
@@ -117,7 +161,11 @@ class _Stacker:
             if whole is not None:
                 return self.new[whole.serial]
             parts = [_nameless("reshape", (self.new[x.serial],), ((1, *x.shape),), x) for x in rows]
-            return _nameless("concatenate", tuple(parts), (0,), first)
+            whole = _nameless("concatenate", tuple(parts), (0,), first)
+            names = {(x.name or "").rpartition(".")[2] for x in rows}
+            if len(names) == 1 and "" not in names:
+                whole.meta.name = f"all_{names.pop()}"  # type: ignore[union-attr]
+            return whole
         operands = [
             (self.new[c[0].serial], False) if _shared(c) else (self.made[_key(c)], True) for c in _columns(rows)
         ]
@@ -170,7 +218,7 @@ def _alike(rows: Rows) -> bool:
 
 
 def _kind(x: Tensor) -> Any:
-    operands = [(tuple(i.shape), i.dtype) for i in x.inputs if i.op is None or not i.op.outputs]
+    operands = tuple([(tuple(i.shape), i.dtype) for i in x.inputs if i.op is None or not i.op.outputs])
     return id(x.op), exact(x.params), tuple(x.shape), x.dtype, operands
 
 
