@@ -1183,3 +1183,32 @@ def test_new_values_of_alike_leaves_are_rows(read):
     for a, b in zip(found, trained(None)[0], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13)
     assert "all_mean" in called.plan.source
+
+
+def test_the_memory_of_gradients_is_used_again_when_nobody_reads_them_any_more():
+    from symgrad import optim
+
+    values = [np.linspace(-1, 1, 3000), np.linspace(0, 1, 500)]
+
+    def trained(compiled, returned):
+        w, b = leaves = [sg.tensor(x, requires_grad=True) for x in values]
+        optimizer = optim.SGD(leaves, lr=0.1, momentum=0.9)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = (sg.sin(w * x) ** 2).sum() + (b**3).sum()
+            loss.backward()
+            gradient = w.grad
+            optimizer.step()
+            return gradient * 1.0 if returned == "read" else gradient if returned else loss
+
+        run = sg.compile(step, fast=False) if compiled else lambda x: step(sg.tensor(x))
+        results = [np.array(run(np.linspace(0, k, 3000))) for k in range(1, 4)]
+        return [*results, *[p.numpy() for p in leaves]], run
+
+    for returned in ("", "read", "itself"):
+        found, run = trained(True, returned)
+        for a, expected in zip(found, trained(False, returned)[0], strict=True):
+            np.testing.assert_allclose(a, expected, rtol=1e-12, atol=1e-15)
+        if not returned:
+            assert run.plan.memory < 8 * (3 * 3500 + 3 * 3000 + 3 * 500)  # no fourth of 3500

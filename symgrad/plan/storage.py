@@ -121,6 +121,8 @@ class Storage:
                     self.wanted[source.serial] = view
             if members:
                 self.flat.append((buffer, members))
+            elif not self.fast and self._written_at_every_call(node):
+                self.pooled[node.serial] = buffer
         self.owned = [(leaf, moved.get(stand_ins[leaf].serial, a)) for leaf, a in self.owned]
         for leaf, array in self.owned:
             self.arrays[stand_ins[leaf].serial] = array
@@ -128,6 +130,14 @@ class Storage:
             array = moved[serial] if serial in moved else self.new(leaf.shape, leaf.dtype)
             self.arrays[serial] = array
             self.mirrors.append((leaf, array))
+
+    def _written_at_every_call(self, node: Tensor) -> bool:
+        """Whether all parts of a vector are computed again at every call, and read by nobody after it."""
+        roots = [self.root[x.serial] for x in node.inputs]
+        lasting = self.steady | {x.serial for x in self.graph.nodes if x.op is None or x.op.name in ("const", "expand")}
+        return len(node.shape) == 1 and all(
+            r not in lasting and self.last[r] <= self.last.get(node.serial, -1) for r in roots
+        )
 
     def _place_updates(self) -> None:
         """Let new values of leaves be computed in place of the old ones where nobody reads those later."""
