@@ -61,3 +61,22 @@ def test_a_gradient_of_large_samples_is_that_of_small_ones():
     right, expected = step(sg.tensor(x))
     np.testing.assert_allclose(loss, right.numpy(), rtol=1e-12)
     np.testing.assert_allclose(g, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("f", [sg.add, sg.subtract, sg.multiply, sg.divide, sg.maximum, sg.power])
+def test_what_small_arrays_repeat_is_copied(f, order):
+    rng = np.random.default_rng(0)
+    w = rng.uniform(1, 2, (4, 5))
+
+    def both(x, row, column):
+        y = (sg.matmul(x, w) if order else sg.exp(x @ w)) + 1
+        for short in (row, column, row[:1], row):
+            y = f(y, short) if order else f(short, y)
+        return y, f(y, row) * f(row, row), y > row, y[:, 1:] + column
+
+    args = rng.uniform(1, 2, (6, 4)), rng.uniform(0.5, 1, 5), rng.uniform(0.5, 1, (6, 1))
+    compiled = sg.compile(both, fast=False)
+    for got, expected in zip(compiled(*args), both(*map(sg.tensor, args)), strict=True):
+        np.testing.assert_allclose(got, expected.numpy(), rtol=1e-12)
+    assert "copyto" in compiled.plan.source

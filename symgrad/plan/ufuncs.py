@@ -4,7 +4,8 @@ Large results are written to memory that the caller gets, from the first call on
 
 A row that is repeated for all samples is a special case: NumPy's inner loops run over blocks of elements, for which it
 copies a shorter row again and again, and that takes as long as the arithmetic. Large arrays are therefore seen with
-several samples in one row, as long as a block, and the short row is copied that many times, once.
+several samples in one row, as long as a block, and the short row is copied that many times, once. In small ones NumPy
+takes longest to see how shapes broadcast, so what is repeated is copied to the whole shape.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from symgrad.graph import Graph
 from symgrad.passes import builtin_name
 from symgrad.plan.recycling import LARGE, Recycler
-from symgrad.plan.storage import Storage
+from symgrad.plan.storage import Storage, order_of
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["by_ufunc", "hosts_of", "out_argument", "write"]
 
 WIDE = 1 << 15  # elements from which on longer rows are worth a copy of the short one
+SMALL = 1 << 12  # elements up to which a copy of the whole shape costs less than broadcasting
 
 
 def by_ufunc(node: Tensor) -> bool:
@@ -77,7 +79,27 @@ def write(w: Writer, node: Tensor, args: list[str], wanted: str) -> None:
     samples = _samples(w, node)
     if samples > 1:
         *args, out = _lengthened(w, node, [*args, out], samples)
+    else:
+        args = _repeated(w, node, args, out)
     w.line(f"{ufunc.__name__}({', '.join([*args, out_argument(ufunc, out)])})")
+
+
+def _repeated(w: Writer, node: Tensor, names: list[str], out: str) -> list[str]:
+    """The names of the inputs; for a short one, a copy in the shape of the result, in its memory if that is free."""
+    array = w.names.get(out)
+    shapes = [tuple(x.shape) for x in node.inputs]
+    if len(shapes) != 2 or array is None or array.ndim < 2 or array.size > SMALL or not w.is_flat(out):
+        return names
+    full = [w.names.get(name) for name, shape in zip(names, shapes, strict=True) if shape == array.shape]
+    short = [k for k, shape in enumerate(shapes) if 1 < int(size_of(shape)) < array.size]
+    if len(full) != 1 or len(short) != 1 or full[0] is None or full[0].strides != array.strides:
+        return names
+    (k,) = short
+    dtype = node.inputs[k].dtype
+    free = dtype == array.dtype and not np.may_share_memory(array, full[0])
+    copy = out if free else w.scratch(array.shape, dtype, order_of(array))
+    w.line(f"copyto({copy}, {names[k]})")
+    return [copy if i == k else name for i, name in enumerate(names)]
 
 
 def _new(w: Writer, y: Tensor) -> str:
