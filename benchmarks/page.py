@@ -84,8 +84,8 @@ def _table(results: dict[str, Any]) -> str:
 
 
 def _targets(results: dict[str, Any]) -> str:
-    lines = ["\n## Targets\n", "Times are ratios to PyTorch's eager mode and, where aimed at, to `jax.jit` and the products alone;",
-             "each target is judged by itself.", WAITED,
+    lines = ["\n## Targets\n", "Times are ratios to PyTorch's eager mode and, where that is aimed at, to `jax.jit` and",
+             "to the products alone; each target is judged by itself.", WAITED,
              "| work | contender | of | target | measured | |", "|---" * 6 + "|"]  # fmt: skip
     for one in verdicts(results):
         scale, unit = {"": (1, ""), "s": (1e3, " ms"), "B": (1e-6, " MB")}[one.unit]
