@@ -93,3 +93,35 @@ def test_an_update_is_one_sweep(rule):
 
     _, _, after = ordered(step, normal(60, 50))
     assert sweeps(after, (60, 50)) + sweeps(after, (3000,)) == 1
+
+
+@pytest.mark.parametrize(("n", "times"), [(512, 2), (32, 1)])
+def test_large_values_are_computed_by_every_sweep_that_reads_them(n, times):
+    def f(x):
+        centred = x - x.mean(axis=0)
+        return centred / sg.sqrt((centred * centred).mean(axis=0))
+
+    x = normal(n, n)
+    names, before, after = ordered(f, x)
+    assert names.count("subtract") == times
+    np.testing.assert_array_equal(before(x)[0], after(x)[0])
+
+
+def test_what_others_read_too_is_computed_once():
+    w = sg.tensor(normal(512, 512), name="w")
+
+    def product(x):
+        centred = x - x.mean(axis=0)
+        return centred * centred.sum(axis=0), centred @ centred
+
+    def result(x):
+        centred = x - x.mean(axis=0)
+        return centred, centred * centred.sum(axis=0)
+
+    def update(x):
+        shifted = w - x[0]
+        w.assign(w + shifted.sum(axis=0))
+        return shifted * shifted.sum(axis=0)
+
+    for f in (product, result, update):
+        assert ordered(f, normal(512, 512))[0].count("subtract") == 1

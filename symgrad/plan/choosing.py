@@ -14,7 +14,7 @@ from symgrad.plan.programs import WHOLE, name_of, picks
 from symgrad.tensor import Tensor
 
 __all__ = ["ELEMENTWISE", "INDEX", "KINDS", "REDUCTIONS", "TESTS", "chained", "fusable", "gather", "is_test",
-           "is_view", "kind_of"]  # fmt: skip
+           "is_view", "kind_of", "swept"]  # fmt: skip
 
 ELEMENTWISE = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "negative": "-{}",
                "square": "{0} * {0}", "sqrt": "sqrt({})", "abs": "abs({})", "maximum": "maximum({}, {})",
@@ -87,6 +87,11 @@ def gather(graph: Graph) -> Graph:
 def chained(node: Tensor) -> bool:
     """Whether a node may stand between those of a chain."""
     return fusable(node) or builtin_name(node) == "concatenate" or is_view(node)
+
+
+def swept(node: Tensor) -> Tensor:
+    """What a program goes through for a node of a chain: its own numbers, or those that it reduces."""
+    return node.inputs[0] if builtin_name(node) in (*REDUCTIONS, "einsum") else node
 
 
 def is_view(node: Tensor) -> bool:

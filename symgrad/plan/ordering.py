@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.graph import Graph
-from symgrad.passes import builtin_name, rewrite
-from symgrad.plan.choosing import REDUCTIONS, chained, is_view, kind_of
+from symgrad.passes import builtin_name
+from symgrad.plan.choosing import chained, is_view, kind_of, swept
 from symgrad.plan.programs import BLOCK, WHOLE, name_of
+from symgrad.plan.repeating import repeat
 from symgrad.plan.storage import orders_of
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
 __all__ = ["in_sweeps"]
-
-_REDUCING = (*REDUCTIONS, "einsum")
 
 
 def in_sweeps(graph: Graph) -> Graph:
@@ -30,8 +29,13 @@ def in_sweeps(graph: Graph) -> Graph:
         runs += [] if joins and len(kinds) <= 1 else [[]]
         runs[-1].append(node)
     orders, overwriters = orders_of(graph), _overwriters(graph)
-    order = [node for run in runs for node in (_Run(run, orders, overwriters).order() if chained(run[0]) else run)]
-    return rewrite(graph, lambda node, inputs: None, order)
+    order: list[Tensor] = []
+    sweep_of: dict[int, int] = {}
+    for run in runs:
+        found = _Run(run, orders, overwriters)
+        order += found.order() if chained(run[0]) else run
+        sweep_of |= {serial: len(sweep_of) + k for k, sweep in enumerate(found.sweeps) for serial in sweep}
+    return repeat(graph, order, sweep_of, overwriters)
 
 
 class _Run:
@@ -39,6 +43,7 @@ class _Run:
 
     def __init__(self, nodes: list[Tensor], orders: dict[int, Any], overwriters: dict[int, list[Tensor]]) -> None:
         self.nodes, self.orders = nodes, orders
+        self.sweeps: list[dict[int, Tensor]] = []  # from the last one to the first
         self.place = {node.serial: k for k, node in enumerate(nodes)}
         self.readers: dict[int, dict[int, bool]] = {node.serial: {} for node in nodes}  # and whether element by element
         self.reads: dict[int, list[Tensor]] = {node.serial: [] for node in nodes}
@@ -68,7 +73,6 @@ class _Run:
         """The nodes sweep by sweep, each with the views that it reads in front of it."""
         waits = {serial: len(readers) for serial, readers in self.readers.items()}
         ready = {node.serial: node for node in self.nodes if not waits[node.serial] and not _free(node)}
-        found: list[list[Tensor]] = []
         while ready:
             sweep: dict[int, Tensor] = {}
             space = self._space(max(ready.values(), key=self._urgency))
@@ -78,9 +82,10 @@ class _Run:
                     for x in self.reads[node.serial]:
                         waits[x.serial] -= 1
                         ready |= {} if waits[x.serial] else {x.serial: x}
-            found.append(sorted(sweep.values(), key=lambda x: self.place[x.serial]))
+            self.sweeps.append(sweep)
         order: dict[int, Tensor] = {}
-        for node in (*[node for sweep in reversed(found) for node in sweep], *self.nodes):
+        found = [sorted(sweep.values(), key=lambda x: self.place[x.serial]) for sweep in reversed(self.sweeps)]
+        for node in (*[node for sweep in found for node in sweep], *self.nodes):
             self._write(node, order)
         return list(order.values())
 
@@ -93,13 +98,13 @@ class _Run:
     def _joins(self, node: Tensor, sweep: dict[int, Tensor]) -> bool:
         """Whether everything in the sweep that reads a value does so block by block."""
         here = [directly for serial, directly in self.readers[node.serial].items() if serial in sweep]
-        return not here or (all(here) and builtin_name(node) not in _REDUCING)
+        return not here or (all(here) and swept(node) is node)
 
     def _space(self, node: Tensor) -> Any:
         """What nodes of one sweep have in common."""
         if name_of(node) in WHOLE:
             return node.serial
-        x = node.inputs[0] if builtin_name(node) in _REDUCING else node
+        x = swept(node)
         return tuple(x.shape), self.orders.get(x.serial)
 
     def _urgency(self, node: Tensor) -> tuple[int, int]:
