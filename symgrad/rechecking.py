@@ -1,8 +1,9 @@
 r"""`recheck`: verify a serialised derivation again, with nothing but the standard library and no code of the deriver.
 
-It differentiates the definitions itself (forwards) and shows differences to be zero in an algebra of its own, where a
-term is one product under all of its sums. A digest binds each step to its place, claim and side conditions. A root or
-logarithm of what may not be positive, and a division or a kink where something may be zero, is refused unless stated.
+It differentiates the definitions itself, forwards: what a derivative is by is moved by an infinitesimal, whose square
+is zero. It shows differences to be zero in an algebra of its own, where a term is one product under all of its sums.
+A digest binds each step to its place, claim and side conditions. A root or logarithm of what may not be positive, and
+a division or a kink where something may be zero, is refused unless stated.
 
 Examples
 --------
@@ -16,30 +17,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction as Q
-from itertools import chain, groupby, permutations, product, starmap
+from itertools import chain, permutations
 from typing import Any, NamedTuple
 
 __all__ = ["Recheck", "recheck"]
 
-Atom = Any  # (kind, contents, indices): "var x", "delta" or a function; indices: (0, k) summed, (1, name) free
-Poly = dict[Any, Q]  # (summed indices with sizes, sorted atoms with exponents) -> coefficient
-Dual = tuple[Poly, int, Poly]  # value, sign, slope
+Index = Any  # (0, k, size) summed, (1, name, size) free; others while at work
+Atom = Any  # (kind, contents, indices): "var x", "delta", "moved", or a function or base by a digest of its contents
+Poly = dict[Any, Q]  # (summed indices, sorted atoms with exponents) -> coefficient
+Value = tuple[Poly, int]  # and what is known of the sign:
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
 ONE: Poly = {((), ()): Q(1)}
-MOST = 20_000  # terms, and orders of equal sums
+MOVED = (("moved", "", ()), Q(1))
+MOST = 20_000  # terms, and exponents
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
 OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
-    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "sign": lambda x, y: ["num", "0"],
-    "Step": lambda x, y: ["num", "0"], "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
+    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
     "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
     "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
     "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "erf": lambda x, y: ["mul", ["num", "2"], ["pow", PI, ["num", "-1/2"]], ["call", "exp", ["mul", MINUS, x, x]]],
     **{name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()},
+    **dict.fromkeys(["Step", "sign", "stop"], lambda x, y: ["num", "0"]),
+    **dict.fromkeys(["digamma", "truth"], lambda x, y: ["the slope of", y]),  # which is refused
 }  # fmt: skip
 
 
@@ -62,19 +65,20 @@ def recheck(data: Mapping[str, Any]) -> Recheck:
     """Verify every step of a derivation given as plain data, ``d.data()``, which JSON can hold."""
     at: int | None = None
     try:
+        data = json.loads(json.dumps(data))  # so that it is plain
         checker = _Checker(data)
         digest = _digest("", {n: x for n, x in data.items() if n != "steps"})
         for at, step in enumerate(data["steps"]):  # noqa: B007
             digest = _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
             if step["certificate"]["claim"] != digest:
                 raise RefusedError("the certificate belongs to another claim")
-            checker.step(step)
+            checker.step(step["rule"], step["node"], step["indices"], step["before"], step["after"])
         if missing := sorted(data["arguments"].keys() - checker.shown):
             raise RefusedError(f"no gradient is given for {', '.join(missing)}")
+        held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
         kind = "" if isinstance(error, RefusedError) else f"malformed: {type(error).__name__} "
         return Recheck("REFUSED", at, f"{kind}{error}")
-    held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     return Recheck("PROVED", None, f"all {len(data['steps'])} steps hold{held}")
 
 
@@ -82,20 +86,56 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
+def _at(factors: Iterable[Any], names: Mapping[Index, Index]) -> list[Any]:
+    return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
+
+
+def _named(rank: dict[Index, Index], factors: Sequence[Any]) -> dict[Index, Index]:
+    """New names of summed indices by their places alone; of those whose places are alike, any comes first."""
+    near = {i: [(a, e) for a, e in factors if i in a[2]] for i in rank}
+    seen = {i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in near[i]) for i in rank}
+    looks = sorted((rank[i], seen[i]) for i in rank)
+    found = {i: (0, looks.index((rank[i], seen[i])), i[2]) for i in rank}
+    alike = [i for i in rank if list(found.values()).count(found[i]) > 1]
+    if found == rank and alike:
+        found[min(alike, key=found.__getitem__)] = 0, -1, ""
+    return rank if found == rank else _named(found, factors)
+
+
 class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data, self.shown, self.contents = data, set[str](), dict[str, Any]()  # contents: of functions and bases
-        leaves = {**data["arguments"], **data["constants"], **data["cotangent"]}
-        self.rank = {n: len(x["indices"]) for n, x in leaves.items()} | dict.fromkeys([*data["sizes"], "pi"], 0)
-        self.binary = {f"var {n}" for n, x in leaves.items() if x["binary"]} | {f"held {n}" for n in data["truths"]}
-        self.positive = {f"var {n}" for n in [*data["sizes"], "pi", *[n for n, x in leaves.items() if x["positive"]]]}
-        self.binary, self.positive = self.binary | {"Step"}, self.positive | {"exp", "cosh", "Abs", "positive"}
-        self.known: dict[str, Any] = {}  # definitions: formal indices, tree, value, sign
-        self.seed, self.moved = "", dict[str, Poly]()  # what derivatives are by, and those of definitions
-        self.conditions()
+        self.data, self.seed, self.shown = data, "", set[str]()  # seed: what is moved
+        self.contents: dict[str, Any] = {}  # of functions and bases: height, and expressions
+        self.known: dict[str, Any] = {}  # names: their indices, and a tree
+        self.values: dict[Any, Value] = {}  # of these, for each seed
+        self.stated: set[Any] = set()
+        self.binary = {"Step", *[f"held {n} over []" for n in data["truths"]]}
+        self.positive = {"exp", "cosh", "Abs", "positive"}
+        size = {"indices": [], "positive": True, "binary": False}
+        self.leaves(dict.fromkeys([*data["sizes"], "pi"], size))
+        self.extents = {text: self.value(tree, {}) for text, tree in data["extents"].items()}
+        for part in ("arguments", "constants", "cotangent"):
+            self.leaves(data[part])
 
-    def at(self, factors: Iterable[Any], names: Mapping[Any, Any]) -> list[Any]:
-        return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
+    def leaves(self, leaves: Mapping[str, Any]) -> None:
+        for name, leaf in leaves.items():
+            sign = POSITIVE if leaf["positive"] else int(leaf["binary"])
+            self.positive |= {f"var {name}"} if leaf["positive"] else set()
+            self.binary |= {f"var {name}"} if leaf["binary"] else set()
+            atom = self.atom(f"var {name}", "", [(1, i, n) for i, n in leaf["indices"]])
+            self.define(name, leaf["indices"], (atom, sign))
+
+    def define(self, name: str, indices: Sequence[Any], tree: Any) -> None:
+        """Take up a name and what it stands for, and read the stated conditions that speak of known names only."""
+        if name in self.known or len(dict(indices)) < len(indices):
+            raise RefusedError(f"{name} is defined twice, or has an index twice")
+        self.known[name] = [(1, i, n) for i, n in indices], tree
+        for relation, condition, free in self.data["conditions"]:
+            with contextlib.suppress(RefusedError):
+                poly, _ = self.value(condition, dict(free))
+                self.stated |= {
+                    (relation, self.unit(p)) for p in (poly, self.scale(poly, Q(-1)))[: 1 + (relation != ">")]
+                }
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
@@ -107,75 +147,56 @@ class _Checker:
         return {key: c * d for key, d in poly.items() if c}
 
     def mul(self, *parts: Poly) -> Poly:
-        result = ONE
-        for part in parts:
+        result, *others = parts
+        for part in others:
             if len(result) * len(part) > MOST:
                 raise RefusedError("an expression is too long to be multiplied out")
-            pairs = [(*self.opened(x, 3), y, c * d) for x, c in part.items() for y, d in result.items()]
-            result = self.add(*[self.term([*y[0], *bound], [*y[1], *factors], c) for bound, factors, y, c in pairs])
+            result = self.add(*[self.term(c * d, x, y) for x, c in result.items() for y, d in part.items()])
         return result
 
-    def opened(self, key: Any, tag: int) -> tuple[list[Any], list[Any]]:
-        """The summed indices of a term, with sizes, and its factors, in which these are called otherwise."""
-        return [((tag, i[1]), n) for i, n in key[0]], self.at(key[1], {i: (tag, i[1]) for i, _ in key[0]})
+    def rename(self, poly: Poly, names: Mapping[Index, Index], bound: Iterable[Index] = ()) -> Poly:
+        """The expression at other indices, and its sum over some."""
+        return self.add(*[self.term(c, ([*own, *bound], _at(factors, names))) for (own, factors), c in poly.items()])
 
-    def rename(self, poly: Poly, names: Mapping[Any, Any]) -> Poly:
-        return self.add(*[self.term(bound, self.at(factors, names), c) for (bound, factors), c in poly.items()])
+    def atom(self, kind: str, contents: str = "", indices: Iterable[Index] = (), e: Q = Q(1)) -> Poly:
+        return self.term(Q(1), ((), [((kind, contents, tuple(indices)), e)]))
 
-    def sum(self, poly: Poly, bound: Iterable[Any]) -> Poly:
-        return self.add(*[self.term([*inner, *bound], factors, c) for (inner, factors), c in poly.items()])
-
-    def atom(self, kind: str, contents: str = "", indices: Iterable[Any] = (), e: Q = Q(1)) -> Poly:
-        return self.term([], [((kind, contents, tuple(indices)), e)], Q(1))
-
-    def size(self, text: str) -> Poly:
-        """A size such as ``2*B+-1``."""
-        products = [term.split("*") for term in text.split("+")]
-        return self.add(*[self.mul(self.scale(ONE, Q(c)), *[self.atom(f"var {n}") for n in ns]) for c, *ns in products])
-
-    def term(self, bound: Iterable[Any], factors: Iterable[Any], c: Q) -> Poly:
-        """A term in canonical form: deltas used up, unused indices replaced by their sizes, the others named anew."""
-        live, queue, flat = dict(bound), list(factors), dict[Atom, Any]()
-        while found := [a for a, _ in queue if a[0] == "delta"]:
-            i, j = min(sorted(a[2]) for a in found)
+    def term(self, c: Q, *parts: Any) -> Poly:
+        """A product in canonical form: deltas used up, unused indices replaced by their sizes, the others named anew."""
+        live, queue, flat = [], [], dict[Atom, Any]()
+        for n, (bound, factors) in enumerate(parts):
+            apart = {i: (-1 - n, i, i[2]) for i in bound}
+            live, queue = [*live, *apart.values()], [*queue, *_at(factors, apart)]
+        while found := [sorted(a[2]) for a, _ in queue if a[0] == "delta"]:
+            i, j = min(found)
+            if i[2] != j[2]:
+                raise RefusedError("a delta is of indices over different sizes")
             gone, stays = (i, j) if i in live else (j, i)
-            queue = self.at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
-            if i != j and live.pop(gone, None) is None:
+            queue = _at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
+            if i != j and gone not in live:
                 flat["delta", "", (i, j)] = Q(1)
+            live = [k for k in live if k != gone or i == j]
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
+        if flat.get(MOVED[0], 0) > 1:
+            return {}
         flat = {a: Q(1) if e > 1 and a[0] in self.binary else e for a, e in flat.items() if e}
-        used = {i: n for i, n in live.items() if any(i in a[2] for a in flat)}
-        tried = [(sorted(self.at(flat.items(), o)), k, o) for k, o in enumerate(self._orders(used, flat))]
-        named, _, order = min(tried)
-        key = (tuple([(order[i], live[i]) for i in order]), tuple(named))
-        unused = [self.size(n) for i, n in live.items() if i not in used]
-        return self.mul({key: c}, *unused) if unused else {key: c}
-
-    def _orders(self, live: Mapping[Any, str], flat: Mapping[Atom, Any]) -> list[dict[Any, Any]]:
-        """The ways to name summed indices that nothing but their names tells apart."""
-        near = {i: [x for x in flat.items() if i in x[0][2]] for i in live}
-        rank: dict[Any, Any] = {i: (0, n) for i, n in live.items()}
-        for _ in live:
-            looks = {i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in near[i]) for i in live}
-            rank = {i: (0, str(sorted(looks.values()).index(x))) for i, x in looks.items()}
-        ties = [list(g) for _, g in groupby(sorted(live, key=rank.__getitem__), key=rank.__getitem__)]
-        if math.prod(math.factorial(len(g)) for g in ties) > MOST:
-            raise RefusedError("a sum is too symmetric to be named")
-        return [{i: (0, k) for k, i in enumerate(chain(*order))} for order in product(*map(permutations, ties))]
+        names = _named({i: (0, 0, i[2]) for i in live if any(i in a[2] for a in flat)}, list(flat.items()))
+        key = (tuple(sorted(names.values())), tuple(sorted(_at(flat.items(), names))))
+        return self.mul({key: c}, *[self.extents[i[2]][0] for i in live if i not in names])
 
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
         atoms = [a for p in args for _, factors in p for a, _ in factors]
         free = sorted({i for a in atoms for i in a[2] if i[0] == 1})
-        tried = [(o, {i: (2, k) for k, i in enumerate(o)}) for o in permutations(free)]
+        tried = [(o, {i: (2, k, i[2]) for k, i in enumerate(o)}) for o in permutations(free)]
         key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
         text = hashlib.sha256(repr(key).encode()).hexdigest()
         self.contents[text] = 1 + max([self.contents[a[1]][0] for a in atoms if a[1] in self.contents], default=0), key
         return self.atom(kind, text, order, e)
 
     def content(self, atom: Atom) -> Poly:
-        return self.rename(dict(self.contents[atom[1]][1][0]), {(2, k): i for k, i in enumerate(atom[2])})
+        return self.rename(dict(self.contents[atom[1]][1][0]), {(2, k, i[2]): i for k, i in enumerate(atom[2])})
 
     def cleared(self, poly: Poly) -> Poly:
         """The expression with every power base at its lowest power, outer ones first; empty only if it is zero."""
@@ -185,125 +206,112 @@ class _Checker:
             done.add(base)
             powers = [((), Q(0)), *[(a, e) for _, factors in poly for a, e in factors if a[:2] == base]]
             low = {part: min(e for _, e in powers if e % 1 == part) for part in {e % 1 for _, e in powers}}
-            everywhere = {(a, Q(0)) for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
+            everywhere = {a for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
             terms = []
-            for key, c in poly.items():
-                bound, factors = self.opened(key, 4)
-                parts = [{((), ()): c}]
-                for a, e in [*factors, *[p for p in everywhere if p[0] not in dict(key[1])]]:
+            for (bound, factors), c in poly.items():
+                free = {i: (4, *i[1:]) for i in bound}
+                parts = [self.scale(ONE, c)]
+                for a, e in _at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
                     own = low[e % 1] if a[:2] == base else e
-                    parts += [self.term([], [(a, own)], Q(1)), *[self.content(a) for _ in range(int(e - own))]]
-                terms.append(self.sum(self.mul(*parts), bound))
+                    parts += [self.atom(*a, own), *[self.content(a) for _ in range(int(e - own))]]
+                terms.append(self.rename(self.mul(*parts), {}, free.values()))
             poly = self.add(*terms)
         return poly
 
-    def step(self, step: Mapping[str, Any]) -> None:
+    def step(self, rule: str, name: str, indices: Sequence[Any], before: Any, after: Any) -> None:
         """Refuse a step that does not hold."""
-        rule, name, indices = step["rule"], step["node"], step["indices"]
-        poly, sign, _ = self.dual(step["after"])
-        own = step["before"] == ["ref", name, indices] and len({*indices}) == len(indices)
-        if {i for _, factors in poly for a, _ in factors for i in a[2] if i[0] == 1} - {(1, i) for i in indices}:
-            raise RefusedError("the right side has indices that the left side has not")
-        if rule == "definition" and own and name not in {**self.rank, **self.known}:
-            self.known[name] = (indices, step["after"], poly, sign)
-            self.conditions()
-        elif (rule in ("adjoint", "gradient") and own) or rule in ("solve", "invariant"):
-            before = self.derivative(name, indices) if own and rule != "solve" else self.dual(step["before"])[0]
-            if self.cleared(self.add(before, self.scale(poly, Q(-1)))):
-                raise RefusedError("the sides are not shown to be equal")
-            self.shown.add(name if rule == "gradient" else "")
-        else:
+        own = before == ["ref", name, [i for i, _ in indices]] and len(dict(indices)) == len(indices)
+        right, _ = self.value(after, dict(indices))
+        if rule == "definition" and own:
+            return self.define(name, indices, after)
+        left, _ = self.value(before, dict(indices))
+        if rule in ("adjoint", "gradient") and own:  # what the sum of output times cotangent moves by
+            ((cotangent, leaf),) = self.data["cotangent"].items()
+            factors = ["mul", ["ref", cotangent, [i for i, _ in leaf["indices"]]], self.data["output"]]
+            self.seed = name
+            moved = _parted(self.value(["sum", leaf["indices"], factors], {})[0])[1]
+            self.seed = ""
+            left = self.rename(moved, {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)})
+            right = self.mul(right, self.atom(*MOVED[0]))
+        elif rule not in ("solve", "invariant"):
             raise RefusedError(f"{rule}: no such rule, or another left side than it must have")
+        if self.cleared(self.add(left, self.scale(right, Q(-1)))):
+            raise RefusedError("the sides are not shown to be equal")
+        self.shown.add(name if rule == "gradient" else "")
 
-    def derivative(self, name: str, indices: Sequence[str]) -> Poly:
-        """The derivative of the sum of output times cotangent."""
-        self.seed, self.moved = name, {}
-        ((cotangent, leaf),) = self.data["cotangent"].items()
-        g = self.atom(f"var {cotangent}", "", [(1, i) for i, _ in leaf["indices"]])
-        flow = self.mul(g, self.dual(self.data["output"])[2])
-        self.seed = ""
-        total = self.sum(flow, [((1, i), n) for i, n in leaf["indices"]])
-        return self.rename(total, {(5, k): (1, i) for k, i in enumerate(indices)})
-
-    def dual(self, tree: Any) -> Dual:
-        """The expression in terms of arguments, its sign as far as it is known, and its derivative by the seed."""
+    def value(self, tree: Any, scope: Mapping[str, str]) -> Value:
+        """The expression in terms of leaves, and its sign as far as it is known; the scope tells sizes of indices."""
         match tree:
-            case ["num", text]:
-                return self.scale(ONE, Q(text)), POSITIVE if Q(text) > 0 else NONNEGATIVE if Q(text) == 0 else ANY, {}
             case (poly, sign) if isinstance(tree, tuple):  # a known value, never from data
-                return poly, sign, {}
+                return poly, sign
+            case ["num", text]:
+                c = Q(*map(int, text.split("/")))
+                return self.scale(ONE, c), POSITIVE if c > 0 else int(c == 0)
             case ["delta", i, j]:
-                return self.atom("delta", "", [(1, i), (1, j)]), NONNEGATIVE, {}
+                return self.atom("delta", "", [(1, i, scope[i]), (1, j, scope[j])]), NONNEGATIVE
             case ["ref", name, indices]:
-                return self.ref(name, indices)
-            case ["add" | "mul" as kind, *parts]:
-                polys, signs, flows = zip(*map(self.dual, parts), strict=True)
-                if kind == "add":
-                    return self.add(*polys), max(signs) if min(signs) else ANY, self.add(*flows)
-                slopes = [self.mul(flow, *polys[:k], *polys[k + 1 :]) for k, flow in enumerate(flows) if flow]
-                known = [max(s, NONNEGATIVE - polys.count(p) % 2) for p, s in zip(polys, signs, strict=True)]
-                return self.mul(*polys), min(known), self.add(*slopes)
-            case ["sum", bound, body] if len({i for i, _ in bound}) == len(bound):
-                poly, sign, flow = self.dual(body)
-                low = sign if all("-" not in n for _, n in bound) else min(sign, NONNEGATIVE)
-                poly, flow = (self.sum(p, [((1, i), n) for i, n in bound]) for p in (poly, flow))
-                return poly, low, flow
-            case ["pow", base, ["num", text]]:
-                poly, sign, flow = self.dual(base)
-                slope = self.scale(self.mul(self.power(poly, sign, Q(text) - 1)[0], flow), Q(text)) if flow else {}
-                return *self.power(poly, sign, Q(text)), slope
+                return self.ref(name, [(1, i, scope[i]) for i in indices])
+            case ["add", *parts]:
+                polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)
+                return self.add(*polys), max(signs) if min(signs) else ANY
+            case ["mul", *parts]:
+                polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)
+                return self.mul(*polys), min(
+                    [max(s, 1 - polys.count(p) % 2) for p, s in zip(polys, signs, strict=True)]
+                )
+            case ["sum", bound, body] if len(dict(bound)) == len(bound):
+                poly, sign = self.value(body, {**scope, **dict(bound)})
+                low = min([sign, *[max(NONNEGATIVE, self.extents[n][1]) for _, n in bound]])
+                return self.rename(poly, {}, [(1, i, n) for i, n in bound]), low
+            case ["pow", body, ["num", what]] | ["call", what, body] if tree[0] == "pow" or what in SLOPES:
+                poly, sign = self.value(body, scope)
+                still, moving = _parted(poly)
+                e = Q(what) if tree[0] == "pow" else Q(0)
+                x = still, sign
+                y = self.power(still, sign, e) if e else self.call(what, still, sign, bool(moving))
+                slope = ["mul", ["num", what], ["pow", x, ["num", str(e - 1)]]] if e else SLOPES[what](x, y)
+                return self.add(y[0], self.mul(self.value(slope, {})[0], moving) if moving else {}), y[1]
             case ["pow", base, exponent] | ["call", "pow", base, exponent]:
-                return self.dual(["call", "exp", ["mul", exponent, ["call", "log", base]]])
-            case ["call", "stop", body]:
-                return *self.dual(body)[:2], {}
-            case ["call", name, *parts] if name in SLOPES or name in ("digamma", "truth", *self.data["held"]):
-                args = [self.dual(p) for p in parts]
-                poly, sign = self.call(name, args)
-                if name not in SLOPES and any(arg[2] for arg in args) and name not in self.data["held"]:
-                    raise RefusedError(f"the derivative of {name} is not known here")
-                flow = args[0][2] if name in SLOPES else {}
-                return poly, sign, self.mul(self.dual(SLOPES[name](args[0][:2], (poly, sign)))[0], flow) if flow else {}
-            case ["reduce", name, bound, body] if name in self.data["held"]:
-                inside = self.rename(self.dual(body)[0], {(1, i): (6, k) for k, (i, _) in enumerate(bound)})
-                return self.closed(f"held {name} over {[n for _, n in bound]}", [inside]), ANY, {}
+                return self.value(["call", "exp", ["mul", exponent, ["call", "log", base]]], scope)
+            case ["call" | "reduce" as kind, name, *parts] if name in self.data["held"]:
+                bound = parts.pop(0) if kind == "reduce" else []
+                polys = [_parted(self.value(p, {**scope, **dict(bound)})[0])[0] for p in parts]
+                names = {(1, i, n): (6, k, n) for k, (i, n) in enumerate(bound)}
+                return self.closed(
+                    f"held {name} over {[n for _, n in bound]}", [self.rename(p, names) for p in polys]
+                ), ANY
         raise RefusedError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
-    def ref(self, name: str, indices: Sequence[str]) -> Dual:
-        """A name: of a definition, which was read once at its own indices, or of an argument, constant or size."""
-        deltas = [(("delta", "", ((1, i), (5, k))), Q(1)) for k, i in enumerate(indices)]
-        flow = self.term([], deltas, Q(1)) if name == self.seed else {}
-        if name not in self.known:
-            if self.rank.get(name) != len(indices):
-                raise RefusedError(f"{name} with {len(indices)} indices is not known")
-            var = f"var {name}"
-            sign = POSITIVE if var in self.positive else NONNEGATIVE if var in self.binary else ANY
-            return self.atom(var, "", [(1, i) for i in indices]), sign, flow
-        formal, tree, poly, sign = self.known[name]
-        names = {(1, i): (1, j) for i, j in zip(formal, indices, strict=True)}
-        if self.seed and name != self.seed and name not in self.moved:
-            self.moved[name] = self.dual(tree)[2]
-        return self.rename(poly, names), sign, flow or self.rename(self.moved.get(name, {}), names)
+    def ref(self, name: str, indices: Sequence[Index]) -> Value:
+        """A name at some indices; it is read once at its own, for each seed."""
+        formal, tree = self.known.get(name, ((), None))
+        if tree is None or [i[2] for i in formal] != [i[2] for i in indices]:
+            raise RefusedError(f"{name} with {len(indices)} such indices is not known")
+        if (self.seed, name) not in self.values:
+            self.values[self.seed, name] = self.value(tree, {i: n for _, i, n in formal})
+        poly, sign = self.values[self.seed, name]
+        deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
+        moved = self.term(Q(1), ((), [MOVED, *deltas])) if name == self.seed else {}
+        return self.add(self.rename(poly, dict(zip(formal, indices, strict=True))), moved), sign
 
-    def call(self, name: str, args: Sequence[Dual]) -> tuple[Poly, int]:
+    def call(self, name: str, poly: Poly, sign: int, moving: bool) -> Value:
         """A function; exp of a sum is a product, and exp of a multiple of a logarithm a power."""
-        poly, sign, _ = args[0]
         if name == "exp":
-            parts = []
+            parts = [ONE]
             for (bound, factors), c in poly.items():
                 log = not bound and len(factors) == 1 and factors[0][0][0] == "log" and factors[0][1] == 1
                 base = self.content(factors[0][0]) if log else self.closed("exp", [{(bound, factors): Q(1)}])
                 parts.append(self.power(base, POSITIVE, c)[0])
             return self.mul(*parts), POSITIVE
+        if name == "Step":
+            return self.step_of(poly, sign, moving), NONNEGATIVE
         if name == "truth" and self.add(self.mul(poly, poly), self.scale(poly, Q(-1))):
             raise RefusedError("a condition is neither 0 nor 1")
-        if name == "Step":
-            return self.step_of(poly, sign, bool(args[0][2])), NONNEGATIVE
-        if name == "truth" or (name == "Abs" and sign):
+        if name in ("truth", "stop") or (name == "Abs" and sign):
             return poly, sign
         if name in ("log", "Abs", "sign"):
             self.require(poly, sign, name == "log")
-        kind = name if name in (*SLOPES, "digamma") else f"held {name}"
-        return self.closed(kind, [arg[0] for arg in args]), POSITIVE if name in ("cosh", "Abs") else ANY
+        return self.closed(name, [poly]), POSITIVE if name in ("cosh", "Abs") else ANY
 
     def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
         """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
@@ -311,9 +319,9 @@ class _Checker:
         if inner is not None:
             if any(i[0] == 0 for i in inner[2]):
                 raise RefusedError("a condition depends on a sum of conditions")
-            off = {k: c for k, c in poly.items() if inner not in dict(k[1])}
-            on = [(b, [p for p in fs if p[0] != inner], c) for (b, fs), c in poly.items() if inner in dict(fs)]
-            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *starmap(self.term, on)), off))
+            off = {key: c for key, c in poly.items() if inner not in dict(key[1])}
+            on = [self.term(c, (b, [p for p in f if p[0] != inner])) for (b, f), c in poly.items() if inner in dict(f)]
+            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *on), off))
             return self.add(no, self.mul(self.atom(*inner), self.add(yes, self.scale(no, Q(-1)))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
             return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
@@ -321,51 +329,46 @@ class _Checker:
             self.require(poly, ANY, False)
         if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
             return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
-        return self.closed("Step", [self.scale(poly, 1 / abs(poly[min(poly)]))])
+        return self.closed("Step", [self.scale(poly, 1 / max(map(abs, poly.values())))])
 
-    def power(self, poly: Poly, sign: int, e: Q) -> tuple[Poly, int]:
-        """A rational power; a monomial of positive factors is taken apart, anything else becomes an atom."""
+    def power(self, poly: Poly, sign: int, e: Q) -> Value:
+        """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
         whole = e.denominator == 1
-        found = POSITIVE if sign == POSITIVE or not whole else NONNEGATIVE if sign or e % 2 == 0 else ANY
-        if whole and 0 <= e <= 16:
-            return self.mul(*[poly] * int(e)), found
-        if not poly or not whole or e < 0:
-            self.require(poly, sign, not whole)
-        ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
-        if not bound and all(whole or a[0] in self.positive for a, _ in factors) and (factors or whole):
-            c = poly[bound, factors]
-            front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
-            powers = [(a, k if a[0] == "delta" else k * e) for a, k in factors]
-            return self.mul(front, self.term([], powers, Q(1))), found
-        sure = found == POSITIVE or self.holds(poly, sign, True)
-        return (ONE if poly == ONE else self.closed("positive" if sure else "nonzero", [poly], e)), found
+        found = max(sign, 1 - int(e) % 2) if whole else POSITIVE
+        if abs(e) > MOST:
+            raise RefusedError("a power is too high")
+        if poly == ONE or (whole and e >= 0):
+            return self.mul(ONE, *[poly] * int(e)), found
+        self.require(poly, sign, not whole)
+        ((bound, factors), c), *others = poly.items()
+        if bound or others or not (whole or (factors and all(a[0] in self.positive for a, _ in factors))):
+            sure = found == POSITIVE or self.holds(poly, sign, True)
+            return self.closed("positive" if sure else "nonzero", [poly], e), found
+        front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
+        return self.mul(front, *[self.atom(*a, k * e) for a, k in factors]), found
 
     def require(self, poly: Poly, sign: int, positive: bool) -> None:
         """Refuse what must be positive, or not zero, where neither its form nor a stated condition says so."""
-        ((bound, factors),) = poly if len(poly) == 1 else ((("",), ()),)
-        single = not bound and factors and (poly[bound, factors] > 0 or not positive)
-        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
-        known = sign == POSITIVE or self.holds(poly, sign, positive)
-        if not known and not (single and all(self.holds(*p) for p in parts)):
+        if not self.holds(poly, sign, positive):
             raise RefusedError(f"a condition is missing: something must be {'positive' if positive else 'not zero'}")
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
-        """Whether a condition is stated, up to a factor."""
-        strict, unequal = (self.stated is None or (r, self.unit(poly, r)) in self.stated for r in (">", "!="))
-        return strict or (unequal and (not positive or sign == NONNEGATIVE))
+        """Whether the form, or a condition that is stated of the expression or of its factors, says so."""
+        text, ((bound, factors), c), *others = self.unit(poly), *poly.items()
+        if sign == POSITIVE or (">", text) in self.stated or (("!=", text) in self.stated and (sign or not positive)):
+            return True
+        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
+        single = not bound and not others and (c > 0 or not positive)
+        return single and all(p[0] != poly and self.holds(*p) for p in parts)
 
-    def conditions(self) -> None:
-        """Read the stated conditions that speak of known names only."""
-        self.stated: set[Any] | None = None
-        found = set()
-        for relation, tree in self.data["conditions"]:
-            with contextlib.suppress(RefusedError):
-                found.add((relation, self.unit(self.dual(tree)[0], relation)))
-        self.stated = found
-
-    def unit(self, poly: Poly, relation: str) -> Any:
-        """The name of an expression over its first coefficient (over the size of that, if the sign matters)."""
+    def unit(self, poly: Poly) -> Any:
+        """The name of an expression up to a positive factor."""
         if not poly:
             raise RefusedError("a power of 0 is not defined")
-        c = abs(poly[min(poly)]) if relation == ">" else poly[min(poly)]
-        return next(iter(self.closed("", [self.scale(poly, 1 / c)])))[1][0][0][1]
+        return next(iter(self.closed("", [self.scale(poly, 1 / max(map(abs, poly.values())))])))[1][0][0][1]
+
+
+def _parted(poly: Poly) -> tuple[Poly, Poly]:
+    """What stands still, and what moves."""
+    moving = {key: c for key, c in poly.items() if MOVED in key[1]}
+    return {key: c for key, c in poly.items() if key not in moving}, moving

@@ -119,15 +119,13 @@ def data_of(d: Derivation) -> dict[str, Any]:
     data: dict[str, Any] = {
         "function": d.name,
         "sizes": sorted(d.sizes),
+        "extents": {_size(n): _extent(n) for n in _extents(d)},
         "arguments": {n: _leaf(d, leaves[n]) for n in d.record.arguments},
         "constants": {n: _leaf(d, v) for n, v in leaves.items() if n not in differentiated} | _chosen(d),
         "cotangent": {d.record.cotangent.name: _leaf(d, leaves[d.record.cotangent.name])},
         "held": sorted({let.op.name for let in d.program.lets.values() if let.op}),
         "truths": sorted({let.op.name for let in d.program.lets.values() if let.op and let.op.dtype is np.bool_}),
-        "conditions": [
-            *[[">", plain(tree)] for tree in d.program.assumptions.values()],
-            *[["!=", plain(Ref(x) if isinstance(x, Var) else x)] for x, _ in d.program.domain],
-        ],
+        "conditions": [[relation, plain(tree), _indices(tree)] for relation, tree in _conditions(d)],
         "output": plain(output(d)),
     }
     digest = _digest("", data)
@@ -136,7 +134,7 @@ def data_of(d: Derivation) -> dict[str, Any]:
         step = {
             "rule": claim.rule,
             "node": claim.node,
-            "indices": sorted({i.name for i in free_of(claim.before) | free_of(claim.after)}, reverse=True),
+            "indices": _indices(claim.before, claim.after),
             "before": plain(claim.before),
             "after": plain(claim.after),
         }
@@ -148,11 +146,7 @@ def data_of(d: Derivation) -> dict[str, Any]:
 
 def _used(d: Derivation) -> list[Claim]:
     """The claims without definitions that nothing speaks of."""
-    trees = [
-        output(d),
-        *d.program.assumptions.values(),
-        *[Ref(x) if isinstance(x, Var) else x for x, _ in d.program.domain],
-    ]
+    trees = [output(d), *[tree for _, tree in _conditions(d)]]
     names = {v.name for tree in trees for v in refs(tree)}
     kept = []
     for claim in reversed(d.claims):
@@ -160,6 +154,16 @@ def _used(d: Derivation) -> list[Claim]:
             names.update(v.name for tree in (claim.before, claim.after) for v in refs(tree))
             kept.append(claim)
     return kept[::-1]
+
+
+def _conditions(d: Derivation) -> list[tuple[str, Expr]]:
+    positive = [(">", tree) for tree in d.program.assumptions.values()]
+    return positive + [("!=", Ref(x) if isinstance(x, Var) else x) for x, _ in d.program.domain]
+
+
+def _indices(*trees: Expr) -> list[list[str]]:
+    """The free indices, the leftmost axis first, with their sizes."""
+    return [[i.name, _size(i.size)] for i in sorted(set().union(*map(free_of, trees)), reverse=True)]
 
 
 def _digest(before: str, claim: dict[str, Any]) -> str:
@@ -178,6 +182,17 @@ def _chosen(d: Derivation) -> dict[str, Any]:
 def _leaf(d: Derivation, var: Var) -> dict[str, Any]:
     indices = [[i.name, _size(i.size)] for i in var.indices]
     return {"indices": indices, "positive": var.positive, "binary": var.name in d.program.binary}
+
+
+def _extents(d: Derivation) -> list[Extent]:
+    """The sizes that indices run over."""
+    own = [*d.program.leaves.values(), *[let.var for let in d.program.lets.values()]]
+    return sorted({i.size for v in own for i in (*v.indices, *made(v.indices))} | set(d.program.labels.values()))
+
+
+def _extent(size: Extent) -> list[Any]:
+    """A size as a tree."""
+    return ["add", *[["mul", ["num", str(c)], *[["ref", n, []] for n in names]] for names, c in size]]
 
 
 def _size(size: Extent) -> str:
