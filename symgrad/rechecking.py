@@ -26,18 +26,19 @@ __all__ = ["Recheck", "recheck"]
 
 Index = Any  # (0, k, size) summed, (1, name, size) free; others while at work
 Atom = Any  # (kind, contents, indices): "var x", "delta", "moved", or a function or base by a digest of its contents
-Poly = dict[Any, Q]  # (summed indices, sorted atoms with exponents) -> coefficient
+Poly = dict[Any, Q]  # products, as sorted atoms with exponents, and their coefficients
 Value = tuple[Poly, int]  # and what is known of the sign:
 ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
-ONE: Poly = {((), ()): Q(1)}
-MOVED = (("moved", "", ()), Q(1))
+ONE: Poly = {(): Q(1)}
+MOVED = ("moved", "", ()), Q(1)
 MOST = 20_000  # terms, and exponents
+MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
 OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
-    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
+    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
+    "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
     "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
-    "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
     "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "erf": lambda x, y: ["mul", ["num", "2"], ["pow", PI, ["num", "-1/2"]], ["call", "exp", ["mul", MINUS, x, x]]],
     **{name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()},
@@ -61,6 +62,11 @@ class RefusedError(ValueError):
     """What does not hold."""
 
 
+def _must(hold: object, reason: str) -> None:
+    if not hold:
+        raise RefusedError(reason)
+
+
 def recheck(data: Mapping[str, Any]) -> Recheck:
     """Verify every step of a derivation given as plain data, ``d.data()``, which JSON can hold."""
     at: int | None = None
@@ -70,11 +76,10 @@ def recheck(data: Mapping[str, Any]) -> Recheck:
         digest = _digest("", {n: x for n, x in data.items() if n != "steps"})
         for at, step in enumerate(data["steps"]):  # noqa: B007
             digest = _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
-            if step["certificate"]["claim"] != digest:
-                raise RefusedError("the certificate belongs to another claim")
+            _must(step["certificate"]["claim"] == digest, "the certificate belongs to another claim")
             checker.step(step["rule"], step["node"], step["indices"], step["before"], step["after"])
-        if missing := sorted(data["arguments"].keys() - checker.shown):
-            raise RefusedError(f"no gradient is given for {', '.join(missing)}")
+        missing = sorted(data["arguments"].keys() - checker.shown)
+        _must(not missing, f"no gradient is given for {', '.join(missing)}")
         held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
         kind = "" if isinstance(error, RefusedError) else f"malformed: {type(error).__name__} "
@@ -86,56 +91,34 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
     return hashlib.sha256((before + json.dumps(claim, sort_keys=True)).encode()).hexdigest()
 
 
-def _at(factors: Iterable[Any], names: Mapping[Index, Index]) -> list[Any]:
-    return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
-
-
-def _named(rank: dict[Index, Index], factors: Sequence[Any]) -> dict[Index, Index]:
-    """New names of summed indices by their places alone; of those whose places are alike, any comes first."""
-    near = {i: [(a, e) for a, e in factors if i in a[2]] for i in rank}
-    seen = {i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in near[i]) for i in rank}
-    looks = sorted((rank[i], seen[i]) for i in rank)
-    found = {i: (0, looks.index((rank[i], seen[i])), i[2]) for i in rank}
-    alike = [i for i in rank if list(found.values()).count(found[i]) > 1]
-    if found == rank and alike:
-        found[min(alike, key=found.__getitem__)] = 0, -1, ""
-    return rank if found == rank else _named(found, factors)
-
-
 class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data, self.seed, self.shown = data, "", set[str]()  # seed: what is moved
-        self.contents: dict[str, Any] = {}  # of functions and bases: height, and expressions
+        self.contents: dict[Any, Poly] = {}  # of functions and bases; what is in another comes before it
         self.known: dict[str, Any] = {}  # names: their indices, and a tree
         self.values: dict[Any, Value] = {}  # of these, for each seed
         self.stated: set[Any] = set()
-        self.binary = {"Step", *[f"held {n} over []" for n in data["truths"]]}
+        self.extents: dict[str, Value] = {}
+        self.binary = {"Step", *[f"held {n}[]" for n in data["truths"]]}
         self.positive = {"exp", "cosh", "Abs", "positive"}
-        size = {"indices": [], "positive": True, "binary": False}
-        self.leaves(dict.fromkeys([*data["sizes"], "pi"], size))
-        self.extents = {text: self.value(tree, {}) for text, tree in data["extents"].items()}
-        for part in ("arguments", "constants", "cotangent"):
-            self.leaves(data[part])
-
-    def leaves(self, leaves: Mapping[str, Any]) -> None:
-        for name, leaf in leaves.items():
-            sign = POSITIVE if leaf["positive"] else int(leaf["binary"])
-            self.positive |= {f"var {name}"} if leaf["positive"] else set()
-            self.binary |= {f"var {name}"} if leaf["binary"] else set()
-            atom = self.atom(f"var {name}", "", [(1, i, n) for i, n in leaf["indices"]])
-            self.define(name, leaf["indices"], (atom, sign))
+        sizes = dict.fromkeys([*data["sizes"], "pi"], {"indices": [], "positive": True, "binary": False})
+        for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
+            for name, leaf in leaves.items():
+                atom = f"var {name}", "", tuple([(1, i, n) for i, n in leaf["indices"]])
+                self.positive |= {atom[0]} if leaf["positive"] else set()
+                self.binary |= {atom[0]} if leaf["binary"] else set()
+                sign = POSITIVE if leaf["positive"] else int(leaf["binary"])
+                self.define(name, leaf["indices"], (self.term(Q(1), [(atom, Q(1))]), sign))
+            self.extents = self.extents or {n: self.value(tree, {}) for n, tree in data["extents"].items()}
 
     def define(self, name: str, indices: Sequence[Any], tree: Any) -> None:
         """Take up a name and what it stands for, and read the stated conditions that speak of known names only."""
-        if name in self.known or len(dict(indices)) < len(indices):
-            raise RefusedError(f"{name} is defined twice, or has an index twice")
+        _must(name not in self.known and len(dict(indices)) == len(indices), f"{name}, or an index of it, stands twice")
         self.known[name] = [(1, i, n) for i, n in indices], tree
         for relation, condition, free in self.data["conditions"]:
             with contextlib.suppress(RefusedError):
-                poly, _ = self.value(condition, dict(free))
-                self.stated |= {
-                    (relation, self.unit(p)) for p in (poly, self.scale(poly, Q(-1)))[: 1 + (relation != ">")]
-                }
+                poly, other = self.value(condition, dict(free))[0], relation.replace(">", "!=")
+                self.stated |= {(relation, self.unit(poly)), (other, self.unit(self.scale(poly, Q(-1))))}
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
@@ -149,73 +132,79 @@ class _Checker:
     def mul(self, *parts: Poly) -> Poly:
         result, *others = parts
         for part in others:
-            if len(result) * len(part) > MOST:
-                raise RefusedError("an expression is too long to be multiplied out")
+            _must(len(result) * len(part) <= MOST, "an expression is too long to be multiplied out")
             result = self.add(*[self.term(c * d, x, y) for x, c in result.items() for y, d in part.items()])
         return result
 
-    def rename(self, poly: Poly, names: Mapping[Index, Index], bound: Iterable[Index] = ()) -> Poly:
-        """The expression at other indices, and its sum over some."""
-        return self.add(*[self.term(c, ([*own, *bound], _at(factors, names))) for (own, factors), c in poly.items()])
+    def at(self, factors: Iterable[Any], names: Mapping[Index, Index]) -> list[Any]:
+        return [((*a[:2], tuple([names.get(i, i) for i in a[2]])), e) for a, e in factors]
 
-    def atom(self, kind: str, contents: str = "", indices: Iterable[Index] = (), e: Q = Q(1)) -> Poly:
-        return self.term(Q(1), ((), [((kind, contents, tuple(indices)), e)]))
+    def rename(self, poly: Poly, names: Mapping[Index, Index]) -> Poly:
+        """The expression at other indices; over those that become summed ones, its sum."""
+        ones = [(("delta", "", (i, i)), Q(1)) for i, new in names.items() if new[0] < 0]
+        return self.add(*[self.term(c, self.at([*factors, *ones], names)) for factors, c in poly.items()])
 
     def term(self, c: Q, *parts: Any) -> Poly:
-        """A product in canonical form: deltas used up, unused indices replaced by their sizes, the others named anew."""
-        live, queue, flat = [], [], dict[Atom, Any]()
-        for n, (bound, factors) in enumerate(parts):
-            apart = {i: (-1 - n, i, i[2]) for i in bound}
-            live, queue = [*live, *apart.values()], [*queue, *_at(factors, apart)]
+        """A product in canonical form: deltas used up, unused indices replaced by their sizes, summed ones named anew."""
+        queue, flat = [], dict[Atom, Any]()
+        for n, factors in enumerate(parts):
+            queue += self.at(factors, {i: (-1 - n, i[:2], i[2]) for a, _ in factors for i in a[2] if i[0] <= 0})
+        live = dict.fromkeys([i for a, _ in queue for i in a[2] if i[0] < 0])
         while found := [sorted(a[2]) for a, _ in queue if a[0] == "delta"]:
             i, j = min(found)
-            if i[2] != j[2]:
-                raise RefusedError("a delta is of indices over different sizes")
+            _must(i[2] == j[2], "a delta is of indices over different sizes")
             gone, stays = (i, j) if i in live else (j, i)
-            queue = _at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
-            if i != j and gone not in live:
+            queue = self.at([(a, e) for a, e in queue if a[0] != "delta" or sorted(a[2]) != [i, j]], {gone: stays})
+            if i != j and live.pop(gone, stays) == stays:
                 flat["delta", "", (i, j)] = Q(1)
-            live = [k for k in live if k != gone or i == j]
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
         if flat.get(MOVED[0], 0) > 1:
             return {}
         flat = {a: Q(1) if e > 1 and a[0] in self.binary else e for a, e in flat.items() if e}
-        names = _named({i: (0, 0, i[2]) for i in live if any(i in a[2] for a in flat)}, list(flat.items()))
-        key = (tuple(sorted(names.values())), tuple(sorted(_at(flat.items(), names))))
+        names = self.named({i: (0, 0, i[2]) for i in live if any(i in a[2] for a in flat)}, flat.items())
+        key = tuple(sorted(self.at(flat.items(), names)))
         return self.mul({key: c}, *[self.extents[i[2]][0] for i in live if i not in names])
+
+    def named(self, rank: dict[Index, Index], flat: Iterable[Any]) -> dict[Index, Index]:
+        """New names of summed indices by their places alone; of those whose places are alike, any comes first."""
+        seen = {
+            i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in flat if i in a[2]) for i in rank
+        }
+        looks = sorted((rank[i], seen[i]) for i in rank)
+        found = {i: (0, looks.index((rank[i], seen[i])), i[2]) for i in rank}
+        alike = [i for i in rank if list(found.values()).count(found[i]) > 1]
+        if found == rank and alike:
+            found[min(alike, key=found.__getitem__)] = 0, -1, ""
+        return rank if found == rank else self.named(found, flat)
 
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
-        atoms = [a for p in args for _, factors in p for a, _ in factors]
-        free = sorted({i for a in atoms for i in a[2] if i[0] == 1})
+        free = sorted({i for p in args for factors in p for a, _ in factors for i in a[2] if i[0] == 1})
         tried = [(o, {i: (2, k, i[2]) for k, i in enumerate(o)}) for o in permutations(free)]
         key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
         text = hashlib.sha256(repr(key).encode()).hexdigest()
-        self.contents[text] = 1 + max([self.contents[a[1]][0] for a in atoms if a[1] in self.contents], default=0), key
-        return self.atom(kind, text, order, e)
+        self.contents[kind, text] = dict(key[0])
+        return self.term(Q(1), [((kind, text, order), e)])
 
     def content(self, atom: Atom) -> Poly:
-        return self.rename(dict(self.contents[atom[1]][1][0]), {(2, k, i[2]): i for k, i in enumerate(atom[2])})
+        return self.rename(self.contents[atom[:2]], {(2, k, i[2]): i for k, i in enumerate(atom[2])})
 
     def cleared(self, poly: Poly) -> Poly:
         """The expression with every power base at its lowest power, outer ones first; empty only if it is zero."""
-        done = set[Any]()
-        while found := {a[:2] for _, factors in poly for a, _ in factors if a[0] in ("positive", "nonzero")} - done:
-            base = max(found, key=lambda a: (self.contents[a[1]][0], a))
-            done.add(base)
-            powers = [((), Q(0)), *[(a, e) for _, factors in poly for a, e in factors if a[:2] == base]]
+        for base in reversed([b for b in self.contents if b[0] in ("positive", "nonzero")]):
+            powers = [((), Q(0)), *[(a, e) for factors in poly for a, e in factors if a[:2] == base]]
             low = {part: min(e for _, e in powers if e % 1 == part) for part in {e % 1 for _, e in powers}}
-            everywhere = {a for a, e in powers if e == low[Q(0)] < 0 and all(i[0] == 1 for i in a[2])}
+            everywhere = {a for a, e in powers if e == low[Q(0)] < 0 and all(i[0] for i in a[2])}
             terms = []
-            for (bound, factors), c in poly.items():
-                free = {i: (4, *i[1:]) for i in bound}
+            for factors, c in poly.items() if len(powers) > 1 else ():
+                free = {i: (4, *i[1:]) for a, _ in factors for i in a[2] if i[0] == 0}
                 parts = [self.scale(ONE, c)]
-                for a, e in _at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
+                for a, e in self.at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
                     own = low[e % 1] if a[:2] == base else e
-                    parts += [self.atom(*a, own), *[self.content(a) for _ in range(int(e - own))]]
-                terms.append(self.rename(self.mul(*parts), {}, free.values()))
-            poly = self.add(*terms)
+                    parts += [self.term(Q(1), [(a, own)]), *[self.content(a) for _ in range(int(e - own))]]
+                terms.append(self.rename(self.mul(*parts), {new: (-1, *new[1:]) for new in free.values()}))
+            poly = self.add(*terms) if len(powers) > 1 else poly
         return poly
 
     def step(self, rule: str, name: str, indices: Sequence[Any], before: Any, after: Any) -> None:
@@ -229,14 +218,14 @@ class _Checker:
             ((cotangent, leaf),) = self.data["cotangent"].items()
             factors = ["mul", ["ref", cotangent, [i for i, _ in leaf["indices"]]], self.data["output"]]
             self.seed = name
-            moved = _parted(self.value(["sum", leaf["indices"], factors], {})[0])[1]
+            total, _ = self.value(["sum", leaf["indices"], factors], {})
             self.seed = ""
-            left = self.rename(moved, {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)})
-            right = self.mul(right, self.atom(*MOVED[0]))
-        elif rule not in ("solve", "invariant"):
-            raise RefusedError(f"{rule}: no such rule, or another left side than it must have")
-        if self.cleared(self.add(left, self.scale(right, Q(-1)))):
-            raise RefusedError("the sides are not shown to be equal")
+            places = {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)}
+            left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
+            right = self.mul(right, self.term(Q(1), [MOVED]))
+        else:
+            _must(rule in ("solve", "invariant"), f"{rule}: no such rule, or another left side than it must have")
+        _must(not self.cleared(self.add(left, self.scale(right, Q(-1)))), "the sides are not shown to be equal")
         self.shown.add(name if rule == "gradient" else "")
 
     def value(self, tree: Any, scope: Mapping[str, str]) -> Value:
@@ -248,85 +237,73 @@ class _Checker:
                 c = Q(*map(int, text.split("/")))
                 return self.scale(ONE, c), POSITIVE if c > 0 else int(c == 0)
             case ["delta", i, j]:
-                return self.atom("delta", "", [(1, i, scope[i]), (1, j, scope[j])]), NONNEGATIVE
+                return self.term(Q(1), [(("delta", "", ((1, i, scope[i]), (1, j, scope[j]))), Q(1))]), NONNEGATIVE
             case ["ref", name, indices]:
                 return self.ref(name, [(1, i, scope[i]) for i in indices])
-            case ["add", *parts]:
+            case ["add" | "mul" as kind, *parts]:
                 polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)
-                return self.add(*polys), max(signs) if min(signs) else ANY
-            case ["mul", *parts]:
-                polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)
-                return self.mul(*polys), min(
-                    [max(s, 1 - polys.count(p) % 2) for p, s in zip(polys, signs, strict=True)]
-                )
+                if kind == "add":
+                    return self.add(*polys), max(signs) if min(signs) else ANY
+                return self.mul(*polys), min(max(signs[k], 1 - polys.count(p) % 2) for k, p in enumerate(polys))
             case ["sum", bound, body] if len(dict(bound)) == len(bound):
                 poly, sign = self.value(body, {**scope, **dict(bound)})
                 low = min([sign, *[max(NONNEGATIVE, self.extents[n][1]) for _, n in bound]])
-                return self.rename(poly, {}, [(1, i, n) for i, n in bound]), low
+                return self.rename(poly, {(1, i, n): (-1, k, n) for k, (i, n) in enumerate(bound)}), low
             case ["pow", body, ["num", what]] | ["call", what, body] if tree[0] == "pow" or what in SLOPES:
                 poly, sign = self.value(body, scope)
-                still, moving = _parted(poly)
-                e = Q(what) if tree[0] == "pow" else Q(0)
-                x = still, sign
-                y = self.power(still, sign, e) if e else self.call(what, still, sign, bool(moving))
-                slope = ["mul", ["num", what], ["pow", x, ["num", str(e - 1)]]] if e else SLOPES[what](x, y)
+                moving = {key: c for key, c in poly.items() if MOVED in key}
+                x, e = (self.add(poly, self.scale(moving, Q(-1))), sign), Q(what) if tree[0] == "pow" else None
+                y = self.call(what, *x, bool(moving)) if e is None else self.power(*x, e)
+                slope = SLOPES[what](x, y) if e is None else ["mul", tree[2], ["pow", x, ["num", str(e - 1)]]]
                 return self.add(y[0], self.mul(self.value(slope, {})[0], moving) if moving else {}), y[1]
             case ["pow", base, exponent] | ["call", "pow", base, exponent]:
                 return self.value(["call", "exp", ["mul", exponent, ["call", "log", base]]], scope)
             case ["call" | "reduce" as kind, name, *parts] if name in self.data["held"]:
                 bound = parts.pop(0) if kind == "reduce" else []
-                polys = [_parted(self.value(p, {**scope, **dict(bound)})[0])[0] for p in parts]
+                polys = [self.value(["call", "stop", p], {**scope, **dict(bound)})[0] for p in parts]
                 names = {(1, i, n): (6, k, n) for k, (i, n) in enumerate(bound)}
-                return self.closed(
-                    f"held {name} over {[n for _, n in bound]}", [self.rename(p, names) for p in polys]
-                ), ANY
+                return self.closed(f"held {name}{[n for _, n in bound]}", [self.rename(p, names) for p in polys]), ANY
         raise RefusedError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
     def ref(self, name: str, indices: Sequence[Index]) -> Value:
         """A name at some indices; it is read once at its own, for each seed."""
-        formal, tree = self.known.get(name, ((), None))
-        if tree is None or [i[2] for i in formal] != [i[2] for i in indices]:
-            raise RefusedError(f"{name} with {len(indices)} such indices is not known")
+        formal, tree = self.known.get(name, ((), ()))
+        _must(tree and [i[2] for i in formal] == [i[2] for i in indices], f"{name} with such indices is not known")
         if (self.seed, name) not in self.values:
             self.values[self.seed, name] = self.value(tree, {i: n for _, i, n in formal})
         poly, sign = self.values[self.seed, name]
         deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
-        moved = self.term(Q(1), ((), [MOVED, *deltas])) if name == self.seed else {}
+        moved = self.term(Q(1), [MOVED, *deltas]) if name == self.seed else {}
         return self.add(self.rename(poly, dict(zip(formal, indices, strict=True))), moved), sign
 
     def call(self, name: str, poly: Poly, sign: int, moving: bool) -> Value:
         """A function; exp of a sum is a product, and exp of a multiple of a logarithm a power."""
         if name == "exp":
             parts = [ONE]
-            for (bound, factors), c in poly.items():
-                log = not bound and len(factors) == 1 and factors[0][0][0] == "log" and factors[0][1] == 1
-                base = self.content(factors[0][0]) if log else self.closed("exp", [{(bound, factors): Q(1)}])
+            for factors, c in poly.items():
+                log = [a for a, e in factors if a[0] == "log" and e == len(factors) and all(i[0] for i in a[2])]
+                base = self.content(log[0]) if log else self.closed("exp", [{factors: Q(1)}])
                 parts.append(self.power(base, POSITIVE, c)[0])
             return self.mul(*parts), POSITIVE
         if name == "Step":
             return self.step_of(poly, sign, moving), NONNEGATIVE
-        if name == "truth" and self.add(self.mul(poly, poly), self.scale(poly, Q(-1))):
-            raise RefusedError("a condition is neither 0 nor 1")
+        _must(name != "truth" or self.mul(poly, poly) == poly, "a condition is neither 0 nor 1")
         if name in ("truth", "stop") or (name == "Abs" and sign):
             return poly, sign
-        if name in ("log", "Abs", "sign"):
-            self.require(poly, sign, name == "log")
+        _must(name not in ("log", "Abs", "sign") or self.holds(poly, sign, name == "log"), MISSING)
         return self.closed(name, [poly]), POSITIVE if name in ("cosh", "Abs") else ANY
 
     def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
         """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
-        inner = next((a for _, factors in poly for a, _ in factors if a[0] in self.binary), None)
-        if inner is not None:
-            if any(i[0] == 0 for i in inner[2]):
-                raise RefusedError("a condition depends on a sum of conditions")
-            off = {key: c for key, c in poly.items() if inner not in dict(key[1])}
-            on = [self.term(c, (b, [p for p in f if p[0] != inner])) for (b, f), c in poly.items() if inner in dict(f)]
-            yes, no = (self.step_of(p, ANY, moving) for p in (self.add(off, *on), off))
-            return self.add(no, self.mul(self.atom(*inner), self.add(yes, self.scale(no, Q(-1)))))
+        if inner := next((a for factors in poly for a, _ in factors if a[0] in self.binary), None):
+            _must(all(i[0] for i in inner[2]), "a condition depends on a sum of conditions")
+            off = {factors: c for factors, c in poly.items() if inner not in dict(factors)}
+            on = self.add(*[self.term(c, [p for p in factors if p[0] != inner]) for factors, c in poly.items()])
+            yes, no = (self.step_of(p, ANY, moving) for p in (on, off))
+            return self.add(no, self.mul(self.term(Q(1), [(inner, Q(1))]), self.add(yes, self.scale(no, Q(-1)))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
             return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
-        if moving:
-            self.require(poly, ANY, False)
+        _must(not moving or self.holds(poly, ANY, False), MISSING)
         if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
             return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
         return self.closed("Step", [self.scale(poly, 1 / max(map(abs, poly.values())))])
@@ -335,40 +312,33 @@ class _Checker:
         """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
         whole = e.denominator == 1
         found = max(sign, 1 - int(e) % 2) if whole else POSITIVE
-        if abs(e) > MOST:
-            raise RefusedError("a power is too high")
+        _must(abs(e) <= MOST, "a power is too high")
         if poly == ONE or (whole and e >= 0):
             return self.mul(ONE, *[poly] * int(e)), found
-        self.require(poly, sign, not whole)
-        ((bound, factors), c), *others = poly.items()
-        if bound or others or not (whole or (factors and all(a[0] in self.positive for a, _ in factors))):
+        _must(self.holds(poly, sign, not whole), MISSING)
+        ((factors, c), *others) = poly.items()
+        apart = not others and all(i[0] for a, _ in factors for i in a[2])
+        if not apart or not (whole or (factors and all(a[0] in self.positive for a, _ in factors))):
             sure = found == POSITIVE or self.holds(poly, sign, True)
             return self.closed("positive" if sure else "nonzero", [poly], e), found
         front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
-        return self.mul(front, *[self.atom(*a, k * e) for a, k in factors]), found
-
-    def require(self, poly: Poly, sign: int, positive: bool) -> None:
-        """Refuse what must be positive, or not zero, where neither its form nor a stated condition says so."""
-        if not self.holds(poly, sign, positive):
-            raise RefusedError(f"a condition is missing: something must be {'positive' if positive else 'not zero'}")
+        return self.mul(front, self.term(Q(1), [(a, k * e) for a, k in factors])), found
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
-        """Whether the form, or a condition that is stated of the expression or of its factors, says so."""
-        text, ((bound, factors), c), *others = self.unit(poly), *poly.items()
+        """Whether an expression is positive, or not zero, by its form or as stated of it or of its factors."""
+        text, (factors, c), *others = self.unit(poly), *poly.items()
         if sign == POSITIVE or (">", text) in self.stated or (("!=", text) in self.stated and (sign or not positive)):
             return True
-        parts = [(self.atom(*a), ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
-        single = not bound and not others and (c > 0 or not positive)
+        parts = [
+            (self.term(Q(1), [(a, Q(1))]), ANY, positive and k % 2 != 0)
+            for a, k in factors
+            if a[0] not in self.positive
+        ]
+        single = not others and (c > 0 or not positive) and all(i[0] for a, _ in factors for i in a[2])
         return single and all(p[0] != poly and self.holds(*p) for p in parts)
 
     def unit(self, poly: Poly) -> Any:
         """The name of an expression up to a positive factor."""
-        if not poly:
-            raise RefusedError("a power of 0 is not defined")
-        return next(iter(self.closed("", [self.scale(poly, 1 / max(map(abs, poly.values())))])))[1][0][0][1]
-
-
-def _parted(poly: Poly) -> tuple[Poly, Poly]:
-    """What stands still, and what moves."""
-    moving = {key: c for key, c in poly.items() if MOVED in key[1]}
-    return {key: c for key, c in poly.items() if key not in moving}, moving
+        _must(poly, "a power of 0 is not defined")
+        ((((_, text, _), _),),) = self.closed("", [self.scale(poly, 1 / max(map(abs, poly.values())))])
+        return text
