@@ -34,17 +34,19 @@ MOVED = ("moved", "", ()), Q(1)
 MOST = 20_000  # terms, and exponents
 MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
-OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign", "loggamma": "digamma"}
+OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
-    "exp": lambda x, y: y, "log": lambda x, y: ["pow", x, MINUS], "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
-    "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
+    "exp": lambda x, y: y,
+    "log": lambda x, y: ["pow", x, MINUS],
     "tanh": lambda x, y: ["add", ["num", "1"], ["mul", MINUS, y, y]],
-    "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "erf": lambda x, y: ["mul", ["num", "2"], ["pow", PI, ["num", "-1/2"]], ["call", "exp", ["mul", MINUS, x, x]]],
-    **{name: lambda x, y, slope=slope: ["call", slope, x] for name, slope in OTHERS.items()},
+    "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
+    "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
+    "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
+    "truth": lambda x, y: ["num", "1"],
+    **{f: lambda x, y, f=f: ["call", OTHERS[f], x] for f in OTHERS},
     **dict.fromkeys(["Step", "sign", "stop"], lambda x, y: ["num", "0"]),
-    **dict.fromkeys(["digamma", "truth"], lambda x, y: ["the slope of", y]),  # which is refused
-}  # fmt: skip
+}
 
 
 class Recheck(NamedTuple):
@@ -58,13 +60,9 @@ class Recheck(NamedTuple):
         return self.verdict == "PROVED"
 
 
-class RefusedError(ValueError):
-    """What does not hold."""
-
-
 def _must(hold: object, reason: str) -> None:
     if not hold:
-        raise RefusedError(reason)
+        raise ValueError(reason)
 
 
 def recheck(data: Mapping[str, Any]) -> Recheck:
@@ -82,7 +80,7 @@ def recheck(data: Mapping[str, Any]) -> Recheck:
         _must(not missing, f"no gradient is given for {', '.join(missing)}")
         held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
-        kind = "" if isinstance(error, RefusedError) else f"malformed: {type(error).__name__} "
+        kind = "" if isinstance(error, ValueError) else f"malformed: {type(error).__name__} "
         return Recheck("REFUSED", at, f"{kind}{error}")
     return Recheck("PROVED", None, f"all {len(data['steps'])} steps hold{held}")
 
@@ -93,22 +91,20 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
 
 class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data, self.seed, self.shown = data, "", set[str]()  # seed: what is moved
-        self.contents: dict[Any, Poly] = {}  # of functions and bases; what is in another comes before it
-        self.known: dict[str, Any] = {}  # names: their indices, and a tree
-        self.values: dict[Any, Value] = {}  # of these, for each seed
-        self.stated: set[Any] = set()
-        self.extents: dict[str, Value] = {}
+        self.data, self.stated, self.shown = data, list[Any](), set[str]()
+        self.known, self.extents = dict[str, Any](), dict[str, Value]()  # known: indices of names, and their trees
+        self.seed, self.values = "", dict[Any, Value]()  # what is moved, and values of names for each seed
+        self.contents = dict[Any, Poly]()  # of functions and bases; what is in another comes before it
         self.binary = {"Step", *[f"held {n}[]" for n in data["truths"]]}
         self.positive = {"exp", "cosh", "Abs", "positive"}
-        sizes = dict.fromkeys([*data["sizes"], "pi"], {"indices": [], "positive": True, "binary": False})
+        sizes = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
             for name, leaf in leaves.items():
                 atom = f"var {name}", "", tuple([(1, i, n) for i, n in leaf["indices"]])
                 self.positive |= {atom[0]} if leaf["positive"] else set()
                 self.binary |= {atom[0]} if leaf["binary"] else set()
                 sign = POSITIVE if leaf["positive"] else int(leaf["binary"])
-                self.define(name, leaf["indices"], (self.term(Q(1), [(atom, Q(1))]), sign))
+                self.define(name, leaf["indices"], ({((atom, Q(1)),): Q(1)}, sign))
             self.extents = self.extents or {n: self.value(tree, {}) for n, tree in data["extents"].items()}
 
     def define(self, name: str, indices: Sequence[Any], tree: Any) -> None:
@@ -116,9 +112,12 @@ class _Checker:
         _must(name not in self.known and len(dict(indices)) == len(indices), f"{name}, or an index of it, stands twice")
         self.known[name] = [(1, i, n) for i, n in indices], tree
         for relation, condition, free in self.data["conditions"]:
-            with contextlib.suppress(RefusedError):
+            with contextlib.suppress(ValueError):
                 poly, other = self.value(condition, dict(free))[0], relation.replace(">", "!=")
-                self.stated |= {(relation, self.unit(poly)), (other, self.unit(self.scale(poly, Q(-1))))}
+                self.stated += [
+                    (relation, self.closed("", [poly])),
+                    (other, self.closed("", [self.scale(poly, Q(-1))])),
+                ]
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
@@ -145,7 +144,7 @@ class _Checker:
         return self.add(*[self.term(c, self.at([*factors, *ones], names)) for factors, c in poly.items()])
 
     def term(self, c: Q, *parts: Any) -> Poly:
-        """A product in canonical form: deltas used up, unused indices replaced by their sizes, summed ones named anew."""
+        """A product in canonical form: deltas used up, unused indices replaced by sizes, summed ones named anew."""
         queue, flat = [], dict[Atom, Any]()
         for n, factors in enumerate(parts):
             queue += self.at(factors, {i: (-1 - n, i[:2], i[2]) for a, _ in factors for i in a[2] if i[0] <= 0})
@@ -168,11 +167,9 @@ class _Checker:
 
     def named(self, rank: dict[Index, Index], flat: Iterable[Any]) -> dict[Index, Index]:
         """New names of summed indices by their places alone; of those whose places are alike, any comes first."""
-        seen = {
-            i: sorted((a[:2], e, [(j == i, rank.get(j, j)) for j in a[2]]) for a, e in flat if i in a[2]) for i in rank
-        }
-        looks = sorted((rank[i], seen[i]) for i in rank)
-        found = {i: (0, looks.index((rank[i], seen[i])), i[2]) for i in rank}
+        near = list(zip(flat, self.at(flat, rank), strict=True))
+        looks = {i: (rank[i], sorted((b, [j == i for j in a[2]]) for (a, _), b in near if i in a[2])) for i in rank}
+        found = {i: (0, sorted(looks.values()).index(look), i[2]) for i, look in looks.items()}
         alike = [i for i in rank if list(found.values()).count(found[i]) > 1]
         if found == rank and alike:
             found[min(alike, key=found.__getitem__)] = 0, -1, ""
@@ -180,12 +177,14 @@ class _Checker:
 
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
+        if kind in ("", "Step"):  # up to a positive factor
+            args = [self.scale(p, 1 / max(map(abs, p.values()))) for p in args if p]
         free = sorted({i for p in args for factors in p for a, _ in factors for i in a[2] if i[0] == 1})
         tried = [(o, {i: (2, k, i[2]) for k, i in enumerate(o)}) for o in permutations(free)]
         key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
         text = hashlib.sha256(repr(key).encode()).hexdigest()
-        self.contents[kind, text] = dict(key[0])
-        return self.term(Q(1), [((kind, text, order), e)])
+        self.contents[kind, text] = dict(*key[:1])
+        return {(((kind, text, order if kind else ()), e),): Q(1)}
 
     def content(self, atom: Atom) -> Poly:
         return self.rename(self.contents[atom[:2]], {(2, k, i[2]): i for k, i in enumerate(atom[2])})
@@ -214,15 +213,13 @@ class _Checker:
         if rule == "definition" and own:
             return self.define(name, indices, after)
         left, _ = self.value(before, dict(indices))
-        if rule in ("adjoint", "gradient") and own:  # what the sum of output times cotangent moves by
-            ((cotangent, leaf),) = self.data["cotangent"].items()
-            factors = ["mul", ["ref", cotangent, [i for i, _ in leaf["indices"]]], self.data["output"]]
+        if rule in ("adjoint", "gradient") and own:  # what the total moves by
             self.seed = name
-            total, _ = self.value(["sum", leaf["indices"], factors], {})
+            total, _ = self.value(self.data["total"], {})
             self.seed = ""
             places = {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)}
             left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
-            right = self.mul(right, self.term(Q(1), [MOVED]))
+            right = self.mul(right, {(MOVED,): Q(1)})
         else:
             _must(rule in ("solve", "invariant"), f"{rule}: no such rule, or another left side than it must have")
         _must(not self.cleared(self.add(left, self.scale(right, Q(-1)))), "the sides are not shown to be equal")
@@ -256,14 +253,12 @@ class _Checker:
                 y = self.call(what, *x, bool(moving)) if e is None else self.power(*x, e)
                 slope = SLOPES[what](x, y) if e is None else ["mul", tree[2], ["pow", x, ["num", str(e - 1)]]]
                 return self.add(y[0], self.mul(self.value(slope, {})[0], moving) if moving else {}), y[1]
-            case ["pow", base, exponent] | ["call", "pow", base, exponent]:
-                return self.value(["call", "exp", ["mul", exponent, ["call", "log", base]]], scope)
             case ["call" | "reduce" as kind, name, *parts] if name in self.data["held"]:
                 bound = parts.pop(0) if kind == "reduce" else []
                 polys = [self.value(["call", "stop", p], {**scope, **dict(bound)})[0] for p in parts]
                 names = {(1, i, n): (6, k, n) for k, (i, n) in enumerate(bound)}
                 return self.closed(f"held {name}{[n for _, n in bound]}", [self.rename(p, names) for p in polys]), ANY
-        raise RefusedError(f"not understood here: {' '.join(map(str, tree[:2]))}")
+        raise ValueError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
     def ref(self, name: str, indices: Sequence[Index]) -> Value:
         """A name at some indices; it is read once at its own, for each seed."""
@@ -300,45 +295,34 @@ class _Checker:
             off = {factors: c for factors, c in poly.items() if inner not in dict(factors)}
             on = self.add(*[self.term(c, [p for p in factors if p[0] != inner]) for factors, c in poly.items()])
             yes, no = (self.step_of(p, ANY, moving) for p in (on, off))
-            return self.add(no, self.mul(self.term(Q(1), [(inner, Q(1))]), self.add(yes, self.scale(no, Q(-1)))))
+            return self.add(no, self.mul({((inner, Q(1)),): Q(1)}, self.add(yes, self.scale(no, Q(-1)))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
             return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
         _must(not moving or self.holds(poly, ANY, False), MISSING)
         if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
             return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
-        return self.closed("Step", [self.scale(poly, 1 / max(map(abs, poly.values())))])
+        return self.closed("Step", [poly])
 
     def power(self, poly: Poly, sign: int, e: Q) -> Value:
         """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
         whole = e.denominator == 1
         found = max(sign, 1 - int(e) % 2) if whole else POSITIVE
         _must(abs(e) <= MOST, "a power is too high")
-        if poly == ONE or (whole and e >= 0):
+        if whole and e >= 0:
             return self.mul(ONE, *[poly] * int(e)), found
         _must(self.holds(poly, sign, not whole), MISSING)
-        ((factors, c), *others) = poly.items()
-        apart = not others and all(i[0] for a, _ in factors for i in a[2])
-        if not apart or not (whole or (factors and all(a[0] in self.positive for a, _ in factors))):
-            sure = found == POSITIVE or self.holds(poly, sign, True)
-            return self.closed("positive" if sure else "nonzero", [poly], e), found
-        front = self.scale(ONE, c ** int(e)) if whole else self.power(self.scale(ONE, c), POSITIVE, e)[0]
-        return self.mul(front, self.term(Q(1), [(a, k * e) for a, k in factors])), found
+        (factors, c), *others = poly.items()
+        apart = whole or (c == 1 and all(a[0] in self.positive for a, _ in factors))
+        if apart and not others and all(i[0] for a, _ in factors for i in a[2]):
+            return self.term(c ** int(e), [(a, k * e) for a, k in factors]), found
+        return self.closed("positive" if self.holds(poly, sign, True) else "nonzero", [poly], e), found
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
         """Whether an expression is positive, or not zero, by its form or as stated of it or of its factors."""
-        text, (factors, c), *others = self.unit(poly), *poly.items()
-        if sign == POSITIVE or (">", text) in self.stated or (("!=", text) in self.stated and (sign or not positive)):
+        _must(poly, "a power of 0 is not defined")
+        name, ((factors, c), *others) = self.closed("", [poly]), poly.items()
+        if sign == POSITIVE or (">", name) in self.stated or (("!=", name) in self.stated and (sign or not positive)):
             return True
-        parts = [
-            (self.term(Q(1), [(a, Q(1))]), ANY, positive and k % 2 != 0)
-            for a, k in factors
-            if a[0] not in self.positive
-        ]
+        parts = [({((a, Q(1)),): Q(1)}, ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
         single = not others and (c > 0 or not positive) and all(i[0] for a, _ in factors for i in a[2])
         return single and all(p[0] != poly and self.holds(*p) for p in parts)
-
-    def unit(self, poly: Poly) -> Any:
-        """The name of an expression up to a positive factor."""
-        _must(poly, "a power of 0 is not defined")
-        ((((_, text, _), _),),) = self.closed("", [self.scale(poly, 1 / max(map(abs, poly.values())))])
-        return text

@@ -126,7 +126,7 @@ def data_of(d: Derivation) -> dict[str, Any]:
         "held": sorted({let.op.name for let in d.program.lets.values() if let.op}),
         "truths": sorted({let.op.name for let in d.program.lets.values() if let.op and let.op.dtype is np.bool_}),
         "conditions": [[relation, plain(tree), _indices(tree)] for relation, tree in _conditions(d)],
-        "output": plain(output(d)),
+        "total": _total(d),
     }
     digest = _digest("", data)
     steps = []
@@ -184,6 +184,13 @@ def _leaf(d: Derivation, var: Var) -> dict[str, Any]:
     return {"indices": indices, "positive": var.positive, "binary": var.name in d.program.binary}
 
 
+def _total(d: Derivation) -> list[Any]:
+    """What gradients are of: the sum of the output times the cotangent."""
+    cotangent = d.program.leaves[d.record.cotangent.name]
+    bound = [[i.name, _size(i.size)] for i in cotangent.indices]
+    return ["sum", bound, ["mul", plain(Ref(cotangent)), plain(output(d))]]
+
+
 def _extents(d: Derivation) -> list[Extent]:
     """The sizes that indices run over."""
     own = [*d.program.leaves.values(), *[let.var for let in d.program.lets.values()]]
@@ -225,8 +232,13 @@ def _choose(c: Any, a: Any, b: Any) -> list[Any]:
     return ["add", ["mul", c, a], ["mul", _not(c), b]]
 
 
+def _power(a: Any, b: Any) -> list[Any]:
+    return ["pow", a, b] if b[0] == "num" else ["call", "exp", ["mul", b, ["call", "log", a]]]
+
+
 CHOSEN = "[{}]"
 PIECES: dict[str, Any] = {
+    "pow": _power,
     "maximum": lambda a, b: _choose(_step(a, b), a, b),
     "minimum": lambda a, b: _choose(_step(a, b), b, a),
     "where": lambda c, a, b: _choose(["call", "truth", c], a, b),
@@ -240,7 +252,7 @@ PIECES: dict[str, Any] = {
     "logical_or": lambda a, b: _not(["mul", _not(["call", "truth", a]), _not(["call", "truth", b])]),
     "logical_not": lambda a: _not(["call", "truth", a]),
 }
-"""Piecewise functions written with steps; ``truth`` is a number that is 0 or 1."""
+"""Powers with symbolic exponents and piecewise functions, written with others; ``truth`` is a number, 0 or 1."""
 
 
 class _Plain(Operations):
@@ -278,7 +290,7 @@ class _Plain(Operations):
         return ["mul", *factors]
 
     def pow(self, base: Any, exponent: Any) -> Any:
-        return ["pow", base, exponent]
+        return _power(base, exponent)
 
     def call(self, name: str, args: list[Any]) -> Any:
         return PIECES[name](*args) if name in PIECES else ["call", name, *args]
