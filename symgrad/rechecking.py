@@ -28,13 +28,13 @@ Index = Any  # (0, k, size) summed, (1, name, size) free; others while at work
 Atom = Any  # (kind, contents, indices): "var x", "delta", "moved", or a function or base by a digest of its contents
 Poly = dict[Any, Q]  # products, as sorted atoms with exponents, and their coefficients
 Value = tuple[Poly, int]  # and what is known of the sign:
-ANY, NONNEGATIVE, POSITIVE = 0, 1, 2
+ANY, NONNEGATIVE, POSITIVE, BINARY = 0, 1, 2, 1
 ONE: Poly = {(): Q(1)}
+NEGATIVE: Poly = {(): Q(-1)}
 MOVED = ("moved", "", ()), Q(1)
 MOST = 20_000  # terms, and exponents
 MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
-OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
     "exp": lambda x, y: y,
     "log": lambda x, y: ["pow", x, MINUS],
@@ -43,8 +43,10 @@ SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
     "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
     "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
-    "truth": lambda x, y: ["num", "1"],
-    **{f: lambda x, y, f=f: ["call", OTHERS[f], x] for f in OTHERS},
+    **{
+        f: lambda x, y, g=g: ["call", g, x]
+        for f, g in {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}.items()
+    },
     **dict.fromkeys(["Step", "sign", "stop"], lambda x, y: ["num", "0"]),
 }
 
@@ -95,15 +97,16 @@ class _Checker:
         self.known, self.extents = dict[str, Any](), dict[str, Value]()  # known: indices of names, and their trees
         self.seed, self.values = "", dict[Any, Value]()  # what is moved, and values of names for each seed
         self.contents = dict[Any, Poly]()  # of functions and bases; what is in another comes before it
-        self.binary = {"Step", *[f"held {n}[]" for n in data["truths"]]}
-        self.positive = {"exp", "cosh", "Abs", "positive"}
+        self.signs = {
+            "Step": BINARY,
+            **dict.fromkeys(["exp", "cosh", "Abs", "positive"], POSITIVE),
+        }  # of kinds of atoms
+        self.signs |= {f"held {name}[]": BINARY for name in data["truths"]}
         sizes = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
             for name, leaf in leaves.items():
                 atom = f"var {name}", "", tuple([(1, i, n) for i, n in leaf["indices"]])
-                self.positive |= {atom[0]} if leaf["positive"] else set()
-                self.binary |= {atom[0]} if leaf["binary"] else set()
-                sign = POSITIVE if leaf["positive"] else int(leaf["binary"])
+                sign = self.signs[atom[0]] = POSITIVE if leaf["positive"] else int(leaf["binary"])
                 self.define(name, leaf["indices"], ({((atom, Q(1)),): Q(1)}, sign))
             self.extents = self.extents or {n: self.value(tree, {}) for n, tree in data["extents"].items()}
 
@@ -116,7 +119,7 @@ class _Checker:
                 poly, other = self.value(condition, dict(free))[0], relation.replace(">", "!=")
                 self.stated += [
                     (relation, self.closed("", [poly])),
-                    (other, self.closed("", [self.scale(poly, Q(-1))])),
+                    (other, self.closed("", [self.mul(NEGATIVE, poly)])),
                 ]
 
     def add(self, *parts: Poly) -> Poly:
@@ -124,9 +127,6 @@ class _Checker:
         for key, c in chain(*[p.items() for p in parts]):
             total[key] = total.get(key, Q(0)) + c
         return {key: c for key, c in total.items() if c}
-
-    def scale(self, poly: Poly, c: Q) -> Poly:
-        return {key: c * d for key, d in poly.items() if c}
 
     def mul(self, *parts: Poly) -> Poly:
         result, *others = parts
@@ -160,7 +160,7 @@ class _Checker:
             flat[a] = flat.get(a, 0) + e
         if flat.get(MOVED[0], 0) > 1:
             return {}
-        flat = {a: Q(1) if e > 1 and a[0] in self.binary else e for a, e in flat.items() if e}
+        flat = {a: Q(1) if e > 1 and self.signs.get(a[0]) == BINARY else e for a, e in flat.items() if e}
         names = self.named({i: (0, 0, i[2]) for i in live if any(i in a[2] for a in flat)}, flat.items())
         key = tuple(sorted(self.at(flat.items(), names)))
         return self.mul({key: c}, *[self.extents[i[2]][0] for i in live if i not in names])
@@ -178,7 +178,7 @@ class _Checker:
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
         """An atom that stands for something of these expressions, whatever their free indices are called."""
         if kind in ("", "Step"):  # up to a positive factor
-            args = [self.scale(p, 1 / max(map(abs, p.values()))) for p in args if p]
+            args = [self.mul({(): 1 / max(map(abs, p.values()))}, p) for p in args if p]
         free = sorted({i for p in args for factors in p for a, _ in factors for i in a[2] if i[0] == 1})
         tried = [(o, {i: (2, k, i[2]) for k, i in enumerate(o)}) for o in permutations(free)]
         key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
@@ -198,7 +198,7 @@ class _Checker:
             terms = []
             for factors, c in poly.items() if len(powers) > 1 else ():
                 free = {i: (4, *i[1:]) for a, _ in factors for i in a[2] if i[0] == 0}
-                parts = [self.scale(ONE, c)]
+                parts = [{(): c}]
                 for a, e in self.at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
                     own = low[e % 1] if a[:2] == base else e
                     parts += [self.term(Q(1), [(a, own)]), *[self.content(a) for _ in range(int(e - own))]]
@@ -208,21 +208,23 @@ class _Checker:
 
     def step(self, rule: str, name: str, indices: Sequence[Any], before: Any, after: Any) -> None:
         """Refuse a step that does not hold."""
-        own = before == ["ref", name, [i for i, _ in indices]] and len(dict(indices)) == len(indices)
-        right, _ = self.value(after, dict(indices))
-        if rule == "definition" and own:
+        scope, named = dict(indices), rule in ("definition", "adjoint", "gradient")
+        own = before == ["ref", name, [i for i, _ in indices]] and len(scope) == len(indices)
+        _must(
+            own if named else rule in ("solve", "invariant"), f"{rule}: no such rule, or not of what stands on the left"
+        )
+        right, _ = self.value(after, scope)
+        if rule == "definition":
             return self.define(name, indices, after)
-        left, _ = self.value(before, dict(indices))
-        if rule in ("adjoint", "gradient") and own:  # what the total moves by
+        left, _ = self.value(before, scope)
+        if named:  # the left side is what the total moves by
             self.seed = name
             total, _ = self.value(self.data["total"], {})
             self.seed = ""
             places = {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)}
             left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
-            right = self.mul(right, {(MOVED,): Q(1)})
-        else:
-            _must(rule in ("solve", "invariant"), f"{rule}: no such rule, or another left side than it must have")
-        _must(not self.cleared(self.add(left, self.scale(right, Q(-1)))), "the sides are not shown to be equal")
+        difference = self.add(left, self.mul({(MOVED,) if named else (): Q(-1)}, right))
+        _must(not self.cleared(difference), "the sides are not shown to be equal")
         self.shown.add(name if rule == "gradient" else "")
 
     def value(self, tree: Any, scope: Mapping[str, str]) -> Value:
@@ -232,7 +234,7 @@ class _Checker:
                 return poly, sign
             case ["num", text]:
                 c = Q(*map(int, text.split("/")))
-                return self.scale(ONE, c), POSITIVE if c > 0 else int(c == 0)
+                return self.add({(): c}), POSITIVE if c > 0 else int(c == 0)
             case ["delta", i, j]:
                 return self.term(Q(1), [(("delta", "", ((1, i, scope[i]), (1, j, scope[j]))), Q(1))]), NONNEGATIVE
             case ["ref", name, indices]:
@@ -249,7 +251,10 @@ class _Checker:
             case ["pow", body, ["num", what]] | ["call", what, body] if tree[0] == "pow" or what in SLOPES:
                 poly, sign = self.value(body, scope)
                 moving = {key: c for key, c in poly.items() if MOVED in key}
-                x, e = (self.add(poly, self.scale(moving, Q(-1))), sign), Q(what) if tree[0] == "pow" else None
+                x, e = (
+                    ({key: c for key, c in poly.items() if key not in moving}, sign),
+                    Q(what) if tree[0] == "pow" else None,
+                )
                 y = self.call(what, *x, bool(moving)) if e is None else self.power(*x, e)
                 slope = SLOPES[what](x, y) if e is None else ["mul", tree[2], ["pow", x, ["num", str(e - 1)]]]
                 return self.add(y[0], self.mul(self.value(slope, {})[0], moving) if moving else {}), y[1]
@@ -282,25 +287,24 @@ class _Checker:
             return self.mul(*parts), POSITIVE
         if name == "Step":
             return self.step_of(poly, sign, moving), NONNEGATIVE
-        _must(name != "truth" or self.mul(poly, poly) == poly, "a condition is neither 0 nor 1")
-        if name in ("truth", "stop") or (name == "Abs" and sign):
+        if name == "stop" or (name == "Abs" and sign):
             return poly, sign
         _must(name not in ("log", "Abs", "sign") or self.holds(poly, sign, name == "log"), MISSING)
-        return self.closed(name, [poly]), POSITIVE if name in ("cosh", "Abs") else ANY
+        return self.closed(name, [poly]), self.signs.get(name, ANY)
 
     def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
         """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
-        if inner := next((a for factors in poly for a, _ in factors if a[0] in self.binary), None):
+        if inner := next((a for factors in poly for a, _ in factors if self.signs.get(a[0]) == BINARY), None):
             _must(all(i[0] for i in inner[2]), "a condition depends on a sum of conditions")
             off = {factors: c for factors, c in poly.items() if inner not in dict(factors)}
             on = self.add(*[self.term(c, [p for p in factors if p[0] != inner]) for factors, c in poly.items()])
             yes, no = (self.step_of(p, ANY, moving) for p in (on, off))
-            return self.add(no, self.mul({((inner, Q(1)),): Q(1)}, self.add(yes, self.scale(no, Q(-1)))))
+            return self.add(no, self.mul({((inner, Q(1)),): Q(1)}, self.add(yes, self.mul(NEGATIVE, no))))
         if sign == POSITIVE or poly.keys() <= ONE.keys():
             return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
         _must(not moving or self.holds(poly, ANY, False), MISSING)
         if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
-            return self.add(ONE, self.scale(self.step_of(self.scale(poly, Q(-1)), ANY, False), Q(-1)))
+            return self.add(ONE, self.mul(NEGATIVE, self.step_of(self.mul(NEGATIVE, poly), ANY, False)))
         return self.closed("Step", [poly])
 
     def power(self, poly: Poly, sign: int, e: Q) -> Value:
@@ -312,7 +316,7 @@ class _Checker:
             return self.mul(ONE, *[poly] * int(e)), found
         _must(self.holds(poly, sign, not whole), MISSING)
         (factors, c), *others = poly.items()
-        apart = whole or (c == 1 and all(a[0] in self.positive for a, _ in factors))
+        apart = whole or (c == 1 and all(self.signs.get(a[0]) == POSITIVE for a, _ in factors))
         if apart and not others and all(i[0] for a, _ in factors for i in a[2]):
             return self.term(c ** int(e), [(a, k * e) for a, k in factors]), found
         return self.closed("positive" if self.holds(poly, sign, True) else "nonzero", [poly], e), found
@@ -323,6 +327,6 @@ class _Checker:
         name, ((factors, c), *others) = self.closed("", [poly]), poly.items()
         if sign == POSITIVE or (">", name) in self.stated or (("!=", name) in self.stated and (sign or not positive)):
             return True
-        parts = [({((a, Q(1)),): Q(1)}, ANY, positive and k % 2 != 0) for a, k in factors if a[0] not in self.positive]
+        parts = [({((a, Q(1)),): Q(1)}, self.signs.get(a[0], ANY), positive and k % 2 != 0) for a, k in factors]
         single = not others and (c > 0 or not positive) and all(i[0] for a, _ in factors for i in a[2])
-        return single and all(p[0] != poly and self.holds(*p) for p in parts)
+        return single and all(p[1] == POSITIVE or (p[0] != poly and self.holds(*p)) for p in parts)

@@ -241,18 +241,18 @@ PIECES: dict[str, Any] = {
     "pow": _power,
     "maximum": lambda a, b: _choose(_step(a, b), a, b),
     "minimum": lambda a, b: _choose(_step(a, b), b, a),
-    "where": lambda c, a, b: _choose(["call", "truth", c], a, b),
+    "where": lambda c, a, b: _choose(c, a, b),
     "greater": _step,
     "less": lambda a, b: _step(b, a),
     "greater_equal": lambda a, b: _not(_step(b, a)),
     "less_equal": lambda a, b: _not(_step(a, b)),
     "equal": lambda a, b: _not(_differ(a, b)),
     "not_equal": _differ,
-    "logical_and": lambda a, b: ["mul", ["call", "truth", a], ["call", "truth", b]],
-    "logical_or": lambda a, b: _not(["mul", _not(["call", "truth", a]), _not(["call", "truth", b])]),
-    "logical_not": lambda a: _not(["call", "truth", a]),
+    "logical_and": lambda a, b: ["mul", a, b],
+    "logical_or": lambda a, b: _not(["mul", _not(a), _not(b)]),
+    "logical_not": lambda a: _not(a),
 }
-"""Powers with symbolic exponents and piecewise functions, written with others; ``truth`` is a number, 0 or 1."""
+"""Powers with symbolic exponents and piecewise functions, written with others; conditions are 0 or 1."""
 
 
 class _Plain(Operations):
