@@ -29,12 +29,13 @@ Atom = Any  # (kind, contents, indices): "var x", "delta", "moved", or a functio
 Poly = dict[Any, Q]  # products, as sorted atoms with exponents, and their coefficients
 Value = tuple[Poly, int]  # and what is known of the sign:
 ANY, NONNEGATIVE, POSITIVE, BINARY = 0, 1, 2, 1
-ONE: Poly = {(): Q(1)}
-NEGATIVE: Poly = {(): Q(-1)}
+SIGNS = {"Step": BINARY, "exp": POSITIVE, "cosh": POSITIVE, "Abs": POSITIVE, "positive": POSITIVE}
+ONE, NEGATIVE = {(): Q(1)}, {(): Q(-1)}
 MOVED = ("moved", "", ()), Q(1)
 MOST = 20_000  # terms, and exponents
 MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
+OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}
 SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
     "exp": lambda x, y: y,
     "log": lambda x, y: ["pow", x, MINUS],
@@ -43,10 +44,7 @@ SLOPES: dict[str, Any] = {  # trees of f'(x), from those of x and f(x)
     "atan": lambda x, y: ["pow", ["add", ["num", "1"], ["mul", x, x]], MINUS],
     "tan": lambda x, y: ["add", ["num", "1"], ["mul", y, y]],
     "cos": lambda x, y: ["mul", MINUS, ["call", "sin", x]],
-    **{
-        f: lambda x, y, g=g: ["call", g, x]
-        for f, g in {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}.items()
-    },
+    **{f: lambda x, y, g=g: ["call", g, x] for f, g in OTHERS.items()},
     **dict.fromkeys(["Step", "sign", "stop"], lambda x, y: ["num", "0"]),
 }
 
@@ -82,8 +80,7 @@ def recheck(data: Mapping[str, Any]) -> Recheck:
         _must(not missing, f"no gradient is given for {', '.join(missing)}")
         held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
-        kind = "" if isinstance(error, ValueError) else f"malformed: {type(error).__name__} "
-        return Recheck("REFUSED", at, f"{kind}{error}")
+        return Recheck("REFUSED", at, str(error) if isinstance(error, ValueError) else f"malformed: {error!r}")
     return Recheck("PROVED", None, f"all {len(data['steps'])} steps hold{held}")
 
 
@@ -97,11 +94,7 @@ class _Checker:
         self.known, self.extents = dict[str, Any](), dict[str, Value]()  # known: indices of names, and their trees
         self.seed, self.values = "", dict[Any, Value]()  # what is moved, and values of names for each seed
         self.contents = dict[Any, Poly]()  # of functions and bases; what is in another comes before it
-        self.signs = {
-            "Step": BINARY,
-            **dict.fromkeys(["exp", "cosh", "Abs", "positive"], POSITIVE),
-        }  # of kinds of atoms
-        self.signs |= {f"held {name}[]": BINARY for name in data["truths"]}
+        self.signs = SIGNS | {f"held {name}[]": BINARY for name in data["truths"]}  # of kinds of atoms
         sizes = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
             for name, leaf in leaves.items():
@@ -116,11 +109,7 @@ class _Checker:
         self.known[name] = [(1, i, n) for i, n in indices], tree
         for relation, condition, free in self.data["conditions"]:
             with contextlib.suppress(ValueError):
-                poly, other = self.value(condition, dict(free))[0], relation.replace(">", "!=")
-                self.stated += [
-                    (relation, self.closed("", [poly])),
-                    (other, self.closed("", [self.mul(NEGATIVE, poly)])),
-                ]
+                self.stated.append((relation, self.closed("", [self.value(condition, dict(free))[0]])))
 
     def add(self, *parts: Poly) -> Poly:
         total: Poly = {}
@@ -186,9 +175,6 @@ class _Checker:
         self.contents[kind, text] = dict(*key[:1])
         return {(((kind, text, order if kind else ()), e),): Q(1)}
 
-    def content(self, atom: Atom) -> Poly:
-        return self.rename(self.contents[atom[:2]], {(2, k, i[2]): i for k, i in enumerate(atom[2])})
-
     def cleared(self, poly: Poly) -> Poly:
         """The expression with every power base at its lowest power, outer ones first; empty only if it is zero."""
         for base in reversed([b for b in self.contents if b[0] in ("positive", "nonzero")]):
@@ -200,8 +186,11 @@ class _Checker:
                 free = {i: (4, *i[1:]) for a, _ in factors for i in a[2] if i[0] == 0}
                 parts = [{(): c}]
                 for a, e in self.at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
-                    own = low[e % 1] if a[:2] == base else e
-                    parts += [self.term(Q(1), [(a, own)]), *[self.content(a) for _ in range(int(e - own))]]
+                    own, places = low[e % 1] if a[:2] == base else e, {(2, k, i[2]): i for k, i in enumerate(a[2])}
+                    parts += [
+                        self.term(Q(1), [(a, own)]),
+                        *[self.rename(self.contents[base], places) for _ in range(int(e - own))],
+                    ]
                 terms.append(self.rename(self.mul(*parts), {new: (-1, *new[1:]) for new in free.values()}))
             poly = self.add(*terms) if len(powers) > 1 else poly
         return poly
@@ -237,8 +226,17 @@ class _Checker:
                 return self.add({(): c}), POSITIVE if c > 0 else int(c == 0)
             case ["delta", i, j]:
                 return self.term(Q(1), [(("delta", "", ((1, i, scope[i]), (1, j, scope[j]))), Q(1))]), NONNEGATIVE
-            case ["ref", name, indices]:
-                return self.ref(name, [(1, i, scope[i]) for i in indices])
+            case ["ref", name, names]:  # it is read once at its own indices, for each seed
+                formal, definition = self.known.get(name, ((), ()))
+                indices = [(1, i, scope[i]) for i in names]
+                fits = definition and [i[2] for i in formal] == [i[2] for i in indices]
+                _must(fits, f"{name} with such indices is not known")
+                if (self.seed, name) not in self.values:
+                    self.values[self.seed, name] = self.value(definition, {i: n for _, i, n in formal})
+                poly, sign = self.values[self.seed, name]
+                deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
+                moved = self.term(Q(1), [MOVED, *deltas]) if name == self.seed else {}
+                return self.add(self.rename(poly, dict(zip(formal, indices, strict=True))), moved), sign
             case ["add" | "mul" as kind, *parts]:
                 polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)
                 if kind == "add":
@@ -265,47 +263,27 @@ class _Checker:
                 return self.closed(f"held {name}{[n for _, n in bound]}", [self.rename(p, names) for p in polys]), ANY
         raise ValueError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
-    def ref(self, name: str, indices: Sequence[Index]) -> Value:
-        """A name at some indices; it is read once at its own, for each seed."""
-        formal, tree = self.known.get(name, ((), ()))
-        _must(tree and [i[2] for i in formal] == [i[2] for i in indices], f"{name} with such indices is not known")
-        if (self.seed, name) not in self.values:
-            self.values[self.seed, name] = self.value(tree, {i: n for _, i, n in formal})
-        poly, sign = self.values[self.seed, name]
-        deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
-        moved = self.term(Q(1), [MOVED, *deltas]) if name == self.seed else {}
-        return self.add(self.rename(poly, dict(zip(formal, indices, strict=True))), moved), sign
-
     def call(self, name: str, poly: Poly, sign: int, moving: bool) -> Value:
-        """A function; exp of a sum is a product, and exp of a multiple of a logarithm a power."""
+        """A function: exp of a sum is a product, and a step (1 where positive, else 0) is taken apart by those inside."""
         if name == "exp":
-            parts = [ONE]
-            for factors, c in poly.items():
-                log = [a for a, e in factors if a[0] == "log" and e == len(factors) and all(i[0] for i in a[2])]
-                base = self.content(log[0]) if log else self.closed("exp", [{factors: Q(1)}])
-                parts.append(self.power(base, POSITIVE, c)[0])
-            return self.mul(*parts), POSITIVE
-        if name == "Step":
-            return self.step_of(poly, sign, moving), NONNEGATIVE
+            parts = [self.power(self.closed("exp", [{factors: Q(1)}]), POSITIVE, c)[0] for factors, c in poly.items()]
+            return self.mul(ONE, *parts), POSITIVE
         if name == "stop" or (name == "Abs" and sign):
             return poly, sign
-        _must(name not in ("log", "Abs", "sign") or self.holds(poly, sign, name == "log"), MISSING)
-        return self.closed(name, [poly]), self.signs.get(name, ANY)
-
-    def step_of(self, poly: Poly, sign: int, moving: bool) -> Poly:
-        """1 where positive, else 0; taken apart by steps inside; one atom for both signs where stated not to be 0."""
-        if inner := next((a for factors in poly for a, _ in factors if self.signs.get(a[0]) == BINARY), None):
+        if name == "Step" and (sign == POSITIVE or poly.keys() <= ONE.keys()):
+            return (ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}), NONNEGATIVE
+        inner = next((a for factors in poly for a, _ in factors if self.signs.get(a[0]) == BINARY), None)
+        if name == "Step" and inner:
             _must(all(i[0] for i in inner[2]), "a condition depends on a sum of conditions")
             off = {factors: c for factors, c in poly.items() if inner not in dict(factors)}
             on = self.add(*[self.term(c, [p for p in factors if p[0] != inner]) for factors, c in poly.items()])
-            yes, no = (self.step_of(p, ANY, moving) for p in (on, off))
-            return self.add(no, self.mul({((inner, Q(1)),): Q(1)}, self.add(yes, self.mul(NEGATIVE, no))))
-        if sign == POSITIVE or poly.keys() <= ONE.keys():
-            return ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}
-        _must(not moving or self.holds(poly, ANY, False), MISSING)
-        if poly[min(poly)] < 0 and self.holds(poly, ANY, False):
-            return self.add(ONE, self.mul(NEGATIVE, self.step_of(self.mul(NEGATIVE, poly), ANY, False)))
-        return self.closed("Step", [poly])
+            yes, no = (self.call("Step", p, ANY, moving)[0] for p in (on, off))
+            return self.add(no, self.mul({((inner, Q(1)),): Q(1)}, self.add(yes, self.mul(NEGATIVE, no)))), NONNEGATIVE
+        sure = self.holds(poly, sign, name == "log")
+        _must(sure or not (moving if name == "Step" else name in ("log", "Abs", "sign")), MISSING)
+        if name == "Step" and sure and poly[min(poly)] < 0:  # one atom for both signs
+            return self.add(ONE, self.mul(NEGATIVE, self.closed("Step", [self.mul(NEGATIVE, poly)]))), NONNEGATIVE
+        return self.closed(name, [poly]), self.signs.get(name, ANY)
 
     def power(self, poly: Poly, sign: int, e: Q) -> Value:
         """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
@@ -323,10 +301,11 @@ class _Checker:
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:
         """Whether an expression is positive, or not zero, by its form or as stated of it or of its factors."""
-        _must(poly, "a power of 0 is not defined")
-        name, ((factors, c), *others) = self.closed("", [poly]), poly.items()
-        if sign == POSITIVE or (">", name) in self.stated or (("!=", name) in self.stated and (sign or not positive)):
+        told = [self.closed("", [p]) for p in (poly, self.mul(NEGATIVE, poly))]
+        unequal = any(("!=", name) in self.stated for name in told)
+        if sign == POSITIVE or (">", told[0]) in self.stated or (unequal and (sign or not positive)):
             return True
+        ((factors, c), *others) = poly.items() or [((), Q(0))]
         parts = [({((a, Q(1)),): Q(1)}, self.signs.get(a[0], ANY), positive and k % 2 != 0) for a, k in factors]
-        single = not others and (c > 0 or not positive) and all(i[0] for a, _ in factors for i in a[2])
+        single = not others and all(i[0] for a, _ in factors for i in a[2]) and (c > 0 if positive else c != 0)
         return single and all(p[1] == POSITIVE or (p[0] != poly and self.holds(*p)) for p in parts)

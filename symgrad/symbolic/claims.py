@@ -233,6 +233,9 @@ def _choose(c: Any, a: Any, b: Any) -> list[Any]:
 
 
 def _power(a: Any, b: Any) -> list[Any]:
+    """A power; one whose exponent is a symbol is written with exp and log."""
+    if b[0] == "add":
+        return ["mul", *[_power(a, part) for part in b[1:]]]
     return ["pow", a, b] if b[0] == "num" else ["call", "exp", ["mul", b, ["call", "log", a]]]
 
 
