@@ -1,9 +1,9 @@
 r"""`recheck`: verify a serialised derivation again, with nothing but the standard library and no code of the deriver.
 
-It differentiates the definitions itself, forwards: what a derivative is by is moved by an infinitesimal, whose square
-is zero. It shows differences to be zero in an algebra of its own, where a term is one product under all of its sums.
-A digest binds each step to its place, claim and side conditions. A root or logarithm of what may not be positive, and
-a division or a kink where something may be zero, is refused unless stated.
+It differentiates the definitions itself, forwards: what moves is moved by an infinitesimal, whose square is zero. It
+shows differences to be zero in an algebra of its own, where a term is one product under all of its sums. A digest
+binds each step to its place, claim and side conditions. A root or logarithm of what may not be positive, and a
+division or a kink where something may be zero, is refused unless stated.
 
 Examples
 --------
@@ -27,11 +27,9 @@ __all__ = ["Recheck", "recheck"]
 Index = Any  # (0, k, size) summed, (1, name, size) free; others while at work
 Atom = Any  # (kind, contents, indices): "var x", "delta", "moved", or a function or base by a digest of its contents
 Poly = dict[Any, Q]  # products, as sorted atoms with exponents, and their coefficients
-Value = tuple[Poly, int]  # and what is known of the sign:
-ANY, NONNEGATIVE, POSITIVE, BINARY = 0, 1, 2, 1
+ANY, NONNEGATIVE, POSITIVE, BINARY = 0, 1, 2, 1  # what is known of the sign of an expression
 SIGNS = {"Step": BINARY, "exp": POSITIVE, "cosh": POSITIVE, "Abs": POSITIVE, "positive": POSITIVE}
-ONE, NEGATIVE = {(): Q(1)}, {(): Q(-1)}
-MOVED = ("moved", "", ()), Q(1)
+ONE, NEGATIVE, MOVED = {(): Q(1)}, {(): Q(-1)}, (("moved", "", ()), Q(1))
 MOST = 20_000  # terms, and exponents
 MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
@@ -76,7 +74,7 @@ def recheck(data: Mapping[str, Any]) -> Recheck:
             digest = _digest(digest, {n: x for n, x in step.items() if n != "certificate"})
             _must(step["certificate"]["claim"] == digest, "the certificate belongs to another claim")
             checker.step(step["rule"], step["node"], step["indices"], step["before"], step["after"])
-        missing = sorted(data["arguments"].keys() - checker.shown)
+        missing = sorted(data["arguments"].keys() - {x["node"] for x in data["steps"] if x["rule"] == "gradient"})
         _must(not missing, f"no gradient is given for {', '.join(missing)}")
         held = f", with {', '.join(data['held'])} held constant" if data["held"] else ""
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -90,12 +88,11 @@ def _digest(before: str, claim: Mapping[str, Any]) -> str:
 
 class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data, self.stated, self.shown = data, list[Any](), set[str]()
-        self.known, self.extents = dict[str, Any](), dict[str, Value]()  # known: indices of names, and their trees
-        self.seed, self.values = "", dict[Any, Value]()  # what is moved, and values of names for each seed
-        self.contents = dict[Any, Poly]()  # of functions and bases; what is in another comes before it
+        self.data, self.stated, self.extents = data, list[Any](), dict[str, Any]()  # extents: sizes as expressions
+        self.known, self.values = dict[str, Any](), dict[Any, Any]()  # trees of names, and what they are for each seed
+        self.seed, self.contents = "", dict[Any, Poly]()  # what moves; and of atoms, those inside of others first
         self.signs = SIGNS | {f"held {name}[]": BINARY for name in data["truths"]}  # of kinds of atoms
-        sizes = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
+        sizes: dict[str, Any] = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
             for name, leaf in leaves.items():
                 atom = f"var {name}", "", tuple([(1, i, n) for i, n in leaf["indices"]])
@@ -147,12 +144,11 @@ class _Checker:
                 flat["delta", "", (i, j)] = Q(1)
         for a, e in queue:
             flat[a] = flat.get(a, 0) + e
-        if flat.get(MOVED[0], 0) > 1:
-            return {}
         flat = {a: Q(1) if e > 1 and self.signs.get(a[0]) == BINARY else e for a, e in flat.items() if e}
         names = self.named({i: (0, 0, i[2]) for i in live if any(i in a[2] for a in flat)}, flat.items())
         key = tuple(sorted(self.at(flat.items(), names)))
-        return self.mul({key: c}, *[self.extents[i[2]][0] for i in live if i not in names])
+        sizes = [self.extents[i[2]][0] for i in live if i not in names]
+        return self.mul({key: c}, *sizes) if flat.get(MOVED[0], 0) < 2 else {}
 
     def named(self, rank: dict[Index, Index], flat: Iterable[Any]) -> dict[Index, Index]:
         """New names of summed indices by their places alone; of those whose places are alike, any comes first."""
@@ -165,12 +161,11 @@ class _Checker:
         return rank if found == rank else self.named(found, flat)
 
     def closed(self, kind: str, args: Sequence[Poly], e: Q = Q(1)) -> Poly:
-        """An atom that stands for something of these expressions, whatever their free indices are called."""
-        if kind in ("", "Step"):  # up to a positive factor
-            args = [self.mul({(): 1 / max(map(abs, p.values()))}, p) for p in args if p]
-        free = sorted({i for p in args for factors in p for a, _ in factors for i in a[2] if i[0] == 1})
+        """An atom that stands for these expressions, whatever their free indices are called (Step: up to a factor)."""
+        unit = [self.mul({(): 1 / max(map(abs, p.values()))}, p) if p and kind in ("Step", "") else p for p in args]
+        free = sorted({i for p in unit for factors in p for a, _ in factors for i in a[2] if i[0] == 1})
         tried = [(o, {i: (2, k, i[2]) for k, i in enumerate(o)}) for o in permutations(free)]
-        key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in args]), o) for o, n in tried)
+        key, order = min((tuple([tuple(sorted(self.rename(p, n).items())) for p in unit]), o) for o, n in tried)
         text = hashlib.sha256(repr(key).encode()).hexdigest()
         self.contents[kind, text] = dict(*key[:1])
         return {(((kind, text, order if kind else ()), e),): Q(1)}
@@ -184,13 +179,11 @@ class _Checker:
             terms = []
             for factors, c in poly.items() if len(powers) > 1 else ():
                 free = {i: (4, *i[1:]) for a, _ in factors for i in a[2] if i[0] == 0}
-                parts = [{(): c}]
-                for a, e in self.at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free):
-                    own, places = low[e % 1] if a[:2] == base else e, {(2, k, i[2]): i for k, i in enumerate(a[2])}
-                    parts += [
-                        self.term(Q(1), [(a, own)]),
-                        *[self.rename(self.contents[base], places) for _ in range(int(e - own))],
-                    ]
+                here = self.at([*factors, *[(a, Q(0)) for a in everywhere - dict(factors).keys()]], free)
+                parts = [self.term(c, [p for p in here if p[0][:2] != base])]
+                for a, e in [p for p in here if p[0][:2] == base]:
+                    inside = self.rename(self.contents[base], {(2, k, i[2]): i for k, i in enumerate(a[2])})
+                    parts += [self.term(Q(1), [(a, low[e % 1])]), *[inside] * int(e - low[e % 1])]
                 terms.append(self.rename(self.mul(*parts), {new: (-1, *new[1:]) for new in free.values()}))
             poly = self.add(*terms) if len(powers) > 1 else poly
         return poly
@@ -199,9 +192,7 @@ class _Checker:
         """Refuse a step that does not hold."""
         scope, named = dict(indices), rule in ("definition", "adjoint", "gradient")
         own = before == ["ref", name, [i for i, _ in indices]] and len(scope) == len(indices)
-        _must(
-            own if named else rule in ("solve", "invariant"), f"{rule}: no such rule, or not of what stands on the left"
-        )
+        _must(own if named else rule in ("solve", "invariant"), f"{rule}: no such rule, or not for this left side")
         right, _ = self.value(after, scope)
         if rule == "definition":
             return self.define(name, indices, after)
@@ -214,9 +205,8 @@ class _Checker:
             left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
         difference = self.add(left, self.mul({(MOVED,) if named else (): Q(-1)}, right))
         _must(not self.cleared(difference), "the sides are not shown to be equal")
-        self.shown.add(name if rule == "gradient" else "")
 
-    def value(self, tree: Any, scope: Mapping[str, str]) -> Value:
+    def value(self, tree: Any, scope: Mapping[str, str]) -> tuple[Poly, int]:
         """The expression in terms of leaves, and its sign as far as it is known; the scope tells sizes of indices."""
         match tree:
             case (poly, sign) if isinstance(tree, tuple):  # a known value, never from data
@@ -226,13 +216,12 @@ class _Checker:
                 return self.add({(): c}), POSITIVE if c > 0 else int(c == 0)
             case ["delta", i, j]:
                 return self.term(Q(1), [(("delta", "", ((1, i, scope[i]), (1, j, scope[j]))), Q(1))]), NONNEGATIVE
-            case ["ref", name, names]:  # it is read once at its own indices, for each seed
-                formal, definition = self.known.get(name, ((), ()))
-                indices = [(1, i, scope[i]) for i in names]
-                fits = definition and [i[2] for i in formal] == [i[2] for i in indices]
-                _must(fits, f"{name} with such indices is not known")
+            case ["ref", name, at]:  # it is read once at its own indices, for each seed
+                formal, body = self.known.get(name, ((), ()))
+                indices = [(1, i, scope[i]) for i in at]
+                _must(body and [i[2] for i in formal] == [i[2] for i in indices], f"{name} at such indices is unknown")
                 if (self.seed, name) not in self.values:
-                    self.values[self.seed, name] = self.value(definition, {i: n for _, i, n in formal})
+                    self.values[self.seed, name] = self.value(body, {i: n for _, i, n in formal})
                 poly, sign = self.values[self.seed, name]
                 deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
                 moved = self.term(Q(1), [MOVED, *deltas]) if name == self.seed else {}
@@ -249,22 +238,20 @@ class _Checker:
             case ["pow", body, ["num", what]] | ["call", what, body] if tree[0] == "pow" or what in SLOPES:
                 poly, sign = self.value(body, scope)
                 moving = {key: c for key, c in poly.items() if MOVED in key}
-                x, e = (
-                    ({key: c for key, c in poly.items() if key not in moving}, sign),
-                    Q(what) if tree[0] == "pow" else None,
-                )
+                x = {key: c for key, c in poly.items() if key not in moving}, sign
+                e = Q(*map(int, what.split("/"))) if tree[0] == "pow" else None
                 y = self.call(what, *x, bool(moving)) if e is None else self.power(*x, e)
                 slope = SLOPES[what](x, y) if e is None else ["mul", tree[2], ["pow", x, ["num", str(e - 1)]]]
                 return self.add(y[0], self.mul(self.value(slope, {})[0], moving) if moving else {}), y[1]
             case ["call" | "reduce" as kind, name, *parts] if name in self.data["held"]:
                 bound = parts.pop(0) if kind == "reduce" else []
-                polys = [self.value(["call", "stop", p], {**scope, **dict(bound)})[0] for p in parts]
-                names = {(1, i, n): (6, k, n) for k, (i, n) in enumerate(bound)}
-                return self.closed(f"held {name}{[n for _, n in bound]}", [self.rename(p, names) for p in polys]), ANY
+                args = [self.value(["call", "stop", p], {**scope, **dict(bound)})[0] for p in parts]
+                inner = {(1, i, n): (6, k, n) for k, (i, n) in enumerate(bound)}
+                return self.closed(f"held {name}{[n for _, n in bound]}", [self.rename(p, inner) for p in args]), ANY
         raise ValueError(f"not understood here: {' '.join(map(str, tree[:2]))}")
 
-    def call(self, name: str, poly: Poly, sign: int, moving: bool) -> Value:
-        """A function: exp of a sum is a product, and a step (1 where positive, else 0) is taken apart by those inside."""
+    def call(self, name: str, poly: Poly, sign: int, moving: bool) -> tuple[Poly, int]:
+        """A function: exp of a sum is a product; a step, 1 where positive, else 0, is taken apart by those inside."""
         if name == "exp":
             parts = [self.power(self.closed("exp", [{factors: Q(1)}]), POSITIVE, c)[0] for factors, c in poly.items()]
             return self.mul(ONE, *parts), POSITIVE
@@ -285,7 +272,7 @@ class _Checker:
             return self.add(ONE, self.mul(NEGATIVE, self.closed("Step", [self.mul(NEGATIVE, poly)]))), NONNEGATIVE
         return self.closed(name, [poly]), self.signs.get(name, ANY)
 
-    def power(self, poly: Poly, sign: int, e: Q) -> Value:
+    def power(self, poly: Poly, sign: int, e: Q) -> tuple[Poly, int]:
         """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
         whole = e.denominator == 1
         found = max(sign, 1 - int(e) % 2) if whole else POSITIVE
@@ -303,9 +290,8 @@ class _Checker:
         """Whether an expression is positive, or not zero, by its form or as stated of it or of its factors."""
         told = [self.closed("", [p]) for p in (poly, self.mul(NEGATIVE, poly))]
         unequal = any(("!=", name) in self.stated for name in told)
-        if sign == POSITIVE or (">", told[0]) in self.stated or (unequal and (sign or not positive)):
-            return True
+        known = sign == POSITIVE or (">", told[0]) in self.stated or (unequal and (sign > ANY or not positive))
         ((factors, c), *others) = poly.items() or [((), Q(0))]
         parts = [({((a, Q(1)),): Q(1)}, self.signs.get(a[0], ANY), positive and k % 2 != 0) for a, k in factors]
         single = not others and all(i[0] for a, _ in factors for i in a[2]) and (c > 0 if positive else c != 0)
-        return single and all(p[1] == POSITIVE or (p[0] != poly and self.holds(*p)) for p in parts)
+        return known or (single and all(p[1] == POSITIVE or (p[0] != poly and self.holds(*p)) for p in parts))

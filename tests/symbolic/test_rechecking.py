@@ -42,10 +42,7 @@ def test_it_shares_no_code_and_is_short():
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     assert not [name for name in imported if name.startswith(("symgrad", "sympy"))]
-    own = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
-    docs = {k for n in own if ast.get_docstring(n) for k in range(n.body[0].lineno, n.body[0].end_lineno + 1)}
-    lines = [line for k, line in enumerate(source.splitlines(), 1) if line.strip() and k not in docs]
-    assert len([line for line in lines if not line.lstrip().startswith("#")]) < 300
+    assert len(source.splitlines()) < 300
 
 
 def test_data_are_plain_and_deterministic(data):
@@ -152,7 +149,7 @@ def test_a_stopped_value_is_no_variable():
 def test_the_diagonal_of_a_gradient_is_not_the_gradient():
     whole = derive(lambda x: sg.sum(x * x.T), x=sg.spec("N", "N")).data()
     assert recheck(whole)
-    i, j = whole["steps"][-1]["indices"]
+    (i, _), (j, _) = whole["steps"][-1]["indices"]
     changed = copy.deepcopy(whole)
     changed["steps"][-1] = json.loads(json.dumps(whole["steps"][-1]).replace(json.dumps(j), json.dumps(i)))
     assert not recheck(bound_again(changed))
