@@ -90,7 +90,7 @@ class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data, self.stated, self.extents = data, list[Any](), dict[str, Any]()  # extents: sizes as expressions
         self.known, self.values = dict[str, Any](), dict[Any, Any]()  # trees of names, and what they are for each seed
-        self.seed, self.contents = "", dict[Any, Poly]()  # what moves; and of atoms, those inside of others first
+        self.seed, self.contents = tuple[str, ...](), dict[Any, Poly]()  # what moves; what atoms hold, inner ones first
         self.signs = SIGNS | {f"held {name}[]": BINARY for name in data["truths"]}  # of kinds of atoms
         sizes: dict[str, Any] = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
@@ -198,9 +198,9 @@ class _Checker:
             return self.define(name, indices, after)
         left, _ = self.value(before, scope)
         if named:  # the left side is what the total moves by
-            self.seed = name
+            self.seed = (name,)
             total, _ = self.value(self.data["total"], {})
-            self.seed = ""
+            self.seed = ()
             places = {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)}
             left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
         difference = self.add(left, self.mul({(MOVED,) if named else (): Q(-1)}, right))
@@ -224,7 +224,7 @@ class _Checker:
                     self.values[self.seed, name] = self.value(body, {i: n for _, i, n in formal})
                 poly, sign = self.values[self.seed, name]
                 deltas = [(("delta", "", (i, (5, k, i[2]))), Q(1)) for k, i in enumerate(indices)]
-                moved = self.term(Q(1), [MOVED, *deltas]) if name == self.seed else {}
+                moved = self.term(Q(1), [MOVED, *deltas]) if self.seed == (name,) else {}
                 return self.add(self.rename(poly, dict(zip(formal, indices, strict=True))), moved), sign
             case ["add" | "mul" as kind, *parts]:
                 polys, signs = zip(*[self.value(p, scope) for p in parts], strict=True)

@@ -153,3 +153,116 @@ def test_the_diagonal_of_a_gradient_is_not_the_gradient():
     changed = copy.deepcopy(whole)
     changed["steps"][-1] = json.loads(json.dumps(whole["steps"][-1]).replace(json.dumps(j), json.dumps(i)))
     assert not recheck(bound_again(changed))
+
+
+X, G, ROW, COLUMN = ["ref", "x", []], ["ref", "g", []], ["i", "1*B"], ["j", "1*C"]
+XI, GI, LEAF = ["ref", "x", ["i"]], ["ref", "g", ["i"]], {"indices": [], "positive": False, "binary": False}
+VECTOR = {**LEAF, "indices": [ROW]}
+POSITIVE, NONZERO = [[">", X, []]], [["!=", X, []]]
+
+
+def number(value):
+    return ["num", str(value)]
+
+
+def power(base, exponent):
+    return ["pow", base, number(exponent)]
+
+
+def log(*arguments):
+    return ["call", "log", *arguments]
+
+
+def claimed(output, gradient, *before, **changed):
+    """Data that say: the gradient of g times the output by a number x is this."""
+    step = ("gradient", "x", [], X, gradient)
+    steps = [dict(zip(("rule", "node", "indices", "before", "after"), s, strict=True)) for s in (*before, step)]
+    data = {"sizes": ["B", "C"], "extents": {f"1*{n}": ["ref", n, []] for n in "BC"}, "arguments": {"x": LEAF},
+            "constants": {}, "cotangent": {"g": LEAF}, "held": [], "truths": [], "conditions": [],
+            "total": ["mul", G, output], **changed}  # fmt: skip
+    return bound_again(data | {"steps": [{**s, "certificate": {}} for s in steps]})
+
+
+def vector(gradient, **changed):
+    """The same of the sum of g_i x_i."""
+    data = claimed(X, gradient, arguments={"x": VECTOR}, cotangent={"g": VECTOR}, total=["sum", [ROW], ["mul", GI, XI]])
+    data["steps"][0] |= {"indices": [ROW], "before": XI}
+    return bound_again(data | changed)
+
+
+def test_claims_written_by_hand_hold():
+    assert recheck(claimed(X, G))
+    assert recheck(claimed(power(X, -1), ["mul", number(-1), G, power(X, -2)], conditions=NONZERO))
+    assert recheck(claimed(log(X), ["mul", G, power(X, -1)], conditions=POSITIVE))
+    assert recheck(claimed(power(power(X, 2), "1/2"), ["mul", G, X, power(power(X, 2), "-1/2")], conditions=NONZERO))
+    assert recheck(vector(GI))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [["call", "log"], log(X, X), ["call", "exp", X, X], ["call", "Step", X, X], ["call", "stop", X, X],
+     ["call", "stop"], ["call", "pow", X, number(2)], ["call", []], ["num"], ["num", "1", "2"], ["num", 1],
+     ["num", "1e9"], ["num", "1/0"], ["delta", "i"], ["ref", "x"], ["ref", "x", [], []], ["ref", "x", ["i"]],
+     ["ref", [], []], ["add"], ["mul"], ["pow", X], ["pow", X, ["num", "2", "3"]], ["pow", X, X],
+     ["pow", X, number(2), X], power(number(9), 10**15), power(number(9), -(10**15)), ["sum", [], X, X],
+     ["sum", ["i"], X], ["sum", [ROW, ["i", "1*C"]], X], ["reduce", "max"], {}, None, "x", 1],
+    ids=json.dumps,
+)  # fmt: skip
+def test_malformed_expressions_are_refused_wherever_they_stand(tree):
+    rest = ["mul", number(0), tree]
+    assert not recheck(claimed(rest, number(0), conditions=POSITIVE))
+    assert not recheck(claimed(X, ["add", G, rest], conditions=POSITIVE))
+    assert not recheck(claimed(X, G, ("definition", "u", [], ["ref", "u", []], rest), conditions=POSITIVE))
+
+
+U = ["ref", "u", []]
+ONES = ["sum", [["j", "s"]], number(1)]
+FALSE = {
+    "a value as the derivative": claimed(X, G, ("invariant", "x", [], X, G)),
+    "a derivative twice as large": claimed(X, G, ("adjoint", "x", [], X, ["mul", number(2), G])),
+    "another name's derivative": claimed(X, G, ("adjoint", "x", [], G, X)),
+    "the argument is defined": claimed(X, number(0), ("definition", "x", [], X, number(1))),
+    "a name is defined twice": claimed(U, G, ("definition", "u", [], U, X), ("definition", "u", [], U, number(1))),
+    "a name means itself": claimed(U, number(0), ("definition", "u", [], U, U)),
+    "a constant is the argument": claimed(log(X), ["mul", G, power(X, -1)],
+                                          constants={"x": {**LEAF, "positive": True}}),
+    "a size is the argument": claimed(log(X), ["mul", G, power(X, -1)], sizes=["B", "C", "x"]),
+    "a size depends on it": claimed(ONES, number(0), extents={"s": X}),
+    "a size is 0": claimed(["mul", X, log(ONES)], ["mul", G, log(ONES)], extents={"s": number(0)}),
+    "a size is not known": claimed(["mul", X, ONES, power(ONES, -1)], G),
+    "a delta over another size": vector(["sum", [COLUMN], ["mul", ["delta", "i", "j"], GI]]),
+    "a sum over another size": vector(GI, total=["sum", [["i", "1*C"]], ["mul", GI, XI]]),
+    "an index is left over": claimed(X, G, arguments={"x": VECTOR}, total=["mul", G, XI]),
+    "an index twice": vector(GI, arguments={"x": {**VECTOR, "indices": [ROW, ROW]}}),
+    "no condition": claimed(power(X, -1), ["mul", number(-1), G, power(X, -2)]),
+    "a condition of another kind": claimed(log(X), ["mul", G, power(X, -1)], conditions=NONZERO),
+    "a relation that it does not know": claimed(log(X), ["mul", G, power(X, -1)], conditions=[["<", X, []]]),
+    "a condition on the negative": claimed(log(["mul", number(-1), X]), ["mul", G, power(X, -1)], conditions=POSITIVE),
+    "a root loses the sign": claimed(power(power(X, 2), "1/2"), G, conditions=NONZERO),
+    "a root of a negative number": claimed(X, ["mul", G, power(number(-1), "1/2"), power(number(-1), "-1/2")]),
+    "a step moves": claimed(["call", "Step", X], number(0)),
+    "a step at 0 is 1": claimed(["mul", X, ["call", "Step", number(0)]], G),
+    "a division by 0": claimed(X, ["add", G, ["mul", number(0), power(number(0), -1)]]),
+    "a division by 0 that is stated": claimed(X, ["add", G, power(number(0), -1)], conditions=[["!=", number(0), []]]),
+    "a function that is held has a slope": claimed(["call", "exp", X], number(0), held=["exp"]),
+    "a value among the trees": claimed(log(({}, 2)), number(0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_false_claims_with_fitting_digests_are_refused(name):
+    assert not recheck(FALSE[name])
+
+
+def test_the_diagonal_is_not_all_of_a_condition():
+    whole = derive(lambda x: 1 / x, x=sg.spec("N", "N")).data()
+    assert recheck(whole)
+    (condition,) = whole["conditions"]
+    i, j = (name for name, _ in condition[2])
+    whole["conditions"] = [json.loads(json.dumps(condition).replace(json.dumps(j), json.dumps(i)))]
+    assert not recheck(bound_again(whole))
+
+
+def test_sums_that_are_alike_have_one_name():
+    d = derive(lambda x: sg.sum(x) ** 5 * sg.sum(x * x) ** 3, x=sg.spec("N"))
+    assert recheck(d.data())
