@@ -1212,3 +1212,11 @@ def test_the_memory_of_gradients_is_used_again_when_nobody_reads_them_any_more()
             np.testing.assert_allclose(a, expected, rtol=1e-12, atol=1e-15)
         if not returned:
             assert run.plan.memory < 8 * (3 * 3500 + 3 * 3000 + 3 * 500)  # no fourth of 3500
+
+
+def test_plans_call_numpy_without_its_search_for_other_arrays():
+    f = sg.compile(lambda x: (x @ x.T).sum(axis=0), fast=False)
+    f(np.eye(3, 4))
+    assert "dot(" in f.plan.source
+    assert f.plan.namespace["dot"] is getattr(np.dot, "_implementation", np.dot)
+    assert f.plan.namespace["multiply"] is np.multiply

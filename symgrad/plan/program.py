@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from symgrad.errors import AnomalyError, GraphError, SymgradError
 from symgrad.graph import Graph
 from symgrad.passes import builtin_name
+from symgrad.plan.calls import save_calls
 from symgrad.plan.choosing import gather
 from symgrad.plan.emission import CALLED
 from symgrad.plan.measuring import Line, flops, profile
 from symgrad.plan.ordering import in_sweeps
 from symgrad.plan.recycling import LARGE, Recycler
-from symgrad.plan.rewriting import optimize, save_calls
+from symgrad.plan.rewriting import optimize
 from symgrad.plan.storage import Storage
 from symgrad.plan.writer import Writer
 from symgrad.shapes import size_of
@@ -73,7 +74,7 @@ class Plan:
         self._hand_out = _hander([_copier(y, y.serial in writer.fresh) for y in self.graph.outputs], self.structure)
         self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
-        namespace.update({n: getattr(np, n) for n in CALLED})
+        namespace.update(CALLED)
         namespace.update({node.op.forward.__name__: node.op.forward for node in self.graph.nodes
                           if node.op is not None and isinstance(node.op.forward, np.ufunc)})  # fmt: skip
         if fast:

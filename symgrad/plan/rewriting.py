@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,9 @@ from symgrad.graph import Graph
 from symgrad.op import OPS, Op, op
 from symgrad.ops.indexing import decode
 from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase_identities, remake, rewrite
-from symgrad.plan.chains import multiply_chains
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.joining import join_biases
 from symgrad.plan.pooling import pool_first
-from symgrad.plan.stacking import stack_rows, stack_updates
 from symgrad.plan.views import copy_once, merge_views, sink_permutes
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
@@ -32,7 +29,6 @@ __all__ = [
     "fold_constants",
     "optimize",
     "remove_neutral",
-    "save_calls",
     "sharpen",
 ]
 
@@ -44,13 +40,6 @@ def optimize(graph: Graph) -> Graph:
     """All passes in the order in which they feed each other."""
     graph = eliminate_common(erase_identities(graph))
     for step in PASSES:
-        graph = step(graph)
-    return eliminate_dead(graph)
-
-
-def save_calls(graph: Graph) -> Graph:
-    """The passes for plans without the extra `fast`, in which every operation on small arrays costs a call."""
-    for step in CALLS:
         graph = step(graph)
     return eliminate_dead(graph)
 
@@ -364,7 +353,3 @@ PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutra
           collect_factors, find_means, factor_out, collect_factors, fold_constants, contract, eliminate_common,
           add_in_place, join_biases, pool_first, copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""
-
-CALLS = (functools.partial(join_biases, copied=1.0), multiply_chains, merge_views, stack_rows, stack_updates,
-         merge_views)  # fmt: skip
-"""What `save_calls` does, in order."""
