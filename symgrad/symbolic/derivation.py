@@ -23,7 +23,7 @@ from symgrad.errors import SymbolicError
 from symgrad.symbolic import source, steps
 from symgrad.symbolic.byproducts import Byproduct, byproducts_of, symmetric
 from symgrad.symbolic.checking import Check, check
-from symgrad.symbolic.claims import Claim, claims_of, data_of
+from symgrad.symbolic.claims import Claim, claims_of
 from symgrad.symbolic.compact import compact
 from symgrad.symbolic.expr import Call, Expr, Mul, Ref, Total, free_of, refs, rename_tree, replace_refs
 from symgrad.symbolic.factors import Var
@@ -261,6 +261,8 @@ class Derivation:
 
     def data(self) -> dict[str, Any]:
         """The claims with their certificates as plain data, which `symgrad.rechecking.recheck` verifies again."""
+        from symgrad.symbolic.data import data_of
+
         return data_of(self)
 
     @cached_property
