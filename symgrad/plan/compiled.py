@@ -59,7 +59,8 @@ class Compiled:
             args = positional(self.function, args, named, "compile")
         if MODE.get() is None:  # the common case, quickly: plain arrays of a kind seen before
             try:
-                kinds = _kinds(args)
+                kinds: list[Any] = [(type(a), a.shape, a.dtype) for a in args]
+                kinds.append((run := RUN.get()) is None or run.training)
                 known, plan = self._latest
                 if kinds != known:
                     plan = self._quick.get(tuple(kinds))
@@ -88,7 +89,8 @@ class Compiled:
         if _differentiated(plan, tensors_in):
             return self._eagerly(args)
         if all(type(a) is np.ndarray for a in args):
-            self._quick[tuple(_kinds(args))] = plan
+            run = RUN.get()
+            self._quick[(*[(type(a), a.shape, a.dtype) for a in args], run is None or run.training)] = plan
             self._latest = [], None
         result = self._run(plan, arrays)
         return tree_map(tensor, result) if tensors_in else result
@@ -114,7 +116,7 @@ class Compiled:
                 if self.plan is not None:
                     self.plan.publish()
                 self.plan = plan
-            return plan.call(arrays, not self._held)
+            return plan.hand_out(plan.run(arrays, not self._held))
 
     @staticmethod
     def _must_record(leaves: list[Any]) -> bool:
@@ -180,12 +182,6 @@ class Compiled:
             shapes = ", ".join(f"{x.name} {x.dtype}{tuple(x.shape)}" for x in plan.graph.inputs)
             text += f"\n  {shapes or 'no arguments'}: {plan!r}"
         return text + "".join(f"\n  eager because: {reason}" for reason in reasons)
-
-
-def _kinds(args: tuple[Any, ...]) -> list[Any]:
-    """What the plan of a call depends on, for arrays."""
-    run = RUN.get()
-    return [run is None or run.training, *[(type(a), a.shape, a.dtype) for a in args]]
 
 
 def _differentiated(plan: Plan, tensors_in: bool) -> bool:

@@ -106,10 +106,14 @@ def _max(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
 
 def _where(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
     """A choice against 0 is a product of the bits with the mask: much quicker than a masked copy, and right for NaN."""
-    _, a, b = node.inputs
+    test, a, b = node.inputs
     zero = b.op is not None and b.op.name == "const" and b.params[0] == 0 and not np.signbit(b.value)
     if zero and a.dtype == node.dtype and a.dtype.kind == "f" and w.names.get(out) is not None:
-        w.line(f"multiply({w.bits(args[1], a.dtype)}, {args[0]}, {w.bits(out, a.dtype)})")
+        mask = args[0]
+        if int(size_of(test.shape)) <= SHORT and w.names.get(mask) is not None:  # numbers of one kind multiply quicker
+            mask = w.scratch(test.shape, f"int{8 * a.dtype.itemsize}", order_of(w.names[mask]))
+            w.line(f"copyto({mask}, {args[0]})")
+        w.line(f"multiply({w.bits(args[1], a.dtype)}, {mask}, {w.bits(out, a.dtype)})")
         return True
     w.line(f"copyto({out}, {args[2]})")
     w.line(f"copyto({out}, {args[1]}, where={args[0]})")

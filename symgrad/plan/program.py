@@ -43,6 +43,8 @@ class Plan:
         Number of NumPy calls per run.
     flops : int
         Floating-point operations per run: 2 per product and sum of a contraction, 1 per element of anything else.
+    hand_out : callable
+        Makes copies of what `run` returns, in the structure that the traced function returned.
     """
 
     def __init__(self, graph: Graph, name: str = "step", fast: bool = False) -> None:
@@ -71,7 +73,7 @@ class Plan:
         self._states = [*self._owned, *(_State(leaf, array) for leaf, array in mirrors)]
         self._groups = _groups(writer.storage, self._owned)
         self._pending = False
-        self._hand_out = _hander([_copier(y, y.serial in writer.fresh) for y in self.graph.outputs], self.structure)
+        self.hand_out = _hander([_copier(y, y.serial in writer.fresh) for y in self.graph.outputs], self.structure)
         self._next = 0  # the serial that comes next if nobody else makes or assigns anything
         namespace = {k: v for k, v in writer.names.items() if v is not None}
         namespace.update(CALLED)
@@ -180,10 +182,6 @@ class Plan:
             state.read()
         if changed and self._prepare is not None:
             self._prepare()
-
-    def call(self, arrays: Sequence[Any], publish: bool = True) -> Any:
-        """`run`, and copies of the outputs in the structure that the traced function returned."""
-        return self._hand_out(self.run(arrays, publish))
 
     def _explain(self, error: BaseException, arrays: Sequence[Any]) -> None:
         """Raise the failure of a NumPy call as an error that names the line of the program and its arguments."""
