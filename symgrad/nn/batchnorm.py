@@ -106,9 +106,9 @@ class BatchNorm1d(Layer):
             raise ShapeError(f"{self._called()}: takes {C} features as {wanted}, got an input of shape {shape}")
         if len(shape) == 2:
             return self._of_units(z)
-        last = moveaxis(z, 1, -1)
+        last = moveaxis(z, (0, 1), (-2, -1))  # the order in which convolutions compute, seen from its end
         rows = self._of_units(last.reshape((size_of(last.shape[:-1]), C)))
-        return moveaxis(rows.reshape(last.shape), -1, 1)
+        return moveaxis(rows.reshape(last.shape), (-2, -1), (0, 1))
 
     def _of_units(self, rows: Any) -> Any:
         """Rows of features, of which the chosen units are standardised."""

@@ -132,7 +132,8 @@ def _einsum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         w.line(f"einsum({node.params[0]!r}, {', '.join(args)}, out={out})")
         return True
     rows = node.inputs[0].shape[0]
-    product = w.scratch(node.inputs[0].shape, node.dtype, w.storage.orders.get(node.inputs[0].serial, "C"))
+    array = w.names.get(args[0])
+    product = w.scratch(node.inputs[0].shape, node.dtype, "C" if array is None else order_of(array))
     w.line(f"multiply({args[0]}, {args[1]}, {product})")
     w.line(f"dot({w.constant(np.ones(rows, node.dtype), 'ones')}, {product}, {out})")
     return True

@@ -14,7 +14,7 @@ from symgrad.passes import builtin_name, eliminate_common, eliminate_dead, erase
 from symgrad.plan.factoring import factor_out
 from symgrad.plan.joining import join_biases
 from symgrad.plan.pooling import pool_first
-from symgrad.plan.views import copy_once, merge_views, sink_permutes
+from symgrad.plan.views import copy_once, merge_views, settle_views
 from symgrad.shapes import broadcast, same_shape, size_of
 from symgrad.tensor import Meta, Tensor, constant, make
 
@@ -349,7 +349,7 @@ def sharpen(graph: Graph) -> Graph:
     return rewrite(graph, rule)
 
 
-PASSES = (merge_views, sink_permutes, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
+PASSES = (settle_views, merge_views, fold_constants, remove_neutral, sharpen, drop_expansions,
           collect_factors, find_means, factor_out, collect_factors, fold_constants, contract, eliminate_common,
           add_in_place, join_biases, pool_first, copy_once)  # fmt: skip
 """What `optimize` does between merging equal nodes and dropping dead ones, in order."""

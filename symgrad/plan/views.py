@@ -10,10 +10,10 @@ from symgrad.graph import Graph
 from symgrad.op import OPS, Op, op
 from symgrad.passes import builtin_name, rewrite
 from symgrad.recording import infer
-from symgrad.shapes import size_of
+from symgrad.shapes import same_shape, size_of
 from symgrad.tensor import Meta, Tensor, make
 
-__all__ = ["COPIED", "apply", "copy_once", "merge_views", "sink_permutes"]
+__all__ = ["COPIED", "apply", "copy_once", "merge_views", "settle_views", "sink_permutes"]
 
 _VIEWS = ("reshape", "permute", "squeeze", "unsqueeze")
 _SHOWN = (*_VIEWS, "windows")
@@ -48,26 +48,75 @@ class _Layouts:
 
 
 def merge_views(graph: Graph) -> Graph:
-    """A chain of reshapes and permutations that leaves all elements in order is one reshape, or nothing."""
+    """A chain of reshapes and permutations that moves whole axes is one reshape and one permutation, or nothing."""
+    layouts = _Layouts()
+    return rewrite(graph, lambda node, inputs: _merge(node, inputs, layouts))
+
+
+def _merge(node: Tensor, inputs: tuple[Tensor, ...], layouts: _Layouts) -> Tensor | None:
+    if builtin_name(node) not in _SHOWN:
+        return None
+    (x,) = inputs
+    base, _ = layouts.of(x)
+    seen = layouts.see(node, x)
+    if seen is None:  # a copy: the chain ends here
+        return None
+    order = sorted(range(seen.ndim), key=lambda k: (-seen.strides[k] * (seen.shape[k] > 1), k))
+    rows = seen if seen.flags.c_contiguous else seen.transpose(order)
+    if builtin_name(node) not in _VIEWS or not rows.flags.c_contiguous or seen.size != size_of(base.shape):
+        return layouts.keep(apply(node.op, (x,), node.params, node), x, seen)
+    new = base if rows.shape == tuple(base.shape) else apply(OPS["reshape"], (base,), (rows.shape,), node)
+    if rows is not seen:
+        new = apply(OPS["permute"], (new,), (tuple(int(k) for k in np.argsort(order)),), node)
+    return base if new is base else layouts.keep(new, x, seen)
+
+
+def sink_permutes(graph: Graph) -> Graph:
+    """An elementwise op (or one over windows) of permuted arrays is the permuted op of the arrays.
+
+    Operands that are repeated along axes, such as the means of columns, are permuted back: they are small.
+    """
+    return rewrite(graph, _sink)
+
+
+def _sink(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    over_windows = builtin_name(node) in _WINDOWS
+    if not (over_windows or (node.op.indices == "elementwise" and node.op.name != "add_at")):  # type: ignore[union-attr]
+        return None
+    turned = [x for x in inputs if x.op is OPS["permute"] and (over_windows or same_shape(x.shape, node.shape))]
+    if not turned or (over_windows and len(turned) < len(inputs)):
+        return None
+    axes = turned[0].params[0]
+    back = [_back(x, axes, node) for x in inputs]
+    if any(x is None for x in back):
+        return None
+    params = _permuted(builtin_name(node), node.params, axes) if over_windows else node.params
+    inner = apply(node.op, tuple(back), params, node)  # type: ignore[arg-type]
+    return apply(OPS["permute"], (inner,), (axes,), node)
+
+
+def settle_views(graph: Graph) -> Graph:
+    """Views merged and permutations sunk in one sweep, as each of the two makes room for the other."""
     layouts = _Layouts()
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        if builtin_name(node) not in _SHOWN:
-            return None
-        (x,) = inputs
-        base, _ = layouts.of(x)
-        seen = layouts.see(node, x)
-        if seen is None:  # a copy: the chain ends here
-            return None
-        if builtin_name(node) not in _VIEWS or not seen.flags.c_contiguous or seen.size != size_of(base.shape):
-            new = apply(node.op, (x,), node.params, node)
-        elif seen.shape == tuple(base.shape):
-            return base
-        else:
-            new = apply(OPS["reshape"], (base,), (seen.shape,), node)
-        return layouts.keep(new, x, seen)
+        new = _sink(node, inputs)
+        return _merge(node, inputs, layouts) if new is None else _merge(new, new.inputs, layouts)
 
     return rewrite(graph, rule)
+
+
+def _back(x: Tensor, axes: tuple[int, ...], node: Tensor) -> Tensor | None:
+    """An operand of a node in the order of axes before a permutation; None if that would be a copy."""
+    if x.op is OPS["permute"] and x.params[0] == axes:
+        return x.inputs[0]
+    core = x.inputs[0] if x.op is OPS["expand"] else x
+    if not core.shape:
+        return core
+    if 2 * size_of(core.shape) > size_of(node.shape) or len(core.shape) > len(axes):
+        return None
+    wide = apply(OPS["reshape"], (core,), ((1,) * (len(axes) - len(core.shape)) + tuple(core.shape),), x)
+    return apply(OPS["permute"], (wide,), (tuple(int(k) for k in np.argsort(axes)),), x)
 
 
 def copy_once(graph: Graph) -> Graph:
@@ -88,28 +137,6 @@ def copy_once(graph: Graph) -> Graph:
             return apply(COPIED, (x,), node.params, node)
         new = apply(node.op, (x,), node.params, node)
         return new if seen is None else layouts.keep(new, x, seen)
-
-    return rewrite(graph, rule)
-
-
-def sink_permutes(graph: Graph) -> Graph:
-    """An elementwise op (or one over windows) of permuted arrays is the permuted op of the arrays."""
-
-    def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        over_windows = builtin_name(node) in _WINDOWS
-        if not (over_windows or (node.op.indices == "elementwise" and node.op.name != "add_at")):  # type: ignore[union-attr]
-            return None
-        turned = [x for x in inputs if x.op is OPS["permute"]]
-        if not turned or any(x.shape for x in inputs if x.op is not OPS["permute"]):
-            return None
-        axes = turned[0].params[0]
-        if any(x.params[0] != axes for x in turned) or len(node.shape) != len(axes):
-            return None
-        params = node.params
-        if over_windows:
-            params = _permuted(builtin_name(node), params, axes)
-        inner = apply(node.op, tuple([x.inputs[0] if x.shape else x for x in inputs]), params, node)
-        return apply(OPS["permute"], (inner,), (axes,), node)
 
     return rewrite(graph, rule)
 
