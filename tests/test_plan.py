@@ -16,7 +16,7 @@ from symgrad.plan.factoring import factor_out
 from symgrad.plan.fusing import available
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
 from symgrad.plan.pooling import pool_first
-from symgrad.plan.views import copy_once, merge_views, sink_permutes
+from symgrad.plan.views import copy_once, merge_views, settle_views, sink_permutes
 
 RNG = np.random.default_rng(0)
 
@@ -248,6 +248,7 @@ PASSES = [
     eliminate_dead,
     merge_views,
     sink_permutes,
+    settle_views,
     rewriting.fold_constants,
     rewriting.remove_neutral,
     rewriting.sharpen,
@@ -821,6 +822,24 @@ def test_a_flatten_of_a_permutation_is_a_copy_wherever_memory_lies():
     assert np.array_equal(
         sg.compile(lambda x: sg.reshape(sg.transpose(sg.relu(x), (0, 3, 1, 2)), (2, -1)))(x), expected
     )
+
+
+def test_permutations_sink_past_what_is_repeated_along_axes():
+    """Also past the views between: an image in the order of convolutions is never copied into another."""
+    x, mean = RNG.standard_normal((3, 5, 4, 2)), RNG.standard_normal(3)
+
+    def f(x, mean):
+        rows = sg.reshape(sg.transpose(sg.exp(x), (1, 2, 3, 0)), (40, 3))
+        centred = (rows - mean) * sg.broadcast_to(mean, (40, 3))
+        return sg.transpose(sg.relu(sg.reshape(centred, (5, 4, 2, 3)))[:, :, :, ::-1] + mean, (3, 2, 0, 1))
+
+    graph = settle_views(sg.trace(f, x, mean))
+    computed = {
+        n.op.name: n.shape for n in graph.nodes if n.op is not None and n.op.name in ("subtract", "multiply", "relu")
+    }
+    assert computed == {"subtract": (3, 40), "multiply": (3, 40), "relu": (3, 5, 4, 2)}
+    np.testing.assert_array_equal(graph.run([x, mean])[0], f(x, mean))
+    np.testing.assert_array_equal(sg.compile(f, fast=False)(x, mean), f(x, mean))
 
 
 def test_windows_that_overlap_are_no_view_in_another_shape():
