@@ -16,7 +16,7 @@ from symgrad.plan.factoring import factor_out
 from symgrad.plan.fusing import available
 from symgrad.plan.joining import hoist_joined_leaves, join_biases
 from symgrad.plan.pooling import pool_first
-from symgrad.plan.views import copy_once, merge_views, settle_views, sink_permutes
+from symgrad.plan.views import copy_once, merge_views, settle_views
 
 RNG = np.random.default_rng(0)
 
@@ -247,7 +247,6 @@ PASSES = [
     eliminate_common,
     eliminate_dead,
     merge_views,
-    sink_permutes,
     settle_views,
     rewriting.fold_constants,
     rewriting.remove_neutral,

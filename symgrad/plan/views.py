@@ -13,7 +13,7 @@ from symgrad.recording import infer
 from symgrad.shapes import same_shape, size_of
 from symgrad.tensor import Meta, Tensor, make
 
-__all__ = ["COPIED", "apply", "copy_once", "merge_views", "settle_views", "sink_permutes"]
+__all__ = ["COPIED", "apply", "copy_once", "merge_views", "settle_views"]
 
 _VIEWS = ("reshape", "permute", "squeeze", "unsqueeze")
 _SHOWN = (*_VIEWS, "windows")
@@ -54,6 +54,7 @@ def merge_views(graph: Graph) -> Graph:
 
 
 def _merge(node: Tensor, inputs: tuple[Tensor, ...], layouts: _Layouts) -> Tensor | None:
+    """A view as one of what its chain begins with."""
     if builtin_name(node) not in _SHOWN:
         return None
     (x,) = inputs
@@ -71,15 +72,11 @@ def _merge(node: Tensor, inputs: tuple[Tensor, ...], layouts: _Layouts) -> Tenso
     return base if new is base else layouts.keep(new, x, seen)
 
 
-def sink_permutes(graph: Graph) -> Graph:
-    """An elementwise op (or one over windows) of permuted arrays is the permuted op of the arrays.
+def _sink(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """An elementwise op (or one over windows) of permuted arrays as the permuted op of the arrays.
 
     Operands that are repeated along axes, such as the means of columns, are permuted back: they are small.
     """
-    return rewrite(graph, _sink)
-
-
-def _sink(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
     over_windows = builtin_name(node) in _WINDOWS
     if not (over_windows or (node.op.indices == "elementwise" and node.op.name != "add_at")):  # type: ignore[union-attr]
         return None
