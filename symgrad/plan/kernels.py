@@ -23,6 +23,8 @@ strides and lengths of the two axes, and the step of the operand.
 
 from __future__ import annotations
 
+import inspect
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -196,45 +198,60 @@ def _indexed(adds: bool, o: Any, a: Any, i: Any, j: Any, sizes: Any) -> None:
             o[k] = a[place]
 
 
-@_kept("int64[:, ::1], float32[::1]", "int64[:, ::1], float64[::1]")
-def execute(program: Any, like: Any) -> None:
-    """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
-    zero = like[0]
-    at = 0
-    while at < program.shape[0]:
-        if program[at, 0] == PRODUCT:
-            _run_product(program[at, 1], program[at, 2], program[at, 3], program[at, 4], program[at, 5])
-            at += 1
-            continue
-        if program[at, 0] <= PICK:
-            o, a = _at(program[at, 1], like), _at(program[at, 2], like)
-            words = program[at]
-            i, j, sizes = _at(words[3], words), _at(words[4], words), _at(words[5], words)
-            _indexed(words[0] == ADD_AT, o, a, i, j, sizes)
-            at += 1
-            continue
-        once, each, rows, columns, step = program[at, 1], program[at, 2], program[at, 3], program[at, 4], program[at, 5]
-        last = at + 1 + once + each + program[at, 6]
-        for k in range(at + 1, at + 1 + once):
-            a = _at(program[k, 3], like)
-            _instruction(program[k, 0], _at(program[k, 1], like), a, a, a, program[k, 8], columns, zero, like)
-        for row in range(0, rows, step):
-            n = min(step, rows - row) * columns
-            for k in range(at + 1 + once, at + 1 + once + each):
-                o, a = program[k, 1] + row * program[k, 2], program[k, 3] + row * program[k, 4]
-                b = program[k, 5] + row * program[k, 6]
-                if program[k, 0] >= LOOP1:
-                    second = o if program[k, 0] == LOOP1 else b
-                    _run_loop(program[k, 7], program[k, 8], a, second, o, n, like.itemsize)
-                    continue
-                c = program[k, 7] + row * program[k, 8]
-                _instruction(
-                    program[k, 0], _at(o, like), _at(a, like), _at(b, like), _at(c, like), n, columns, zero, like
-                )
-        for k in range(at + 1 + once + each, last):
-            a, b = _at(program[k, 3], like), _at(program[k, 5], like)
-            _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, like)
-        at = last
+def _interpreter(version: int) -> Any:
+    """`execute`; numba takes what it finds on disk for the same if this file and what a function refers to are."""
+
+    @_kept("int64[:, ::1], float32[::1]", "int64[:, ::1], float64[::1]")
+    def execute(program: Any, like: Any) -> None:
+        """Run a program on numbers of the kind that an array holds, which starts with a zero and a one."""
+        _ = version
+        zero = like[0]
+        at = 0
+        while at < program.shape[0]:
+            if program[at, 0] == PRODUCT:
+                _run_product(program[at, 1], program[at, 2], program[at, 3], program[at, 4], program[at, 5])
+                at += 1
+                continue
+            if program[at, 0] <= PICK:
+                o, a = _at(program[at, 1], like), _at(program[at, 2], like)
+                words = program[at]
+                i, j, sizes = _at(words[3], words), _at(words[4], words), _at(words[5], words)
+                _indexed(words[0] == ADD_AT, o, a, i, j, sizes)
+                at += 1
+                continue
+            once, each, rows, columns, step = (
+                program[at, 1],
+                program[at, 2],
+                program[at, 3],
+                program[at, 4],
+                program[at, 5],
+            )
+            last = at + 1 + once + each + program[at, 6]
+            for k in range(at + 1, at + 1 + once):
+                a = _at(program[k, 3], like)
+                _instruction(program[k, 0], _at(program[k, 1], like), a, a, a, program[k, 8], columns, zero, like)
+            for row in range(0, rows, step):
+                n = min(step, rows - row) * columns
+                for k in range(at + 1 + once, at + 1 + once + each):
+                    o, a = program[k, 1] + row * program[k, 2], program[k, 3] + row * program[k, 4]
+                    b = program[k, 5] + row * program[k, 6]
+                    if program[k, 0] >= LOOP1:
+                        second = o if program[k, 0] == LOOP1 else b
+                        _run_loop(program[k, 7], program[k, 8], a, second, o, n, like.itemsize)
+                        continue
+                    c = program[k, 7] + row * program[k, 8]
+                    _instruction(
+                        program[k, 0], _at(o, like), _at(a, like), _at(b, like), _at(c, like), n, columns, zero, like
+                    )
+            for k in range(at + 1 + once + each, last):
+                a, b = _at(program[k, 3], like), _at(program[k, 5], like)
+                _instruction(program[k, 0], _at(program[k, 1], like), a, b, b, program[k, 8], columns, zero, like)
+            at = last
+
+    return execute
+
+
+execute = _interpreter(zlib.crc32(inspect.getsource(vectors).encode()))
 
 
 @_kept("int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1], int64[::1]", gives="boolean")
