@@ -22,12 +22,15 @@ __all__ = ["in_sweeps"]
 
 def in_sweeps(graph: Graph) -> Graph:
     """The graph with the nodes of every chain in the order of few sweeps."""
-    runs: list[list[Tensor]] = [[]]
+    runs: list[list[Tensor]] = []
+    kind: Any = None  # of the chain
     for node in sorted(graph.nodes, key=lambda x: bool(x.inputs)):
-        joins = chained(node) and chained(runs[-1][-1]) if runs[-1] else True
-        kinds = {kind_of(x) for x in (*runs[-1], node)} - {None} if joins else set()
-        runs += [] if joins and len(kinds) <= 1 else [[]]
+        own = kind_of(node)
+        if not runs or not chained(node) or not chained(runs[-1][-1]) or (kind or own) != (own or kind):
+            runs.append([])
+            kind = None
         runs[-1].append(node)
+        kind = own if own is not None else kind
     orders, overwriters = orders_of(graph), _overwriters(graph)
     order: list[Tensor] = []
     sweep_of: dict[int, int] = {}

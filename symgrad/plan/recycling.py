@@ -5,7 +5,7 @@ Fresh memory of this size comes from the system page by page, which costs more t
 
 from __future__ import annotations
 
-import sys
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ _KEPT = 2  # the last result is still held while the next one is computed
 
 
 def _holders(arrays: list[Any], k: int) -> tuple[int, int]:
-    return sys.getrefcount(arrays[k]), sys.getrefcount(arrays[k].base)
+    return getrefcount(arrays[k]), getrefcount(arrays[k].base)
 
 
-_ALONE = _holders([zeros((), np.int8)], 0)  # as seen when only the list holds it, and nobody a view
+_ARRAY, _MEMORY = _holders([zeros((), np.int8)], 0)  # as seen when only the list holds it, and nobody a view
 
 
 class Recycler:
@@ -38,9 +38,10 @@ class Recycler:
 
     def __call__(self) -> Array:
         """An array that is free."""
-        for k in range(len(self.arrays)):
-            if _holders(self.arrays, k) == _ALONE:
-                return self.arrays[k]
+        arrays = self.arrays
+        for k in range(len(arrays)):
+            if getrefcount(arrays[k]) == _ARRAY and getrefcount(arrays[k].base) == _MEMORY:
+                return arrays[k]
         array = zeros(self.shape, self.dtype)
         self.arrays = [array, *self.arrays[: _KEPT - 1]]
         return array
