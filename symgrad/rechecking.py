@@ -257,8 +257,9 @@ class _Checker:
             return self.mul(ONE, *parts), POSITIVE
         if name == "stop" or (name == "Abs" and sign):
             return poly, sign
-        if name == "Step" and (sign == POSITIVE or poly.keys() <= ONE.keys()):
-            return (ONE if sign == POSITIVE or any(c > 0 for c in poly.values()) else {}), NONNEGATIVE
+        positive = name == "Step" and self.holds(poly, sign, True)
+        if name == "Step" and (positive or poly.keys() <= ONE.keys()):
+            return (ONE if positive else {}), NONNEGATIVE
         inner = next((a for factors in poly for a, _ in factors if self.signs.get(a[0]) == BINARY), None)
         if name == "Step" and inner:
             _must(all(i[0] for i in inner[2]), "a condition depends on a sum of conditions")

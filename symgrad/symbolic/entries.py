@@ -15,15 +15,16 @@ from typing import Any
 from symgrad.errors import SymbolicError, nearest
 from symgrad.functions.activations import gelu, leaky_relu, mish, silu, softplus
 from symgrad.functions.attention import scaled_dot_product_attention
+from symgrad.functions.further_losses import hinge_loss
 from symgrad.functions.losses import cross_entropy, mse
 from symgrad.functions.normalization import batch_norm, layer_norm, log_softmax, logsumexp, rms_norm, softmax
-from symgrad.functions.regression_losses import binary_cross_entropy_with_logits, huber_loss
+from symgrad.functions.regression_losses import binary_cross_entropy_with_logits, huber_loss, kl_div
 from symgrad.ops.arithmetic import sqrt
 from symgrad.ops.exponential import exp, log, sigmoid, tanh
 from symgrad.ops.layout import expand_dims
 from symgrad.ops.marks import named
 from symgrad.ops.piecewise import abs as absolute
-from symgrad.ops.piecewise import maximum, relu, where
+from symgrad.ops.piecewise import relu, where
 from symgrad.ops.reduction import mean
 from symgrad.ops.reduction import sum as total
 from symgrad.tracing import spec
@@ -104,7 +105,7 @@ def normalize(x: Any, eps: float = 1e-12) -> Any:
 
 def kl_divergence(t: Any, z: Any) -> Any:
     """Divergence of softmax(z) from positive targets t, per sample."""
-    return total(t * (log(t) - log_softmax(z)), axis=-1)
+    return total(kl_div(log_softmax(z), t, reduction="none"), axis=-1)
 
 
 def focal_loss(logits: Any, target: Any, focus: float = 2.0) -> Any:
@@ -124,11 +125,6 @@ def cosine_similarity(a: Any, b: Any) -> Any:
     na = named(sqrt(total(a**2, axis=-1)), "n_a", latex=r"\lVert a\rVert")
     nb = named(sqrt(total(b**2, axis=-1)), "n_b", latex=r"\lVert b\rVert")
     return named(total(a * b, axis=-1) / (na * nb), "c")
-
-
-def hinge(score: Any, target: Any) -> Any:
-    """How much of a margin of 1 is missing, from targets -1 and 1."""
-    return mean(maximum(0.0, 1 - score * target))
 
 
 def gaussian_nll(mu: Any, v: Any, target: Any) -> Any:
@@ -257,7 +253,7 @@ def _entries() -> dict[str, Entry]:
         "cosine_similarity": Entry(cosine_similarity, couples),
         "mse": Entry(mse, pairs),
         "huber": Entry(huber_loss, {"input": s("B"), "target": s("B")}),
-        "hinge": Entry(hinge, {"score": s("B"), "target": s("B")}),
+        "hinge": Entry(hinge_loss, {"input": s("B"), "target": s("B")}),
         "gaussian_nll": Entry(gaussian_nll, {"mu": s("B"), "v": s("B", positive=True), "target": s("B")}),
         "lp_penalty": Entry(lp_penalty, {"w": s("N")}),
         "lp_norm": Entry(lp_norm, one),

@@ -47,6 +47,8 @@ def step(program: Program, value: Value) -> Value:
         return _taken_apart(program, p, inner)
     moving = _moves(program, p)
     p, negative = _unit(p)
+    if p.constant() is not None:
+        return program.number(int(not negative))
     flip = negative and moving
     if negative and not moving:
         p = -p

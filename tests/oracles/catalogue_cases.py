@@ -75,7 +75,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "cosine_similarity": lambda a, b: F.cosine_similarity(a, b, dim=-1),
         "mse": F.mse_loss,
         "huber": F.huber_loss,
-        "hinge": lambda score, target: torch.clamp(1 - score * target, min=0).mean(),
+        "hinge": lambda input, target: torch.clamp(1 - input * target, min=0).mean(),
         "gaussian_nll": lambda mu, v, target: F.gaussian_nll_loss(mu, target, v),
         "lp_penalty": lambda w: 1e-3 * (w.abs() ** 2.5).sum(),
         "lp_norm": lambda x: torch.linalg.vector_norm(x, 3.0),

@@ -128,3 +128,12 @@ def test_a_mask_is_its_own_square_and_no_number():
     y, _ = found.compiled["forward"](z, np.ones(2, np.float32), np.zeros(2, np.float32), mask)
     assert y.dtype == np.float32
     np.testing.assert_allclose(y[[0, 2]], [[-1, -1], [1, 1]], rtol=1e-4)
+
+
+def test_a_step_of_what_is_positive_is_1():
+    d = derive(
+        lambda x, t: sg.where(t > 0, t * sg.log(sg.where(t > 0, t, 1.0)) * x, x), x=N, t=sg.spec("N", positive=True)
+    )
+    assert str(d.gradients["t"]) == "(log(t[i]) + 1)*g[i]*x[i]"
+    assert d.domain == ()
+    assert recheck(d.data())
