@@ -10,14 +10,25 @@ from typing import Any
 __all__ = ["Share", "of_plan", "of_python"]
 
 CALL = re.compile(r"(?:[\w, ]+ = )?(\w+)\(")
+SIGN = re.compile(r" ([-+*/@<>=!&|]{1,2}) ")
+NAMES = {"@": "dot", "+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 Share = tuple[str, int, float]
 """What is called, how often, and its part of the time."""
 
 
 def of_plan(plan: Any) -> list[Share]:
     """The parts of a compiled step by what its lines call, from ``plan.profile()``."""
-    found = [(CALL.match(line.text), line.seconds) for line in plan.profile()]
-    return _shares((call[1] if call else "Python", 1, seconds) for call, seconds in found)
+    return _shares((_operation(line.text), 1, line.seconds) for line in plan.profile())
+
+
+def _operation(line: str) -> str:
+    """What a line calls, or the comment does that shows a part of a program."""
+    if call := CALL.match(line.removeprefix("# ")):
+        return call[1]
+    if not line.startswith("# "):
+        return "Python"
+    sign = SIGN.search(line.partition(" = ")[2])
+    return NAMES.get(sign[1], sign[1]) if sign else "others"
 
 
 def of_python(step: Callable[[], Any]) -> list[Share]:

@@ -10,8 +10,9 @@ import pytest
 problems = pytest.importorskip("benchmarks.problems")
 
 from benchmarks import __main__ as main  # noqa: E402
-from benchmarks import conditions, page, targets, worker  # noqa: E402
+from benchmarks import conditions, page, profiles, targets, worker  # noqa: E402
 from benchmarks.contenders import contenders, floor, numpy_, symgrad_  # noqa: E402
+from symgrad.plan.fusing import available  # noqa: E402
 
 
 @pytest.mark.parametrize("family", ["tiny MLP", "small MLP", "small MLP, BatchNorm"])
@@ -108,11 +109,18 @@ def test_profiles_tell_what_a_step_calls(monkeypatch):
     monkeypatch.setattr(symgrad_, "COMPILED", [])
     eager = {name: count for name, count, _ in symgrad_.profile(symgrad_.network(problem, compiled=False))}
     assert eager["others"] > 100
-    step = symgrad_.network(problem, fast=False)
-    step()
-    compiled = symgrad_.profile(step)
-    assert {name: count for name, count, _ in compiled}["dot"] >= 8
-    assert sum(share for _, _, share in compiled) == pytest.approx(1)
+    for fast in (False, True) if available() else (False,):
+        step = symgrad_.network(problem, fast=fast)
+        step()
+        compiled = symgrad_.profile(step)
+        assert {name: count for name, count, _ in compiled}["dot"] >= 8
+        assert sum(share for _, _, share in compiled) == pytest.approx(1)
+
+
+def test_parts_of_a_profile_are_named_by_what_they_compute():
+    lines = {"# a = b @ c": "dot", "# a = b - c": "subtract", "# a = sin(b)": "sin", "# a = b > c": ">",
+             "# a = x[i, j]": "others", "a, b = f(x)": "f", "dot(a, b, c)": "dot", "return (a,)": "Python"}  # fmt: skip
+    assert [profiles._operation(line) for line in lines] == [*lines.values()]
 
 
 def test_a_target_to_jax_may_be_missed_beside_one_to_torch_that_is_met(capsys):
