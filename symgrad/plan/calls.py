@@ -13,12 +13,13 @@ from symgrad.plan.views import merge_views
 
 __all__ = ["save_calls"]
 
-PASSES = (partial(join_biases, copied=1.0), multiply_chains, merge_views, stack_rows, stack_updates, merge_views)
-"""What `save_calls` does before it drops dead nodes, in order."""
+PASSES = (partial(join_biases, copied=1.0), multiply_chains, stack_rows, stack_updates)
+"""What `save_calls` does, in order."""
 
 
 def save_calls(graph: Graph) -> Graph:
     """Fewer calls for the same values."""
     for step in PASSES:
-        graph = step(graph)
+        changed = step(graph)
+        graph = graph if changed is graph else merge_views(changed)
     return eliminate_dead(graph)

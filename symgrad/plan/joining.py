@@ -48,6 +48,8 @@ def join_biases(graph: Graph, copied: float = 0.25) -> Graph:
     copied : float
         The number of columns, per column of the product, up to which an argument is copied beside the ones.
     """
+    if not any(node.op is _MATMUL for node in graph.nodes):
+        return graph
     graph = hoist_joined_leaves(graph)
     return rewrite(graph, _Joiner(graph, copied))
 
