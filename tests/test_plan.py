@@ -841,6 +841,29 @@ def test_permutations_sink_past_what_is_repeated_along_axes():
     np.testing.assert_array_equal(sg.compile(f, fast=False)(x, mean), f(x, mean))
 
 
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), ((1, 3), 1, 0), (1, 1, 0), (9, 9, 0)])
+def test_means_of_windows_keep_the_order_of_convolutions(size, stride, padding, fast):
+    F = sg.nn.functional
+    x, w = RNG.standard_normal((2, 3, 11, 11)), RNG.standard_normal((4, 3, 3, 3))
+
+    def f(x, w):
+        def total(x, w):
+            y = F.avg_pool2d(sg.tanh(F.conv2d(x, w)), size, stride, padding)
+            return sg.sum(sg.exp(y) * y)
+
+        return sg.value_and_grad(total, (0, 1))(x, w)
+
+    run = sg.compile(f, fast=fast)
+    (value, grads), (expected, wanted) = run(x, w), f(x, w)
+    np.testing.assert_allclose(value, expected, rtol=1e-13)
+    for a, b in zip(grads, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    if not fast and not padding:
+        graph = rewriting.optimize(sg.trace(f, x, w))
+        assert not any(n.op is not None and n.op.name == "copied" and n.shape == (2, 4, 9, 9) for n in graph.nodes)
+
+
 def test_windows_that_overlap_are_no_view_in_another_shape():
     """A reshape of windows and its transpose are the transpose of one copy, not a second copy in another order."""
     x = np.arange(20.0).reshape(1, 4, 5)

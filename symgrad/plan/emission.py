@@ -13,6 +13,7 @@ import numpy as np
 
 from symgrad.op import OPS
 from symgrad.ops.sliding import find_first, parts_of
+from symgrad.passes import builtin_name
 from symgrad.plan.rewriting import SHORT
 from symgrad.plan.storage import order_of, same_memory
 from symgrad.shapes import size_of
@@ -78,9 +79,14 @@ def _sum(w: Writer, node: Tensor, args: list[str], out: str) -> bool:
         weights = w.constant(np.full(n, 1 / scale, x.dtype), "ones" if scale == 1 else "mean_weights")
         w.line(f"dot({weights}, {w.flat(args[0])}, {w.shaped(out, ())})")
         return True
-    # sum_to may drop some axes and keep others
-    target = out if keepdims else w.shaped(out, tuple(n for k, n in enumerate(x.shape) if k not in axes))
-    w.line(f"add.reduce({args[0]}, {axes!r}, None, {target}, {keepdims})")
+    if builtin_name(x) == "windows" and axes == tuple(range(len(node.shape), len(x.shape))) and n > size_of(node.shape):
+        first, *parts = [_at_place(w, args[0], offset) for offset in np.ndindex(*x.shape[len(node.shape) :])]
+        for part in parts:
+            w.line(f"add({first}, {part}, {out})")
+            first = out
+    else:  # sum_to may drop some axes and keep others
+        target = out if keepdims else w.shaped(out, tuple(n for k, n in enumerate(x.shape) if k not in axes))
+        w.line(f"add.reduce({args[0]}, {axes!r}, None, {target}, {keepdims})")
     if scale != 1:
         w.line(f"divide({out}, {w.constant(np.asarray(scale, node.dtype), 'count')}, {out})")
     return True

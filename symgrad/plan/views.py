@@ -92,12 +92,33 @@ def _sink(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
     return apply(OPS["permute"], (inner,), (axes,), node)
 
 
+def _sink_last(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """Windows of a permuted array added up or added back, and what is repeated along axes, as permuted results."""
+    name, params, (x, *_) = builtin_name(node), node.params, inputs or (node,)
+    if name in ("sum", "mean") and builtin_name(x) == "windows" and x.inputs[0].op is OPS["permute"]:
+        (axes,) = x.inputs[0].params
+        if params != (tuple(range(len(axes), len(x.shape))), False):
+            return None
+        inner = apply(x.op, x.inputs[0].inputs, _permuted("windows", x.params, axes), x)
+    elif name in ("overlap_add", "expand") and x.op is OPS["permute"]:
+        (axes,), inner = x.params, x.inputs[0]
+        axes, last = axes[: len(node.shape)], axes[len(node.shape) :]
+        if len(node.shape) > len(x.shape) or last != tuple(range(len(axes), len(x.shape))):
+            return None
+        wide = tuple(node.shape[int(k)] for k in np.argsort(axes))
+        params = (wide,) if name == "expand" else _permuted(name, params, axes)
+    else:
+        return None
+    return apply(OPS["permute"], (apply(node.op, (inner,), params, node),), (axes,), node)
+
+
 def settle_views(graph: Graph) -> Graph:
     """Views merged and permutations sunk in one sweep, as each of the two makes room for the other."""
     layouts = _Layouts()
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         new = _sink(node, inputs)
+        new = _sink_last(node, inputs) if new is None else new
         return _merge(node, inputs, layouts) if new is None else _merge(new, new.inputs, layouts)
 
     return rewrite(graph, rule)
