@@ -45,12 +45,13 @@ HOW = """
    loops run along the longer axis.
 5. With the extra `fast`, most of a step becomes a program of one small interpreter, compiled once by numba and cached
    on disk: one call from Python. It runs elementwise operations and reductions block by block in the first-level
-   cache, and calls the inner loops of NumPy's own ufuncs and NumPy's own matrix products. Each operation rounds as
-   NumPy's does; only sums are ordered differently.
+   cache, and calls the inner loops of NumPy's own ufuncs and NumPy's own matrix products. The operations are ordered so
+   that few sweeps go over memory: BatchNorm forward and backward are three, an update of Adam is one. Each operation
+   rounds as NumPy's does; only sums are ordered differently.
 6. Large results are written to memory that the caller has let go of.
 
 `sg.compile(f, fast=False)` does without the extra. `plan.report()` tells what ran eagerly and why, `plan.profile()`
-times every line.
+times every line, and every operation of a program.
 """
 
 
