@@ -282,9 +282,10 @@ class _Checker:
             return self.mul(ONE, *[poly] * int(e)), found
         _must(self.holds(poly, sign, not whole), MISSING)
         (factors, c), *others = poly.items()
-        apart = whole or (c == 1 and all(self.signs.get(a[0]) == POSITIVE for a, _ in factors))
+        apart = whole or all(self.signs.get(a[0]) == POSITIVE for a, _ in factors)
         if apart and not others and all(i[0] for a, _ in factors for i in a[2]):
-            return self.term(c ** int(e), [(a, k * e) for a, k in factors]), found
+            number = {(): c ** int(e)} if whole or c == 1 else self.closed("positive", [{(): c}], e)
+            return self.mul(number, self.term(Q(1), [(a, k * e) for a, k in factors])), found
         return self.closed("positive" if self.holds(poly, sign, True) else "nonzero", [poly], e), found
 
     def holds(self, poly: Poly, sign: int, positive: bool) -> bool:

@@ -263,6 +263,30 @@ def test_the_diagonal_is_not_all_of_a_condition():
     assert not recheck(bound_again(whole))
 
 
-def test_sums_that_are_alike_have_one_name():
-    d = derive(lambda x: sg.sum(x) ** 5 * sg.sum(x * x) ** 3, x=sg.spec("N"))
-    assert recheck(d.data())
+ANY, ABOVE, SQUARE = sg.spec("N"), sg.spec("N", positive=True), sg.spec("N", "N")
+FUNCTIONS = {
+    "powers of equal sums": (lambda x: sg.sum(x) ** 5 * sg.sum(x * x) ** 3, [ANY]),
+    "a quotient": (lambda x, y: 1 / (x * y), [ANY, ANY]),
+    "a logarithm of a product": (lambda x, y: sg.log(x * y), [ANY, ANY]),
+    "a logarithm of a square": (lambda x: sg.log(x**2), [ANY]),
+    "a root of a multiple": (lambda x: (3 * x) ** 0.3 / sg.sqrt(2 * x), [ABOVE]),
+    "a high power": (lambda x, y: x**20 * y**-20, [ANY, ANY]),
+    "a symbolic power": (lambda x, y: x ** (2 * y + 0.5), [ABOVE, ANY]),
+    "exp of a logarithm": (lambda x, y: sg.exp(sg.log(x) * y) + sg.exp(3 * sg.log(x)), [ABOVE, ANY]),
+    "an absolute product": (lambda x, y: sg.abs(x * y) ** 3, [ANY, ANY]),
+    "elementary functions": (lambda x: sg.sin(x) * sg.cos(x) + sg.tan(x) + sg.arctan(sg.sinh(x)) * sg.cosh(x), [ANY]),
+    "other functions": (lambda x: sg.erf(x) * sg.sign(x) + sg.tanh(x), [ANY]),
+    "a closed chain": (lambda x: sg.sum((x @ x @ x) * x.T), [SQUARE]),
+    "a size minus one": (lambda x: sg.sum(x) / (x.shape[0] - 1), [ANY]),
+    "a maximum that is held": (lambda x: x * sg.stop_gradient(sg.max(x)), [ANY]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_derived_holds_again(name):
+    f, specs = FUNCTIONS[name]
+    d = derive(f, *specs)
+    assert all(d.proofs.values())
+    found = recheck(d.data())
+    assert found, found
+    assert ("with max held constant" in found.reason) == (name == "a maximum that is held")
