@@ -38,20 +38,23 @@ HOW = """
 
 1. The whole step is traced: forward, backward, penalties, clipping, update. Equal nodes are merged, dead ones dropped.
 2. Rewriting from identities: a bias is a row of the weights and a feature that is always 1; constants meet and merge;
-   a sum that is divided by the number of its terms is a mean; a sum of products is a contraction.
+   a sum that is divided by the number of its terms is a mean; a sum of products is a contraction. The rows of a
+   Jacobian are computed together, one call per operation; so are the factors of a long product. relu is taken of the
+   largest number of a window, instead of the largest of relu of all.
 3. Parameters, gradients and the optimizer's state are vectors whose parts are the leaves, so that an update rule is a
    few calls for the whole network, in place.
 4. Buffers are made once and shared by lifetime. A matrix with more samples than features lies column by column, so that
-   loops run along the longer axis.
+   loops run along the longer axis; a convolution keeps the samples on the last axis.
 5. With the extra `fast`, most of a step becomes a program of one small interpreter, compiled once by numba and cached
    on disk: one call from Python. It runs elementwise operations and reductions block by block in the first-level
-   cache, and calls the inner loops of NumPy's own ufuncs and NumPy's own matrix products. The operations are ordered so
-   that few sweeps go over memory: BatchNorm forward and backward are three, an update of Adam is one. Each operation
-   rounds as NumPy's does; only sums are ordered differently.
+   cache, as vector code of its own or by the inner loops of NumPy's ufuncs, and calls NumPy's own matrix products. The
+   operations are ordered so that few sweeps go over memory: BatchNorm forward and backward are three, an update of
+   Adam is one. Each operation rounds as NumPy's does; only sums are ordered differently.
 6. Large results are written to memory that the caller has let go of.
 
 `sg.compile(f, fast=False)` does without the extra. `plan.report()` tells what ran eagerly and why, `plan.profile()`
-times every line, and every operation of a program.
+times every line, and every operation of a program. If steps are slower than here, see whether a variable pins NumPy's
+matrix products to an old processor: `OPENBLAS_CORETYPE` should not be set.
 """
 
 
