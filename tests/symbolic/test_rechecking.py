@@ -290,3 +290,20 @@ def test_what_is_derived_holds_again(name):
     found = recheck(d.data())
     assert found, found
     assert ("with max held constant" in found.reason) == (name == "a maximum that is held")
+
+
+def test_a_name_may_be_empty_and_a_seed_is_none_of_them():
+    whole = json.loads(json.dumps(derive(lambda x, y: x * x * y, ANY, ANY).data()).replace('"x"', '""'))
+    assert recheck(bound_again(copy.deepcopy(whole)))
+    for step in whole["steps"]:
+        step["after"] = ["num", "0"]
+        assert not recheck(bound_again(copy.deepcopy(whole)))
+
+
+def test_what_is_missing_from_data_is_a_refusal_and_no_exception(data):
+    for name in data.keys() - {"function"}:
+        less = {n: x for n, x in data.items() if n != name}
+        assert not recheck(bound_again(copy.deepcopy(less)) if name != "steps" else less), name
+    assert not recheck([])
+    assert not recheck({**data, "steps": {1: data}})
+    assert not recheck({**data, "held": {1}})
