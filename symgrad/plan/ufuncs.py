@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["by_ufunc", "hosts_of", "out_argument", "write"]
 
-WIDE = 1 << 15  # elements from which on longer rows are worth a copy of the short one
-SMALL = 1 << 12  # elements up to which a copy of the whole shape costs less than broadcasting
+WIDE = 1 << 15  # elements from which on longer rows cost less than a copy of the whole shape
 
 
 def by_ufunc(node: Tensor) -> bool:
@@ -88,7 +87,7 @@ def _repeated(w: Writer, node: Tensor, names: list[str], out: str) -> list[str]:
     """The names of the inputs; for a short one, a copy in the shape of the result, in its memory if that is free."""
     array = w.names.get(out)
     shapes = [tuple(x.shape) for x in node.inputs]
-    if len(shapes) != 2 or array is None or array.ndim < 2 or array.size > SMALL or not w.is_flat(out):
+    if len(shapes) != 2 or array is None or array.ndim < 2 or array.size >= WIDE or not w.is_flat(out):
         return names
     full = [w.names.get(name) for name, shape in zip(names, shapes, strict=True) if shape == array.shape]
     short = [k for k, shape in enumerate(shapes) if 1 < int(size_of(shape)) < array.size]
