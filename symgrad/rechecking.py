@@ -30,7 +30,7 @@ Poly = dict[Any, Q]  # products, as sorted atoms with exponents, and their coeff
 ANY, NONNEGATIVE, POSITIVE, BINARY = 0, 1, 2, 1  # what is known of the sign of an expression
 SIGNS = {"Step": BINARY, "exp": POSITIVE, "cosh": POSITIVE, "Abs": POSITIVE, "positive": POSITIVE}
 ONE, NEGATIVE, MOVED = {(): Q(1)}, {(): Q(-1)}, (("moved", "", ()), Q(1))
-MOST = 20_000  # terms, and exponents
+MOST, LARGE = 300_000, 1 << 9_999  # products that may be looked at, and numbers in them
 MISSING = "a condition is missing: something must be positive, or not zero"
 MINUS, PI = ["num", "-1"], ["ref", "pi", []]
 OTHERS = {"sinh": "cosh", "cosh": "sinh", "sin": "cos", "Abs": "sign"}
@@ -90,7 +90,7 @@ class _Checker:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data, self.stated, self.extents = data, list[Any](), dict[str, Any]()  # extents: sizes as expressions
         self.known, self.values = dict[str, Any](), dict[Any, Any]()  # trees of names, and what they are for each seed
-        self.seed, self.contents = tuple[str, ...](), dict[Any, Poly]()  # what moves; what atoms hold, inner ones first
+        self.seed, self.contents, self.left = tuple[str, ...](), dict[Any, Poly](), MOST  # moves; inside of atoms; work
         self.signs = SIGNS | {f"held {name}[]": BINARY for name in data["truths"]}  # of kinds of atoms
         sizes: dict[str, Any] = {n: {"indices": [], "positive": True, "binary": False} for n in (*data["sizes"], "pi")}
         for leaves in (sizes, data["arguments"], data["constants"], data["cotangent"]):
@@ -117,7 +117,6 @@ class _Checker:
     def mul(self, *parts: Poly) -> Poly:
         result, *others = parts
         for part in others:
-            _must(len(result) * len(part) <= MOST, "an expression is too long to be multiplied out")
             result = self.add(*[self.term(c * d, x, y) for x, c in result.items() for y, d in part.items()])
         return result
 
@@ -131,6 +130,8 @@ class _Checker:
 
     def term(self, c: Q, *parts: Any) -> Poly:
         """A product in canonical form: deltas used up, unused indices replaced by sizes, summed ones named anew."""
+        self.left -= 1
+        _must(self.left and abs(c.numerator) + c.denominator < LARGE, "an expression, or a number in it, is too long")
         queue, flat = [], dict[Atom, Any]()
         for n, factors in enumerate(parts):
             queue += self.at(factors, {i: (-1 - n, i[:2], i[2]) for a, _ in factors for i in a[2] if i[0] <= 0})
@@ -199,8 +200,7 @@ class _Checker:
         left, _ = self.value(before, scope)
         if named:  # the left side is what the total moves by
             self.seed = (name,)
-            total, _ = self.value(self.data["total"], {})
-            self.seed = ()
+            total, self.seed = self.value(self.data["total"], {})[0], ()
             places = {(5, k, n): (1, i, n) for k, (i, n) in enumerate(indices)}
             left = self.rename({key: c for key, c in total.items() if MOVED in key}, places)
         difference = self.add(left, self.mul({(MOVED,) if named else (): Q(-1)}, right))
@@ -277,7 +277,7 @@ class _Checker:
         """A rational power; a product of positive factors is taken apart, anything else becomes an atom."""
         whole = e.denominator == 1
         found = max(sign, 1 - int(e) % 2) if whole else POSITIVE
-        _must(abs(e) <= MOST, "a power is too high")
+        _must(abs(e) * len(repr(poly)) < MOST, "a power is too high")
         if whole and e >= 0:
             return self.mul(ONE, *[poly] * int(e)), found
         _must(self.holds(poly, sign, not whole), MISSING)

@@ -307,3 +307,25 @@ def test_what_is_missing_from_data_is_a_refusal_and_no_exception(data):
     assert not recheck([])
     assert not recheck({**data, "steps": {1: data}})
     assert not recheck({**data, "held": {1}})
+
+
+def doubled(tree, times):
+    """Definitions of which each is the square of the one before, from a tree on."""
+    names = [["ref", f"d{k}", []] for k in range(times)]
+    parts = [tree, *[["mul", x, x] for x in names[:-1]]]
+    return names[-1], [("definition", x[1], [], x, part) for x, part in zip(names, parts, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        number(3),
+        ["add", X, number(1)],
+        ["pow", number("1" + "0" * 400), number(999)],
+        ["pow", ["pow", number(7), number(90_000)], number(90_000)],
+        ["pow", ["add", X, G], number(90_000)],
+    ],
+)
+def test_what_grows_without_end_is_refused(tree):
+    output, definitions = doubled(tree, 80)
+    assert "too long" in (reason := recheck(claimed(output, G, *definitions)).reason) or "too high" in reason
