@@ -14,9 +14,7 @@ from symgrad.tensor import Tensor
 __all__ = ["repeat"]
 
 _CHEAP = ("add", "subtract", "multiply", "negative", "relu")
-_LARGE = (
-    1 << 20
-)  # bytes: second-level caches hold less of several arrays, and the third level is slower than arithmetic
+_LARGE = 1 << 20  # bytes: of several such arrays, the second-level cache holds less, and the third is slow
 
 
 def repeat(graph: Graph, order: list[Tensor], sweep_of: dict[int, int], overwritten: Iterable[int]) -> Graph:
