@@ -12,6 +12,7 @@ __all__ = ["Share", "of_plan", "of_python"]
 CALL = re.compile(r"(?:[\w, ]+ = )?(\w+)\(")
 SIGN = re.compile(r" ([-+*/@<>=!&|]{1,2}) ")
 NAMES = {"@": "dot", "+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+BUILT_IN = re.compile(r"<(?:built-in )?(?:method |function )?'?([\w.]+).*>")
 Share = tuple[str, int, float]
 """What is called, how often, and its part of the time."""
 
@@ -39,7 +40,7 @@ def of_python(step: Callable[[], Any]) -> list[Share]:
     watch = cProfile.Profile()
     watch.runcall(step)
     rows = pstats.Stats(watch).stats.items()  # type: ignore[attr-defined]
-    return _shares((name.removeprefix("<built-in method ").rstrip(">"), calls, own)
+    return _shares((BUILT_IN.sub(r"\1", name), calls, own)
                    for (_, _, name), (_, calls, own, _, _) in rows)  # fmt: skip
 
 
