@@ -94,7 +94,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         # Drawn once: what is computed again must see the same numbers. State is read once, then assigned.
         drawn = [FUNCTIONS["random_uniform"](d.path, d.node.shape, d.node.dtype) for d in draws]
         closed = [OPS["stop_gradient"](x) if any(x is s for s in state) else x for x, _ in graph.leaves]
-        outputs = (*graph.outputs, *(new for _, new in graph.assigned))
+        outputs = graph.roots
         part = Graph((*graph.inputs, *(d.node for d in draws)), outputs, graph.leaves)
         y = apply(_call(len(outputs)), (*leaves, *drawn, *closed), (part,))
         found = [y] if len(outputs) == 1 else [OPS["item"](y, k) for k in range(len(outputs))]

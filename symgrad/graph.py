@@ -232,6 +232,11 @@ class Graph:
 
         return [self.nodes[k] for k in nx.dag_longest_path(nx.DiGraph(self.to_networkx()))]
 
+    @property
+    def roots(self) -> tuple[Tensor, ...]:
+        """What all else is computed for: the outputs, and the new values of leaves."""
+        return (*self.outputs, *(new for _, new in self.assigned))
+
     def fan_out(self) -> dict[Tensor, int]:
         """How many times each node is read."""
         counts = {node.serial: 0 for node in self.nodes}

@@ -67,7 +67,7 @@ def remake(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
 def eliminate_dead(graph: Graph) -> Graph:
     """Without the leaves and draws that no output needs; what a later draw of the same path is counted from stays."""
     needed: set[int] = set()
-    stack = [*graph.outputs, *(new for _, new in graph.assigned)]
+    stack = [*graph.roots]
     while stack:
         node = stack.pop()
         if node.serial not in needed:

@@ -55,7 +55,7 @@ def multiply_chains(graph: Graph) -> Graph:
 def _chains(graph: Graph) -> dict[int, list[Tensor]]:
     """The last product of every long chain, with all factors in order."""
     readers = {node.serial: n for node, n in graph.fan_out().items()}
-    lasting = {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+    lasting = {y.serial for y in graph.roots}
     before: dict[int, Tensor] = {}  # product -> the product that it goes on with
     for node in graph.nodes:
         if builtin_name(node) != "multiply" or node.dtype.kind != "f" or int(size_of(node.shape)) > ROW:

@@ -12,7 +12,7 @@ from typing import Any
 from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name, remake, rewrite
-from symgrad.plan.views import apply
+from symgrad.plan.views import apply, nameless
 from symgrad.shapes import same_shape, size_of
 from symgrad.tensor import Tensor, constant
 
@@ -128,10 +128,7 @@ def _over(a: Tensor, b: Tensor) -> Tensor:
 
 def _plain(op: Any, a: Tensor, b: Tensor) -> Tensor:
     """A small product or quotient, without a name."""
-    new = apply(op, (a, b), (), a if a.shape else b)
-    assert new.meta is not None
-    new.meta.name = new.meta.latex = None
-    return new
+    return nameless(op, (a, b), (), a if a.shape else b)
 
 
 def _named(op: Any, node: Tensor, a: Tensor, b: Tensor) -> Tensor:

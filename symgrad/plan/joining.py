@@ -17,7 +17,7 @@ from typing import Any
 from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name, remake, rewrite
-from symgrad.plan.views import apply
+from symgrad.plan.views import nameless
 from symgrad.tensor import Tensor, constant
 
 __all__ = ["hoist_joined_leaves", "join_biases"]
@@ -191,7 +191,4 @@ def _part(x: Tensor, start: int, stop: int) -> Tensor:
 
 def _apply(op: Any, inputs: tuple[Tensor, ...], param: Any, like: Tensor) -> Tensor:
     """A node without a name."""
-    new = apply(op, inputs, () if param is None else (param,), like)
-    assert new.meta is not None
-    new.meta.name = new.meta.latex = None
-    return new
+    return nameless(op, inputs, () if param is None else (param,), like)

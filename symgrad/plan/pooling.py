@@ -9,12 +9,10 @@ it is sent to the places of the maxima. Which of several zeros would be the larg
 
 from __future__ import annotations
 
-from typing import Any
-
 from symgrad.graph import Graph
-from symgrad.op import OPS, Op
+from symgrad.op import OPS
 from symgrad.passes import rewrite
-from symgrad.plan.views import apply
+from symgrad.plan.views import apply, nameless
 from symgrad.tensor import Tensor
 
 __all__ = ["pool_first"]
@@ -38,7 +36,7 @@ def pool_first(graph: Graph) -> Graph:
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         if node.serial in pooled:
-            m = _unnamed(_MAX, (inputs[0].inputs[0],), node.params, node)
+            m = nameless(_MAX, (inputs[0].inputs[0],), node.params, node)
             y = apply(_RELU, (m,), (), node)
             largest[y.serial] = m
             return y
@@ -47,17 +45,11 @@ def pool_first(graph: Graph) -> Graph:
         if node.op is _WHERE and node.inputs[1].serial in stopped:
             test, put, zero = inputs
             g, k = put.inputs
-            passes = _unnamed(_GREATER, (k.inputs[1], test.inputs[1]), (), node)
-            return apply(_PUT, (_unnamed(_WHERE, (passes, g, zero), (), node), k), put.params, node)
+            passes = nameless(_GREATER, (k.inputs[1], test.inputs[1]), (), node)
+            return apply(_PUT, (nameless(_WHERE, (passes, g, zero), (), node), k), put.params, node)
         return None
 
     return rewrite(graph, rule)
-
-
-def _unnamed(op: Op, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: Tensor) -> Tensor:
-    new = apply(op, inputs, params, like)
-    new.meta.name = new.meta.latex = None  # type: ignore[union-attr]
-    return new
 
 
 def _readers(graph: Graph) -> dict[int, list[Tensor]]:
@@ -66,7 +58,7 @@ def _readers(graph: Graph) -> dict[int, list[Tensor]]:
     for node in graph.nodes:
         for x in node.inputs:
             readers[x.serial].append(node)
-    for y in (*graph.outputs, *(new for _, new in graph.assigned)):
+    for y in graph.roots:
         readers[y.serial] = [y]
     return readers
 

@@ -52,7 +52,7 @@ def repeat(graph: Graph, order: list[Tensor], sweep_of: dict[int, int], overwrit
 
 def _once(graph: Graph, sweep_of: dict[int, int], overwritten: set[int]) -> set[int]:
     """The nodes that are computed once: all that are not cheap, or that somebody reads but sweeps of their shape."""
-    once = {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+    once = {y.serial for y in graph.roots}
     for node in graph.nodes:
         if not _is_cheap(node, overwritten) or node.serial not in sweep_of:
             once.add(node.serial)

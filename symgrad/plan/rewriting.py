@@ -158,7 +158,7 @@ def _scaled(node: Tensor, factor: float, x: Tensor) -> Tensor:
 def _shared(graph: Graph) -> set[int]:
     """What several nodes read, or somebody outside."""
     several = {node.serial for node, n in graph.fan_out().items() if n > 1}
-    return several | {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+    return several | {y.serial for y in graph.roots}
 
 
 def find_means(graph: Graph) -> Graph:
@@ -215,7 +215,7 @@ def add_in_place(graph: Graph) -> Graph:
     """``x + scatter(g)`` adds at the places of g only, without an array of zeros."""
     readers = graph.fan_out()
     once = {node.serial for node, n in readers.items() if n == 1}
-    once -= {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+    once -= {y.serial for y in graph.roots}
 
     def rule(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor | None:
         if builtin_name(node) != "add":

@@ -20,7 +20,7 @@ from typing import Any
 from symgrad.graph import Graph
 from symgrad.op import OPS
 from symgrad.passes import builtin_name, exact, rewrite
-from symgrad.plan.views import apply
+from symgrad.plan.views import apply, nameless
 from symgrad.shapes import size_of
 from symgrad.tensor import Tensor
 
@@ -63,9 +63,9 @@ def _formula(x: Tensor, depth: int) -> Any:
 def _with_rows(graph: Graph, leaves: Container[Tensor]) -> Graph:
     """The graph with the new values of some leaves under each other."""
     pairs = [(leaf, new) for leaf, new in graph.assigned if leaf in leaves]
-    parts = [_nameless("reshape", (new,), ((1, *new.shape),), new) for _, new in pairs]
-    whole = _nameless("concatenate", tuple(parts), (0,), pairs[0][1])
-    rows = {leaf: _nameless("getitem", (whole,), ((k,),), new) for k, (leaf, new) in enumerate(pairs)}
+    parts = [nameless(OPS["reshape"], (new,), ((1, *new.shape),), new) for _, new in pairs]
+    whole = nameless(OPS["concatenate"], tuple(parts), (0,), pairs[0][1])
+    rows = {leaf: nameless(OPS["getitem"], (whole,), ((k,),), new) for k, (leaf, new) in enumerate(pairs)}
     return replace(graph, assigned=tuple([(leaf, rows.get(leaf, new)) for leaf, new in graph.assigned]))
 
 
@@ -117,7 +117,7 @@ class _Stacker:
             if node.serial in self.stacks:  # what is between it and its rows belongs to it
                 readers.update((x.serial, set()) for x in node.inputs if readers[x.serial] == {node.serial})
         joints = {serial for serial, by in readers.items() if not by} | self.stacks.keys()
-        lasting = {y.serial for y in (*graph.outputs, *(new for _, new in graph.assigned))}
+        lasting = {y.serial for y in graph.roots}
         nodes = {x.serial: x for rows in found.values() for x in rows}
         homes: dict[int, set[Key]] = {x: set() for x in nodes}  # the rows that a node is one of
         for key in found:
@@ -160,8 +160,8 @@ class _Stacker:
             whole = _taken_apart(rows)
             if whole is not None:
                 return self.new[whole.serial]
-            parts = [_nameless("reshape", (self.new[x.serial],), ((1, *x.shape),), x) for x in rows]
-            whole = _nameless("concatenate", tuple(parts), (0,), first)
+            parts = [nameless(OPS["reshape"], (self.new[x.serial],), ((1, *x.shape),), x) for x in rows]
+            whole = nameless(OPS["concatenate"], tuple(parts), (0,), first)
             names = {(x.name or "").rpartition(".")[2] for x in rows}
             if len(names) == 1 and "" not in names:
                 whole.meta.name = f"all_{names.pop()}"  # type: ignore[union-attr]
@@ -236,15 +236,8 @@ def _saved(groups: dict[Key, Rows]) -> int:
 # How ops work on a stack: from the node of one row, the number of rows, and the new operands
 
 
-def _nameless(op: str, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: Tensor) -> Tensor:
-    new = apply(OPS[op], inputs, params, like)
-    assert new.meta is not None
-    new.meta.name = new.meta.latex = None
-    return new
-
-
 def _reshaped(x: Tensor, shape: tuple[Any, ...]) -> Tensor:
-    return x if tuple(x.shape) == shape else _nameless("reshape", (x,), (shape,), x)
+    return x if tuple(x.shape) == shape else nameless(OPS["reshape"], (x,), (shape,), x)
 
 
 def _aligned(x: Operand, n: int, axes: int) -> Tensor:
@@ -299,7 +292,7 @@ def _matmul(node: Tensor, n: int, a: Operand, b: Operand) -> Tensor:
         both = apply(node.op, (_reshaped(left, (n * int(shape[0]), inner)), right), (), node)
         return _reshaped(both, (n, *shape))
     if not left_stacked and len(shape) == len(left.shape) == 2 and shape[1] == 1:
-        turned = _nameless("permute", (left,), ((1, 0),), left)
+        turned = nameless(OPS["permute"], (left,), ((1, 0),), left)
         return _reshaped(apply(node.op, (_reshaped(right, (n, inner)), turned), (), node), (n, *shape))
     return apply(node.op, (_aligned(a, n, len(shape)), _aligned(b, n, len(shape))), (), node)
 

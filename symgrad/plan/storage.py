@@ -77,7 +77,7 @@ class Storage:
             self.root[node.serial] = self.root[node.inputs[0].serial] if view else node.serial
             for x in node.inputs:
                 self.last[self.root[x.serial]] = k
-        for y in (*self.graph.outputs, *(new for _, new in self.graph.assigned)):
+        for y in self.graph.roots:
             self.last[self.root[y.serial]] = forever
 
     # Placement
@@ -191,7 +191,7 @@ class Storage:
                 follows = self.root[reader.serial] == self.root[x.serial]  # its own readers come up too
                 if not exact and not follows:
                     return False
-        lasting = {self.root[y.serial] for y in (*self.graph.outputs, *(new for _, new in self.graph.assigned))}
+        lasting = {self.root[y.serial] for y in self.graph.roots}
         return not (lasting - {node.serial}) & aliases
 
     def overwritten(self, node: Tensor, targets: list[Array]) -> bool:

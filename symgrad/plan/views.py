@@ -178,3 +178,11 @@ def apply(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: Te
     shape, dtype = infer(op, inputs, params)
     new.meta = Meta(like.name, like.latex, like.scope, shape, dtype)
     return new
+
+
+def nameless(op: Any, inputs: tuple[Tensor, ...], params: tuple[Any, ...], like: Tensor) -> Tensor:
+    """The same, in the scope of another but without its name."""
+    new = apply(op, inputs, params, like)
+    assert new.meta is not None
+    new.meta.name = new.meta.latex = None
+    return new
